@@ -1,0 +1,66 @@
+# What can be done here; `make` alone lists it. Everything that is installed or written goes below .venv and .local.
+PYTHON := .venv/bin/python
+CUSTOMERS ?= 2000
+SEED ?= 1
+
+# before anything is deleted or started
+ifneq ($(shell echo '$(CUSTOMERS)' | grep -Ex '[1-9][0-9]{0,5}'),$(CUSTOMERS))
+$(error CUSTOMERS=$(CUSTOMERS) is not a whole number from 1 to 900000: write it without separators, CUSTOMERS=20000)
+endif
+ifneq ($(shell echo '$(SEED)' | grep -Ex '[0-9]+'),$(SEED))
+$(error SEED=$(SEED) is not a whole number: the same seed gives the same data)
+endif
+
+# without bytecode every command of Airflow takes 8 s instead of 2
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
+
+.DEFAULT_GOAL := help
+.PHONY: help bootstrap demo up down erase status check test golden docs lock bench-parse
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+bootstrap:  ## set up .venv and .local: all that is missing is said in one message first
+	@./bootstrap
+
+demo: bootstrap  ## the whole way on this machine: servers, data, two runs, what happened (CUSTOMERS=2000 SEED=1)
+	@$(PYTHON) -m include local demo --customers $(CUSTOMERS) --seed $(SEED)
+
+up: bootstrap  ## start the laptop platform; repairs what died
+	@$(PYTHON) -m include local up
+
+down:  ## end the laptop platform; its data stays in .local/platform
+	@test ! -x $(PYTHON) || $(PYTHON) -m include local down
+
+erase:  ## end the laptop platform and delete its data: the next demo begins anew
+	@test ! -x $(PYTHON) || $(PYTHON) -m include local down --erase
+
+status:  ## which servers are up
+	@$(PYTHON) -m include local status || true
+
+check:  ## format, lint, types, imports, SQL
+	@./bootstrap --only python
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	$(PYTHON) -m pytest -q tests/sql tests/repository
+
+test: bootstrap  ## every test; needs nothing but what bootstrap sets up, and leaves nothing running
+	$(PYTHON) -m pytest -n 2 --no-loadscope-reorder
+
+golden:  ## write the golden renderings of all statements anew, to be read in the diff
+	@./bootstrap --only python
+	$(PYTHON) -m tests.sql.renderings
+
+docs:  ## write docs/catalogue.md anew from dags/ and sql/
+	@./bootstrap --only python
+	@$(PYTHON) -m include docs write
+
+lock:  ## write all lock files anew from the .in files
+	@./bootstrap --lock
+
+bench-parse:  ## what parsing a use case's file costs
+	@./bootstrap --only python
+	@$(PYTHON) -m benchmarks.parse

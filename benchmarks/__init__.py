@@ -1,0 +1,1 @@
+"""What is measured, as ratios against something named in the same run."""

@@ -1,0 +1,21 @@
+"""`topics apply`: are the topics in Kafka as the contracts say? (a step of the deployment)"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from include.catalogue import Catalogue
+from include.cli.servers import servers
+from include.steps.deploy import apply_topics
+
+
+def add(subparsers: Any) -> None:
+    parser = subparsers.add_parser("topics", help="make the topics in Kafka as the contracts say")
+    parser.add_argument("action", choices=["apply"])
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    apply_topics(Catalogue(), servers(), print)
+    return 0

@@ -1,0 +1,198 @@
+"""How do we speak to SQL Server? (mssql-python, Microsoft's own driver: TDS, T-SQL, Arrow batches)"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+
+from include.connections import SqlServerSettings
+from include.errors import DataPlatformError, SourceRefused, SourceUnavailable
+
+_REMEDIES = (  # pattern in the server's English message (none of these holds a row's value), what a person can do
+    (r"Login failed", "correct login and password of the connection, or have the login unlocked"),
+    (r"Invalid object name", "correct the contract's `table`, or have SELECT granted on it"),
+    (r"Invalid column name", "correct the contract's columns: see the error of the catalog check"),
+    (r"permission was denied", "have granted what `python -m include grants <system> --to <login>` prints"),
+    (r"snapshot isolation is not allowed", "have the owner run ALTER DATABASE … SET ALLOW_SNAPSHOT_ISOLATION ON"),
+)
+_HEALING = (  # server messages of states that pass: a start, a failover, an index that is being rebuilt
+    (r"Cannot open database", "correct the database in the contract's `table`, or have the login admitted to it"),
+    (r"upgrade mode", "wait until the server has finished its upgrade"),
+    (r"modified by a DDL statement|accessing version store", "keep index rebuilds out of the time of the extract"),
+    (r"availability (replica|group)", "ask which replica may be read"),
+    (r"is not accessible|in the middle of a restore|is being recovered", "ask when the database will be back"),
+    (r"insufficient system memory|[Tt]ransaction log .* is full", "ask the server's operators"),
+    (r"deadlock", "ask who holds the rows for so long"),
+)
+_TRANSIENT = (
+    "Client unable to establish connection",
+    "Communication link failure",
+    "Connection failure",
+    "Connection not open",
+    "Timeout expired",
+    "Connection timeout expired",
+    "Serialization failure",
+)
+
+
+class Session:
+    """One open connection, in autocommit: a transaction is begun by `snapshot` alone (see facts in its docstring)."""
+
+    def __init__(self, connection: Any, where: str) -> None:
+        self._connection, self._where = connection, where
+
+    def scalar(self, sql: str, params: Sequence[Any] = ()) -> Any:
+        """The first value of the first row; None when there is no row."""
+        rows = self.rows(sql, params)
+        return rows[0][0] if rows else None
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a small result."""
+        found: list[tuple[Any, ...]] = self._guarded(
+            lambda cursor: [tuple(row) for row in _run(cursor, sql, params).fetchall()]
+        )
+        return found
+
+    def execute(self, sql: str) -> None:
+        """A statement without a result that matters."""
+        self._guarded(lambda cursor: _run(cursor, sql, ()))
+
+    def batches(self, sql: str, params: Sequence[Any] = (), *, rows: int = 20_000) -> Iterator[pa.RecordBatch]:
+        """The result as Arrow, `rows` at a time: about 100 MiB of memory at 20,000 whatever the result's size."""
+        cursor = self._connection.cursor()
+        try:
+            yield from _run(cursor, sql, params).arrow_reader(rows)
+        except Exception as error:
+            raise _translate(error, self._where) from None
+        finally:
+            _quietly(cursor.close)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All that is read inside is one picture of the database.
+
+        The driver's own `autocommit=False` begins a transaction before the isolation level can be set and the
+        first SELECT then fails with 3951; hence the connection is in autocommit and the transaction is ours.
+        """
+        self.execute("SET TRANSACTION ISOLATION LEVEL SNAPSHOT")
+        self.execute("BEGIN TRANSACTION")
+        try:
+            yield
+        except BaseException:
+            _quietly(lambda: self.execute("IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION"))
+            raise
+        self.execute("COMMIT TRANSACTION")
+
+    def _guarded(self, work: Callable[[Any], Any]) -> Any:
+        cursor = self._connection.cursor()
+        try:
+            return work(cursor)
+        except Exception as error:
+            raise _translate(error, self._where) from None
+        finally:
+            _quietly(cursor.close)
+
+
+@contextmanager
+def connect(settings: SqlServerSettings, database: str) -> Iterator[Session]:
+    """A session in `database`.
+
+    Raises SourceRefused when the server says no (login, database, missing library) and SourceUnavailable
+    when it cannot be reached.
+    """
+    where = f"{database} on connection {settings.system} ({settings.host}:{settings.port})"
+    driver = _driver(where)
+    try:
+        connection = driver.connect(_connection_string(settings, database), autocommit=True)
+    except Exception as error:
+        raise _translate(error, where) from None
+    try:
+        session = Session(connection, where)
+        session.execute("SET LANGUAGE us_english")  # errors are told apart by their English text
+        yield session
+    finally:
+        _quietly(connection.close)
+
+
+def _driver(where: str) -> Any:
+    try:
+        import mssql_python
+    except ImportError as error:
+        raise _missing_library(where) from error
+    mssql_python.pooling(enabled=False)
+    return mssql_python
+
+
+def _missing_library(where: str) -> SourceRefused:
+    return SourceRefused(
+        "Microsoft's driver could not be loaded: a system library is missing",
+        where=where,
+        remedy="install libltdl7, libkrb5-3 and libgssapi-krb5-2 (Debian: apt-get install --no-install-recommends …)",
+    )
+
+
+def _connection_string(settings: SqlServerSettings, database: str) -> str:
+    words = {
+        "Server": f"{settings.host},{settings.port}",
+        "Database": database,
+        "UID": settings.user,
+        "PWD": settings.password,
+        "Encrypt": "yes",
+        **settings.options,
+    }
+    return ";".join(f"{key}={{{str(value).replace('}', '}}')}}}" for key, value in words.items())
+
+
+def _run(cursor: Any, sql: str, params: Sequence[Any]) -> Any:
+    return cursor.execute(sql, tuple(params)) if params else cursor.execute(sql)
+
+
+def _translate(error: Exception, where: str) -> DataPlatformError:
+    """Our error for the driver's; the server's text is kept only where it cannot hold a row's value."""
+    if isinstance(error, DataPlatformError):
+        return error
+    said = str(getattr(error, "ddbc_error", "")) or str(error)
+    kind = str(getattr(error, "driver_error", "")) or type(error).__name__
+    if "load the driver" in said or "load the driver" in kind:
+        return _missing_library(where)
+    if known := _known(said, where):
+        return known
+    if kind in _TRANSIENT:
+        return SourceUnavailable(
+            f"SQL Server: {kind}",
+            where=where,
+            remedy="tried again by itself; if it lasts, ask whether the server is up",
+        )
+    if type(error).__name__ in ("ProgrammingError", "DataError", "NotSupportedError", "IntegrityError"):
+        return SourceRefused(
+            f"SQL Server refused a statement: {kind}",
+            where=where,
+            remedy="run the T-SQL of the task's log by hand to see the server's own words (they may hold values)",
+        )
+    return SourceUnavailable(
+        f"SQL Server: {kind}", where=where, remedy="tried again by itself; then see the server's log"
+    )
+
+
+def _known(said: str, where: str) -> DataPlatformError | None:
+    """The error for a message of the server that we know: its own words, and what a person can do."""
+    words = said.rsplit("]", 1)[-1].strip()
+    for pattern, remedy in _HEALING:
+        if re.search(pattern, said):
+            return SourceUnavailable(words, where=where, remedy=f"tried again by itself; if it lasts, {remedy}")
+    for pattern, remedy in _REMEDIES:
+        if re.search(pattern, said):
+            return SourceRefused(words, where=where, remedy=remedy)
+    return None
+
+
+def _quietly(close: Callable[[], Any]) -> None:
+    """Giving back a broken connection must not hide what broke it."""
+    try:
+        close()
+    except Exception:
+        return

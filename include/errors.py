@@ -1,0 +1,101 @@
+"""What can go wrong, and can it heal by itself?
+
+    DataPlatformError
+    ├── Refused              no retry helps: a person must change something
+    │   ├── DeclarationError     a file in dags/ or sql/ is wrong
+    │   ├── RequestError         a form value or a command's argument is wrong
+    │   ├── SourceRefused        the source answered, and the answer is no (login, permission, missing table)
+    │   ├── DriftError           the source's catalog and the contract disagree
+    │   ├── EpochBroken          the source or topic was rewound: positions mean something else now
+    │   ├── TooManyDeletions     more rows vanished than the contract allows
+    │   ├── IntegrityError       counts or bytes disagree: something would be lost or doubled
+    │   ├── NotDeployed          a table, topic or schema has not been applied
+    │   ├── Fenced               another publisher has taken over, and did not finish in our time
+    │   └── ForbiddenError       a client's permissions do not allow it
+    └── Unavailable          may heal: tried again
+        ├── SourceUnavailable    no connection, a broken one, a deadlock victim
+        ├── TransactionConflict  another transaction changed the same table
+        └── LostRace             another extractor committed this batch number first
+
+Every message says what is wrong, where, and what to do; none holds a value of a personal column.
+"""
+
+from __future__ import annotations
+
+
+class DataPlatformError(Exception):
+    """Base of all our errors: `problem`, `where` (path:line, table.column, task) and `remedy`."""
+
+    def __init__(self, problem: str, *, where: str, remedy: str) -> None:
+        super().__init__(problem, where, remedy)
+        self.problem, self.where, self.remedy = problem, where, remedy
+
+    def __str__(self) -> str:
+        return f"{self.problem}\n  where: {self.where}\n  to do: {self.remedy}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.problem, self.where, self.remedy)
+
+
+def _rebuild(kind: type[DataPlatformError], problem: str, where: str, remedy: str) -> DataPlatformError:
+    return kind(problem, where=where, remedy=remedy)
+
+
+class Refused(DataPlatformError):
+    """No retry helps: a person must change something."""
+
+
+class DeclarationError(Refused):
+    """A file in dags/ or sql/ is wrong."""
+
+
+class RequestError(Refused):
+    """A form value or a command's argument is wrong."""
+
+
+class SourceRefused(Refused):
+    """The source answered, and the answer is no."""
+
+
+class DriftError(Refused):
+    """The source's catalog and the contract disagree."""
+
+
+class EpochBroken(Refused):
+    """A source, a topic or the warehouse was rewound: positions mean something else now."""
+
+
+class TooManyDeletions(Refused):
+    """More rows vanished than the contract allows."""
+
+
+class IntegrityError(Refused):
+    """Counts or bytes disagree: going on would lose, double or round something."""
+
+
+class NotDeployed(Refused):
+    """A table, topic or schema has not been applied."""
+
+
+class Fenced(Refused):
+    """Another publisher has taken over this transactional id, and did not finish in our time."""
+
+
+class ForbiddenError(Refused):
+    """The service answered that our credentials do not allow it."""
+
+
+class Unavailable(DataPlatformError):
+    """May heal by itself: tried again."""
+
+
+class SourceUnavailable(Unavailable):
+    """No connection to a source, a broken one, or a deadlock."""
+
+
+class TransactionConflict(Unavailable):
+    """Another transaction changed the same table: BigQuery cancelled ours."""
+
+
+class LostRace(Unavailable):
+    """Another extractor committed this batch number first."""

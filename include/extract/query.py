@@ -1,0 +1,83 @@
+"""What T-SQL do we send? (one place; a column that nobody claims is never named)"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Query:
+    """T-SQL and its parameters, in order."""
+
+    sql: str
+    params: tuple[Any, ...] = ()
+
+
+def quoted(name: str) -> str:
+    """An identifier in brackets."""
+    return "[" + name.replace("]", "]]") + "]"
+
+
+def table(name: str) -> str:
+    """`database.schema.table` with each part in brackets."""
+    return ".".join(quoted(part) for part in name.split("."))
+
+
+def everything(name: str, columns: Sequence[str]) -> Query:
+    """Every row. It is never filtered by an upper bound: a full must not lose what changed meanwhile."""
+    return Query(f"SELECT {_list(columns)} FROM {table(name)}")
+
+
+def window(name: str, columns: Sequence[str], position: str, low: bytes, high: bytes) -> Query:
+    """Rows whose rowversion lies in [low, high), compared as binary(8)."""
+    column = quoted(position)
+    where = f"{column} >= CAST(? AS binary(8)) AND {column} < CAST(? AS binary(8))"
+    return Query(f"SELECT {_list(columns)} FROM {table(name)} WHERE {where}", (low, high))
+
+
+def count(query: Query, key: str) -> Query:
+    """How many rows a query has, asked in the same picture of the database.
+
+    `key` is a column of the key, never NULL: unlike `*` it is sure to be allowed where columns are granted one by one.
+    """
+    return Query(f"SELECT COUNT_BIG({quoted(key)}) " + query.sql[query.sql.index("FROM") :], query.params)
+
+
+MIN_ACTIVE_ROWVERSION = Query("SELECT MIN_ACTIVE_ROWVERSION()")
+"""The lowest rowversion that an open transaction may still commit; read before the picture is taken, never in it."""
+
+EPOCH = Query(
+    "SELECT CONVERT(varchar(36), r.recovery_fork_guid), CONVERT(varchar(23), d.create_date, 126) "
+    "FROM sys.databases AS d LEFT JOIN sys.database_recovery_status AS r ON r.database_id = d.database_id "
+    "WHERE d.name = DB_NAME()"
+)
+"""What a position is worth: another recovery fork or creation date means a restore."""
+
+COLUMNS = (
+    "SELECT COLUMN_NAME, DATA_TYPE, CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION, "
+    "IS_NULLABLE, COLLATION_NAME FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?"
+)
+PRIMARY_KEY = (
+    "SELECT k.COLUMN_NAME FROM INFORMATION_SCHEMA.TABLE_CONSTRAINTS AS c "
+    "JOIN INFORMATION_SCHEMA.KEY_COLUMN_USAGE AS k "
+    "ON k.CONSTRAINT_NAME = c.CONSTRAINT_NAME AND k.TABLE_SCHEMA = c.TABLE_SCHEMA AND k.TABLE_NAME = c.TABLE_NAME "
+    "WHERE c.CONSTRAINT_TYPE = 'PRIMARY KEY' AND c.TABLE_SCHEMA = ? AND c.TABLE_NAME = ? ORDER BY k.ORDINAL_POSITION"
+)
+
+
+def columns_of(name: str) -> Query:
+    """The catalog's columns of a table."""
+    _, schema, bare = name.split(".")
+    return Query(COLUMNS, (schema, bare))
+
+
+def primary_key_of(name: str) -> Query:
+    """The catalog's primary key of a table, in order; no row when it has none."""
+    _, schema, bare = name.split(".")
+    return Query(PRIMARY_KEY, (schema, bare))
+
+
+def _list(columns: Sequence[str]) -> str:
+    return ", ".join(quoted(name) for name in columns)

@@ -1,0 +1,62 @@
+"""How do the made estates get onto the servers?
+
+Each database and the landing dataset has a table of ours, `SeededBy`, made before anything else and marked done after
+everything else. So a seed that was killed starts over where it was, one that is done does nothing, and tables that
+no seed made (a connection that points at a real system) are never touched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+from include.clients.big_query import BigQuery
+from include.connections import Connections, EnvironmentConnections
+from include.local.estates.generate import check_size, generate
+from include.local.estates.seed_landing import LandingDataset
+from include.local.estates.seed_sql_server import Database
+from include.local.estates.tables import TableData
+
+Report = Callable[[str], None]
+DATABASES = {"CRM": "sse", "Billing": "sse", "OldDB": "mis"}
+"""Each database and the connection that reaches it."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """The command: `args.customers`, `args.seed`."""
+    seed(EnvironmentConnections(), customers=args.customers, seed=args.seed, report=_say)
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def seed(connections: Connections, *, customers: int, seed: int, report: Report) -> None:
+    """Make and fill the estates' tables. Raises RequestError when others are there, made by a seed or not."""
+    check_size(customers)
+    open_places = [place for place in places(connections) if not place.is_done(seed, customers)]
+    if not open_places:
+        report(f"the estates are there: {customers:,} customers each, from seed {seed}")
+        return
+    report(f"inventing {customers:,} customers per estate from seed {seed}")
+    estates = generate(seed=seed, customers=customers)
+    for place in open_places:
+        place.begin(seed, customers)
+        for data in estates.tables.values():
+            if place.holds(data.table):
+                _write(place, data, report)
+        place.finish(seed, customers)
+
+
+def places(connections: Connections) -> list[Database | LandingDataset]:
+    """Where the estates live: three databases and the landing dataset."""
+    databases = [Database.of_estates(connections.sql_server(system), name) for name, system in DATABASES.items()]
+    return [*databases, LandingDataset(BigQuery(connections.google_cloud()))]
+
+
+def _write(place: Database | LandingDataset, data: TableData, report: Report) -> None:
+    started = time.monotonic()
+    place.write(data)
+    report(f"  {data.table.name}: {len(data.rows):,} rows in {time.monotonic() - started:.1f} s")

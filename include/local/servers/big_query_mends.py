@@ -1,0 +1,95 @@
+"""What else does local-bigquery need? (imported by `big_query_launcher` alone, in the environment of that server)
+
+- BYTES in a Parquet load: as shipped decoded as if they were base64 text
+- loads at the same time: as shipped one of them may fail while both make the same secret
+- catalog look-ups: as shipped a script asks the same things hundreds of times, which is most of its time
+- jobs that were running when the server was killed: as shipped they are never done and their clients wait for ever
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from local_bigquery.catalog import metadata, tables  # type: ignore[import-not-found,unused-ignore]
+from local_bigquery.engine import database  # type: ignore[import-not-found,unused-ignore]
+from local_bigquery.errors import BigQueryError  # type: ignore[import-not-found,unused-ignore]
+from local_bigquery.jobs import load, query, runner, store  # type: ignore[import-not-found,unused-ignore]
+from local_bigquery.models import Job, JobStatistics  # type: ignore[import-not-found,unused-ignore]
+from sqlglot import exp
+
+
+def mend_loads() -> None:
+    """Only text formats hold BYTES as base64; and two loads at once must not both make the secret for the bucket."""
+    shipped_projection, shipped_decoded, shipped_paths = load._projection, load._decoded, load.paths
+    mode, one_secret = threading.local(), threading.Lock()
+
+    def decoded(expression: str, field: Any, depth: int = 0) -> str:
+        typed = getattr(mode, "typed", False)
+        return expression if typed else shipped_decoded(expression, field, depth)  # type: ignore[no-any-return,unused-ignore]
+
+    def projection(config: Any, fields: Any, columns: Any) -> Any:
+        mode.typed = (config.sourceFormat or "CSV") not in load.TEXT_FORMATS
+        return shipped_projection(config, fields, columns)
+
+    def paths(cursor: Any, uri: str) -> Any:
+        with one_secret:
+            return shipped_paths(cursor, uri)
+
+    load._projection, load._decoded, load.paths = projection, decoded, paths
+
+
+def mend_lookups() -> None:
+    """While a query job runs, what it asked the catalog once it knows, until it makes or changes a table itself."""
+    shipped_fetch, shipped_query, shipped_run, shipped_write = database.fetch, runner._query, query._run, tables.write
+    job = threading.local()
+
+    def fetch(sql: str, params: Any = None) -> Any:
+        known = getattr(job, "known", None)
+        if known is None or not ("duckdb_" in sql or "FROM emulator." in sql):
+            return shipped_fetch(sql, params)
+        asked = (sql, tuple(params or ()))
+        if asked not in known:
+            known[asked] = shipped_fetch(sql, params)
+        return list(known[asked])
+
+    def knowing(known: dict[Any, Any] | None, work: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        before = getattr(job, "known", None)
+        job.known = known
+        try:
+            return work(*arguments, **options)
+        finally:
+            job.known = before
+
+    def run_job(*arguments: Any) -> Any:
+        return knowing({}, shipped_query, *arguments)
+
+    def run_statement(cursor: Any, tree: Any, *arguments: Any) -> Any:
+        if not isinstance(tree, query.DDL) or tree.find(exp.TemporaryProperty):
+            return shipped_run(cursor, tree, *arguments)
+        return forgetting(shipped_run, cursor, tree, *arguments)
+
+    def forgetting(work: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        try:
+            return knowing(None, work, *arguments, **options)
+        finally:
+            if getattr(job, "known", None):
+                job.known.clear()
+
+    def write(*arguments: Any, **options: Any) -> Any:
+        return forgetting(shipped_write, *arguments, **options)
+
+    database.fetch = metadata.fetch = fetch
+    runner._query, query._run, tables.write = run_job, run_statement, write
+
+
+def end_orphaned_jobs() -> None:
+    """A job that was running at a kill has failed: its transaction is gone, and nobody will ever end it."""
+    for (resource,) in database.fetch("SELECT resource FROM emulator.jobs WHERE state <> 'DONE'"):
+        job = Job.model_validate_json(resource)
+        error = BigQueryError(
+            "backendError", "The server was restarted while the job was running. Retry with a new job."
+        )
+        statistics = JobStatistics.model_validate({job.configuration.jobType.lower(): {}})
+        store.save(runner._done(job, statistics, error))

@@ -1,0 +1,212 @@
+"""How does one row of one dataset become one row of one entity? (`from_<system>_<dataset>.sql`)
+
+A mapping is row-local: one row in, one row out, the same for ever. That is proven here from its syntax tree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.dialects.bigquery import BigQuery
+from sqlglot.errors import SqlglotError
+from sqlglot.tokens import Token, TokenType  # type: ignore[attr-defined]
+
+from include import names
+from include.errors import DeclarationError
+from include.names import MappingName
+
+IS_PRESENT = "is_present"
+_ALLOWED_CLAUSES = {"expressions", "from_", "from", "kind", "hint"}
+_NOT_ROW_LOCAL = (
+    exp.Subquery,
+    exp.AggFunc,
+    exp.Window,
+    exp.Unnest,
+    exp.Explode,
+    exp.Star,
+    exp.Parameter,
+    exp.Placeholder,
+)
+_NOT_REPEATABLE = (
+    exp.Rand,
+    exp.Uuid,
+    exp.CurrentDate,
+    exp.CurrentDatetime,
+    exp.CurrentTime,
+    exp.CurrentTimestamp,
+    exp.CurrentUser,
+    exp.SessionUser,
+)
+
+
+@dataclass(frozen=True)
+class Output:
+    """One column of the mapping: its name, the source columns it is made of, and whether it is one of them as it is."""
+
+    name: str
+    sources: tuple[str, ...]
+    is_plain: bool
+    line: int
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """A mapping as written: `projections` is the author's own text between SELECT and FROM."""
+
+    name: MappingName
+    place: str
+    header: str
+    projections: str
+    outputs: tuple[Output, ...]
+    syntax_hash: str
+
+    @property
+    def source_columns(self) -> list[str]:
+        """The columns of the dataset that it reads, each once, in order of appearance."""
+        return list(dict.fromkeys(column for output in self.outputs for column in output.sources))
+
+    @property
+    def tells_presence(self) -> bool:
+        return any(output.name == IS_PRESENT for output in self.outputs)
+
+    def output(self, name: str) -> Output:
+        return next(output for output in self.outputs if output.name == name)
+
+
+def read_mapping(path: Path, name: MappingName) -> Mapping:
+    """Raises DeclarationError with path:line when the file is missing or the mapping is not row-local."""
+    place = names.place(path)
+    try:
+        sql = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        remedy = "write it, or correct `merges` in the use case"
+        raise DeclarationError(f"there is no mapping {name}", where=place, remedy=remedy) from None
+    tokens = _tokens(sql, place)
+    select = _select(sql, place)
+    _check_clauses(select, name, place)
+    _check_row_local(select, place)
+    start, end = _projection_span(tokens)
+    return Mapping(
+        name=name,
+        place=place,
+        header=_header(sql),
+        projections=sql[start:end].strip(),
+        outputs=tuple(_outputs(select, place)),
+        syntax_hash=hashlib.sha256("\n".join(token.text for token in tokens).encode()).hexdigest(),
+    )
+
+
+def _tokens(sql: str, place: str) -> list[Token]:
+    try:
+        return list(BigQuery().tokenize(sql))
+    except SqlglotError as error:
+        raise DeclarationError(f"not SQL: {error}", where=place, remedy="mend the syntax") from None
+
+
+def _select(sql: str, place: str) -> exp.Select:
+    try:
+        statements = [statement for statement in sqlglot.parse(sql, read="bigquery") if statement is not None]
+    except SqlglotError as error:
+        raise DeclarationError(f"not SQL: {_first(error)}", where=place, remedy="mend the syntax") from None
+    if len(statements) != 1 or not isinstance(statements[0], exp.Select):
+        raise DeclarationError(
+            "a mapping is one SELECT",
+            where=place,
+            remedy="write SELECT … FROM staging.<system>_<dataset> and nothing else",
+        )
+    return statements[0]
+
+
+def _first(error: SqlglotError) -> str:
+    return str(error).splitlines()[0]
+
+
+def _check_clauses(select: exp.Select, name: MappingName, place: str) -> None:
+    clauses = [key for key, value in select.args.items() if value and key not in _ALLOWED_CLAUSES]
+    if clauses:
+        words = ", ".join(clause.rstrip("_").upper() for clause in clauses)
+        raise DeclarationError(
+            f"a mapping gives one row for one row, but this one has {words}",
+            where=place,
+            remedy="say `… AS is_present` for a row that does not count; a join is a view on the common model",
+        )
+    source = select.args.get("from_") or select.args.get("from")
+    wanted = f"staging.{name.source.flat}"
+    table = source.this if source is not None else None
+    if not isinstance(table, exp.Table) or table.sql("bigquery").replace("`", "") != wanted:
+        found = table.sql("bigquery") if table is not None else "nothing"
+        raise DeclarationError(
+            f"the file's name says that it reads {wanted}, but it reads {found}",
+            where=place,
+            remedy=f"write FROM {wanted}, without an alias, or rename the file",
+        )
+
+
+def _check_row_local(select: exp.Select, place: str) -> None:
+    for node in select.walk():
+        if node is select:
+            continue
+        if isinstance(node, (*_NOT_ROW_LOCAL, exp.Query)):
+            raise DeclarationError(
+                f"{node.sql('bigquery')[:80]} looks at other rows, or at none in particular",
+                where=f"{place}:{_line(node)}",
+                remedy="use expressions over the columns of this row only",
+            )
+        if isinstance(node, _NOT_REPEATABLE) or _is_named(node, "generate_uuid", "session_user", "rand"):
+            raise DeclarationError(
+                f"{node.sql('bigquery')[:80]} differs between two runs",
+                where=f"{place}:{_line(node)}",
+                remedy="derive the value from the row, so that running twice changes nothing",
+            )
+
+
+def _is_named(node: exp.Expr, *names: str) -> bool:
+    return isinstance(node, exp.Anonymous) and str(node.this).lower() in names
+
+
+def _outputs(select: exp.Select, place: str) -> Iterator[Output]:
+    seen: set[str] = set()
+    for projection in select.expressions:
+        name, line = projection.alias_or_name, _line(projection)
+        if not name or name in seen:
+            problem = f"two columns are called {name}" if name else f"{projection.sql('bigquery')[:60]} has no name"
+            raise DeclarationError(problem, where=f"{place}:{line}", remedy="give each column its own name with AS")
+        seen.add(name)
+        inner = projection.this if isinstance(projection, exp.Alias) else projection
+        columns = tuple(dict.fromkeys(column.parts[0].name for column in inner.find_all(exp.Column)))
+        yield Output(name, columns, isinstance(inner, exp.Column), line)
+
+
+def _line(node: exp.Expr) -> int:
+    """The line of the first token below `node` that the parser kept a place for; 1 when it kept none."""
+    lines = [int(part.meta["line"]) for part in node.walk() if "line" in part.meta]
+    return min(lines, default=1)
+
+
+def _projection_span(tokens: list[Token]) -> tuple[int, int]:
+    """Offsets of the text between the SELECT and its FROM."""
+    depth = 0
+    first = next(token for token in tokens if token.token_type == TokenType.SELECT)
+    for token in tokens[tokens.index(first) + 1 :]:
+        if token.token_type == TokenType.L_PAREN:
+            depth += 1
+        elif token.token_type == TokenType.R_PAREN:
+            depth -= 1
+        elif token.token_type == TokenType.FROM and depth == 0:
+            return first.end + 1, token.start
+    raise AssertionError("a parsed SELECT with a table has a FROM")
+
+
+def _header(sql: str) -> str:
+    """The comment lines at the top, without their dashes."""
+    lines = []
+    for line in sql.splitlines():
+        if not line.startswith("--"):
+            break
+        lines.append(line.removeprefix("--").strip())
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""From staged batches to the common model and its change log, one transaction per mapping and run."""

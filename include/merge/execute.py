@@ -1,0 +1,77 @@
+"""Did the merge happen, exactly once?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from include.errors import IntegrityError, TooManyDeletions, TransactionConflict
+from include.merge.progress import MappingProgress, read_progress
+from include.merge.statement import Statement
+
+
+class Warehouse(Protocol):
+    """What we need of BigQuery: `include.clients.big_query.BigQuery`."""
+
+    def query(
+        self, sql: str, params: Mapping[str, Any] | None = None, *, job_id: str | None = None, where: str = ""
+    ) -> list[dict[str, Any]]: ...
+
+
+def execute_merge(
+    warehouse: Warehouse,
+    ledger_table: str,
+    stem: str,
+    statement: Statement,
+    *,
+    expected: MappingProgress,
+    batch: int,
+    mapping_hash: str,
+    run_id: str,
+    attempt: str,
+) -> MappingProgress:
+    """Run the script once; what the ledger says afterwards.
+
+    `expected` is the progress that the script was written for. When it moved meanwhile to what we want, an earlier
+    try has committed and only its answer was lost: nothing is done. Raises TransactionConflict when somebody else
+    moved it, TooManyDeletions when a landing table lacks more keys than its contract allows, IntegrityError when
+    another rule is broken (nothing was changed).
+    """
+    params = {
+        **statement.params,
+        "mapping": stem,
+        "batch": batch,
+        "mapping_hash": mapping_hash,
+        "expected_batch": expected.batch,
+        "expected_hash": expected.mapping_hash,
+        "run_id": run_id,
+        "attempt": attempt,
+    }
+    try:
+        warehouse.query(
+            statement.sql, params, job_id=f"merge-{attempt}-{stem}-{batch}", where=f"{ledger_table} ({stem})"
+        )
+    except IntegrityError as error:
+        if "known keys of" in error.problem:
+            raise _too_many_deletions(error, batch) from None
+        if "progress of this mapping has moved" not in error.problem:
+            raise
+    found = read_progress(warehouse, ledger_table).of(stem)
+    if (found.batch, found.mapping_hash) == (batch, mapping_hash):
+        return found
+    raise TransactionConflict(
+        f"another run merged up to batch {found.batch} meanwhile",
+        where=f"{ledger_table} ({stem})",
+        remedy="tried again by itself, from where the other one ended",
+    )
+
+
+def _too_many_deletions(error: IntegrityError, batch: int) -> TooManyDeletions:
+    gone, dataset = re.findall(r"Rule: (\d+) of \d+ known keys of (\S+)", error.problem)[0]
+    remedy = "ask the owner whether it is right; if it is, trigger again with full_refresh and"
+    return TooManyDeletions(
+        f"batch {batch}: {error.problem.removeprefix('Rule: ')}, more than the contract allows",
+        where=error.where,
+        remedy=f"{remedy} allow_deletions: {dataset}={gone}",
+    )

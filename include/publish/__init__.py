@@ -1,0 +1,1 @@
+"""From the change log to Kafka: each change once, in order per key."""

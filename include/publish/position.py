@@ -1,0 +1,122 @@
+"""Up to which change has an entity been published? (`publisher.positions`, written in the events' own transactions)
+
+Keys hash to 64 fixed slots; each slot of an entity has its own position, so that the number of shards can change.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from include.errors import EpochBroken
+
+POSITIONS_TOPIC = "publisher.positions"
+SLOTS = 64
+
+
+@dataclass(frozen=True)
+class Position:
+    """A slot is published up to `change_number`, which the change log gave at `changed_at` in its `epoch`."""
+
+    change_number: int
+    changed_at: str
+    epoch: str
+    shards: int
+
+    def to_json(self) -> bytes:
+        return json.dumps(self.__dict__, sort_keys=True).encode()
+
+
+@dataclass(frozen=True)
+class ChangeLogState:
+    """What the warehouse says: the change log's epoch and last number, and when the number of a position was given."""
+
+    epoch: str
+    last_number: int
+
+
+def slot_of(key: str) -> int:
+    """The slot of a key of ours, 0 to 63: the low six bits of its first byte (keys are hashes, in hex)."""
+    return int(key[:2], 16) % SLOTS
+
+
+def shard_slots(shard: int, shards: int) -> list[int]:
+    """The slots of one of `shards` shards."""
+    return [slot for slot in range(SLOTS) if slot % shards == shard]
+
+
+def transactional_id(entity: str, shards: int, shard: int) -> str:
+    return f"{entity}/{shards}/{shard}"
+
+
+def record_key(entity: str, slot: int) -> bytes:
+    return f"{entity}/{slot}".encode()
+
+
+def positions_of(entity: str, records: Iterable[tuple[bytes, bytes | None]]) -> dict[int, Position]:
+    """Slot to position of an entity, from the records of the positions topic in order (the last one counts)."""
+    found: dict[int, Position] = {}
+    for key, value in records:
+        owner, _, slot = key.decode().rpartition("/")
+        if owner == entity and value is not None:
+            found[int(slot)] = Position(**json.loads(value))
+    return found
+
+
+def check(
+    entity: str,
+    positions: Mapping[int, Position],
+    state: ChangeLogState,
+    given_at: Mapping[int, datetime],
+    topic_has_events: bool,
+    where: str,
+) -> None:
+    """Raises EpochBroken when the positions cannot belong to this change log and topic.
+
+    `given_at`: when the change log gave the numbers that the positions name.
+    """
+    problem = _problem(positions, state, given_at, topic_has_events)
+    if problem:
+        raise EpochBroken(
+            f"{entity}: {problem}",
+            where=where,
+            remedy="find out what was restored or emptied (warehouse, topic or publisher.positions), and to when; "
+            "consumers must be told before anything is sent again: see docs/decisions/0007-positions.md",
+        )
+
+
+def _problem(
+    positions: Mapping[int, Position], state: ChangeLogState, given_at: Mapping[int, datetime], topic_has_events: bool
+) -> str | None:
+    if not positions:
+        return (
+            "there are events on the topic, but no position: publishing would repeat them" if topic_has_events else None
+        )
+    for slot, position in sorted(positions.items()):
+        number = position.change_number
+        if position.epoch != state.epoch:
+            return f"slot {slot} was published from another change log"
+        if number > state.last_number:
+            return f"slot {slot} was published up to change {number}, but the change log ends at {state.last_number}"
+        if number and (number not in given_at or given_at[number].isoformat() != position.changed_at):
+            return f"change {number} is not the one that slot {slot} was published up to"
+    return None
+
+
+def lowest(positions: Mapping[int, Position], slots: Sequence[int]) -> int:
+    """The change number after which some slot still needs events; 0 when a slot has never been published."""
+    return min((positions[slot].change_number if slot in positions else 0) for slot in slots)
+
+
+def numbers(positions: Mapping[int, Position]) -> list[int]:
+    """The distinct change numbers that positions name, without 0."""
+    return sorted({position.change_number for position in positions.values()} - {0})
+
+
+def as_records(entity: str, slots: Sequence[int], position: Position) -> list[tuple[bytes, bytes]]:
+    """The records that move `slots` to `position`."""
+    value: Any = position.to_json()
+    return [(record_key(entity, slot), value) for slot in slots]

@@ -1,0 +1,160 @@
+"""Which batches of a dataset are there? (the numbered log in the bucket)
+
+`<system>/<dataset>/log/00000017.json` names one batch. Creating it is what makes the batch exist; it is never changed
+and never deleted. Everything else about a batch (its parts) is worthless without its entry.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, BinaryIO, Literal, Protocol
+
+from include.errors import IntegrityError, LostRace
+from include.names import DatasetName
+
+Kind = Literal["full", "window", "cohort"]
+_ENTRY = re.compile(r".*/log/(\d{8})\.json")
+
+
+class ObjectStore(Protocol):
+    """What we need of a bucket: `include.clients.cloud_storage.Bucket`."""
+
+    def uri(self, path: str) -> str: ...
+    def create(self, path: str, data: bytes | BinaryIO, content_type: str) -> str | None: ...
+    def read(self, path: str) -> bytes | None: ...
+    def names(self, prefix: str) -> Iterator[str]: ...
+    def delete(self, path: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Part:
+    """One Parquet object of a batch: rows, bytes, CRC32C as Cloud Storage gives it (base64)."""
+
+    path: str
+    rows: int
+    size: int
+    crc32c: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One entry of the log.
+
+    kind: full (every row), window (what changed since the batch before), cohort (only some customers).
+    window: what was read ({} is everything; rowversion low and high; start and stop per partition).
+    position: where the next window begins (hex rowversion, or offsets per partition); epoch: what the position is
+    worth, compared before the next window.
+    columns: name to BigQuery type of what the parts hold (for `landed`: of the landing table); key: which of them are
+    the source's key.
+    rows: rows in the parts; counted: what the source counted in the same picture; deleted: known keys that vanished
+    (for `landed`, whose keys only the merge sees: how many a person has allowed to vanish).
+    table, capture: where and how it was read, as the contract said then.
+    keys: parts with the key set, when the batch looked at every key (a full does so by its rows).
+    read_at: when the read began (UTC).
+    """
+
+    dataset: str
+    number: int
+    kind: Kind
+    window: Mapping[str, Any]
+    position: Mapping[str, Any]
+    epoch: Mapping[str, Any]
+    columns: Mapping[str, str]
+    key: tuple[str, ...]
+    rows: int
+    counted: int
+    deleted: int
+    parts: tuple[Part, ...]
+    keys: tuple[Part, ...] | None
+    table: str
+    capture: Mapping[str, Any]
+    contract_hash: str
+    query_hash: str
+    attempt: str
+    read_at: datetime
+    committed_at: datetime
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def looked_at_all_keys(self) -> bool:
+        return self.kind == "full" or self.keys is not None
+
+    def to_json(self) -> bytes:
+        plain = asdict(self) | {"read_at": self.read_at.isoformat(), "committed_at": self.committed_at.isoformat()}
+        return json.dumps(plain, indent=1, sort_keys=True).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Batch:
+        given = json.loads(data)
+        for name in ("read_at", "committed_at"):
+            given[name] = datetime.fromisoformat(given[name])
+        given["parts"] = tuple(Part(**part) for part in given["parts"])
+        given["keys"] = None if given["keys"] is None else tuple(Part(**part) for part in given["keys"])
+        given["key"], given["notes"] = tuple(given["key"]), tuple(given["notes"])
+        return cls(**given)
+
+
+class DatasetLog:
+    """The log of one dataset."""
+
+    def __init__(self, store: ObjectStore, name: DatasetName) -> None:
+        self._store, self.name = store, name
+        self._read: dict[int, Batch] = {}
+
+    def numbers(self) -> list[int]:
+        """The numbers of all batches, in order. Raises IntegrityError when one is missing."""
+        found = sorted(
+            int(match[1]) for name in self._store.names(f"{self.name}/log/") if (match := _ENTRY.fullmatch(name))
+        )
+        if found != list(range(1, len(found) + 1)):
+            missing = sorted(set(range(1, max(found) + 1)) - set(found))
+            raise IntegrityError(
+                f"the log of {self.name} lacks batch {missing[0]}",
+                where=self._store.uri(self._path(missing[0])),
+                remedy="an entry is never deleted: restore the object from the bucket's soft delete",
+            )
+        return found
+
+    def get(self, number: int) -> Batch:
+        """One batch. Raises IntegrityError when there is none of that number."""
+        if number not in self._read:
+            data = self._store.read(self._path(number))
+            if data is None:
+                raise IntegrityError(
+                    f"{self.name} has no batch {number}",
+                    where=self._store.uri(self._path(number)),
+                    remedy="see `python -m include batches`",
+                )
+            self._read[number] = Batch.from_json(data)
+        return self._read[number]
+
+    def newest_first(self) -> Iterator[Batch]:
+        """The batches, the newest first; each is read when it is asked for."""
+        for number in reversed(self.numbers()):
+            yield self.get(number)
+
+    def latest(self) -> Batch | None:
+        """The newest batch that moves the dataset's position: a cohort does not."""
+        return next((batch for batch in self.newest_first() if batch.kind != "cohort"), None)
+
+    def next_number(self) -> int:
+        return len(self.numbers()) + 1
+
+    def commit(self, batch: Batch) -> None:
+        """Make the batch exist. Raises LostRace when another try has committed this number."""
+        if self._store.create(self._path(batch.number), batch.to_json(), "application/json") is not None:
+            return
+        there = self.get(batch.number)
+        if there.attempt != batch.attempt:  # else the answer to our own first request was lost
+            raise LostRace(
+                f"another run committed batch {batch.number} of {self.name} first",
+                where=self._store.uri(self._path(batch.number)),
+                remedy="tried again by itself, from the batch that won",
+            )
+
+    def _path(self, number: int) -> str:
+        return f"{self.name}/log/{number:08}.json"

@@ -1,0 +1,85 @@
+"""How do Arrow batches become Parquet objects in the bucket?"""
+
+from __future__ import annotations
+
+import base64
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import google_crc32c
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from include.errors import IntegrityError
+from include.names import DatasetName
+from include.stage.log import ObjectStore, Part
+
+ROWS_PER_PART = 500_000
+
+
+@dataclass(frozen=True)
+class PartWriter:
+    """Writes the parts of one try. Their names hold the try's token, so that no two tries meet."""
+
+    store: ObjectStore
+    dataset: DatasetName
+    batch: int
+    token: str
+    rows_per_part: int = ROWS_PER_PART
+
+    def write(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema, kind: str = "rows") -> tuple[Part, ...]:
+        """Write the batches as zstd Parquet, one object for `rows_per_part` rows; one empty object for no row at all.
+
+        `schema` is what the parts hold: each batch is cast to it, and a value that does not fit raises
+        pyarrow.ArrowInvalid (never an approximation). Memory: one batch and the writer's row group.
+        """
+        parts: list[Part] = []
+        for index, chunk in enumerate(_chunks(batches, self.rows_per_part)):
+            parts.append(self._write_one(chunk, schema, f"{kind}-{index:04}"))
+        return tuple(parts) or (self._write_one((), schema, f"{kind}-0000"),)
+
+    def _write_one(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema, name: str) -> Part:
+        path = f"{self.dataset}/parts/{self.batch:08}-{self.token}-{name}.parquet"
+        with tempfile.TemporaryFile() as file:
+            rows = 0
+            with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+                for batch in batches:
+                    writer.write_batch(batch.cast(schema))
+                    rows += batch.num_rows
+            size, crc = file.tell(), google_crc32c.Checksum()
+            file.seek(0)
+            for block in iter(lambda: file.read(1 << 20), b""):
+                crc.update(block)
+            ours = base64.b64encode(crc.digest()).decode()
+            theirs = self.store.create(path, file, "application/vnd.apache.parquet")
+        if theirs != ours:
+            raise IntegrityError(
+                "the bucket holds other bytes than were written" if theirs else "the part is there already",
+                where=self.store.uri(path),
+                remedy="run the task again: a new try writes under new names",
+            )
+        return Part(path, rows, size, ours)
+
+    def discard(self, parts: Iterable[Part]) -> None:
+        """Delete parts that no entry will name."""
+        for part in parts:
+            self.store.delete(part.path)
+
+
+def _chunks(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[Iterator[pa.RecordBatch]]:
+    """Groups of batches of about `rows` rows each, lazily: a group must be used up before the next is asked for."""
+    source = iter(batches)
+    for first in source:
+
+        def group(first: pa.RecordBatch = first) -> Iterator[pa.RecordBatch]:
+            yield first
+            count = first.num_rows
+            while count < rows:
+                batch = next(source, None)
+                if batch is None:
+                    return
+                yield batch
+                count += batch.num_rows
+
+        yield group()

@@ -1,0 +1,1 @@
+"""What one task does, put together from the verbs."""

@@ -1,0 +1,135 @@
+"""What is there, who asks for it, and where does each column come from? (`docs/catalogue.md`, from the declarations)"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from include.catalogue import Catalogue
+from include.contract import DatasetContract, EntityContract
+from include.mapping import IS_PRESENT
+from include.names import DatasetName
+
+PAGE = "docs/catalogue.md"
+_HEAD = """# Catalogue
+
+Written by `make docs` from `dags/` and `sql/`; a test fails when it is out of date. Do not edit it.
+"""
+
+
+def page(catalogue: Catalogue) -> str:
+    """The whole page, as Markdown. Raises DeclarationError when a declaration is wrong."""
+    parts = [_HEAD, *_use_cases(catalogue), *_datasets(catalogue), *_entities(catalogue)]
+    return "\n".join(parts)
+
+
+def _use_cases(catalogue: Catalogue) -> Iterator[str]:
+    yield "## Use cases\n"
+    rows = [
+        (
+            f"`{case.name}`",
+            case.purpose,
+            case.owner,
+            case.priority,
+            case.tier,
+            f"`{case.schedule}`" if case.schedule else "by hand",
+            case.freshness,
+            ", ".join(f"`{catalogue.entity(entity).event.topic}`" for entity in case.publishes),
+        )
+        for case in catalogue.use_cases.values()
+    ]
+    head = ("use case", "purpose", "owner", "priority", "tier", "schedule (London)", "fresh for", "topics")
+    yield _table(head, rows)
+
+
+def _datasets(catalogue: Catalogue) -> Iterator[str]:
+    yield "## Datasets\n"
+    for name in catalogue.dataset_names():
+        contract = catalogue.dataset(name)
+        claimed = {
+            column: [case.name for case in catalogue.use_cases.values() if column in case.claims.get(str(name), [])]
+            for column in contract.columns
+        }
+        yield f"### {name}\n\n{contract.describes}\n\n{_facts(name, contract)}\n"
+        head = ("column", "type", "privacy", "claimed by", "what")
+        yield _table(
+            head,
+            [
+                (f"`{n}`", c.type, _privacy(c.privacy), ", ".join(claimed[n]) or "nobody: never read", c.describes)
+                for n, c in contract.columns.items()
+            ],
+        )
+
+
+def _facts(name: DatasetName, contract: DatasetContract) -> str:
+    facts = [
+        f"Owner {contract.owner}",
+        f"table `{contract.table}`",
+        f"key {', '.join(f'`{column}`' for column in contract.key)}",
+        f"captured by {contract.capture.method}",
+        f"deletions: {contract.deletes}, at most {contract.deletes_at_most} in one batch",
+    ]
+    if contract.retires_on:
+        facts.append(f"retires on {contract.retires_on}")
+    return "; ".join(facts) + "."
+
+
+def _entities(catalogue: Catalogue) -> Iterator[str]:
+    yield "## Entities of the common model\n"
+    for entity in catalogue.entity_names():
+        contract = catalogue.entity(entity)
+        yield f"### {entity}\n\n{contract.describes}\n\n{_promises(contract)}\n"
+        yield _table(("column", "type", "privacy", "in the event", "what"), _columns(contract))
+        yield f"Where the columns of `{entity}` come from:\n"
+        yield _lineage(catalogue, entity, contract)
+
+
+def _promises(contract: EntityContract) -> str:
+    facts = [
+        f"Owner {contract.owner}",
+        f"topic `{contract.event.topic}`",
+        f"read by {', '.join(contract.consumers) or 'nobody'}",
+        f"where systems are first seen together, {', then '.join(contract.precedence)} speaks",
+        f"kept {contract.retention.keep} after `{contract.retention.after}`",
+    ]
+    return "; ".join(facts) + "."
+
+
+def _columns(contract: EntityContract) -> list[tuple[object, ...]]:
+    published = contract.published()
+    named = zip(contract.model_columns(), contract.columns.values(), strict=True)
+    return [
+        (f"`{name}`", column.type, _privacy(column.privacy), "yes" if name in published else "no", column.describes)
+        for name, column in named
+    ]
+
+
+def _lineage(catalogue: Catalogue, entity: str, contract: EntityContract) -> str:
+    """A row per column, a table column per mapping: the source columns that it is made of."""
+    mappings = [catalogue.mapping(name) for name in catalogue.mapping_names(entity)]
+    rows = []
+    for model_name, name in [
+        *zip(contract.model_columns(), contract.columns, strict=True),
+        ("counts when", IS_PRESENT),
+    ]:
+        sources = [next((o.sources for o in mapping.outputs if o.name == name), None) for mapping in mappings]
+        rows.append((f"`{model_name}`" if name != IS_PRESENT else model_name, *map(_sources, sources)))
+    return _table(("column", *(str(mapping.name.source) for mapping in mappings)), rows)
+
+
+def _sources(columns: Sequence[str] | None) -> str:
+    if columns is None:
+        return "always"
+    return ", ".join(f"`{column}`" for column in columns) or "–"
+
+
+def _privacy(privacy: str) -> str:
+    return "" if privacy == "none" else f"**{privacy}**"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines) + "\n"
+
+
+def _cell(value: object) -> str:
+    return str(value).replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,137 @@
+"""Which batches must a mapping still take?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from include.catalogue import Catalogue
+from include.contract import DatasetContract, Landed
+from include.errors import EpochBroken, NotDeployed
+from include.merge.progress import MappingProgress, read_progress
+from include.merge.statement import Chain, OffsetWindow, Staged, TableName, mapping_hash, needed_columns
+from include.names import DatasetName, MappingName
+from include.stage.log import Batch, DatasetLog
+from include.steps.servers import Servers
+
+ROWS_PER_TRANSACTION = 10_000_000
+
+
+@dataclass(frozen=True)
+class Unmerged:
+    """What a mapping must still take, seen from the progress that it had: `batches` is None when only a new full
+    can serve."""
+
+    mapping: MappingName
+    progress: MappingProgress
+    batches: list[Batch] | None
+
+    def required(self) -> list[Batch]:
+        """The batches. Raises NotDeployed when only a new full can serve."""
+        return require(self.batches, str(self.mapping), f"sql/common_model/{self.mapping}.sql")
+
+
+def read_unmerged(catalogue: Catalogue, servers: Servers, mapping: MappingName) -> Unmerged:
+    """From log and ledger. Raises EpochBroken when the log does not reach to what was merged."""
+    progress = read_progress(servers.big_query, servers.cloud.table("ledger", mapping.entity))
+    needed = needed_columns(catalogue.mapping(mapping), catalogue.dataset(mapping.source))
+    dataset_log = DatasetLog(servers.bucket, mapping.source)
+    own = progress.of(mapping.file_stem)
+    return Unmerged(mapping, own, unmerged(dataset_log, own, mapping_hash(catalogue, mapping), needed))
+
+
+def unmerged(
+    log: DatasetLog, progress: MappingProgress, mapping_hash: str, needed: Iterable[str]
+) -> list[Batch] | None:
+    """The unbroken chain of batches to merge, in order: from the mapping's position, or from the latest full that
+    serves when the mapping changed. Empty: nothing to do. None: only a new full can serve.
+
+    Raises EpochBroken when the mapping has merged batches that the log does not have: another log would be taken for
+    this one, and what lies between would be skipped.
+    """
+    needed = set(needed)
+    if progress.batch >= log.next_number():
+        raise EpochBroken(
+            f"batch {progress.batch} of {log.name} was merged, but its log ends at {log.next_number() - 1}",
+            where=f"the log of {log.name}",
+            remedy="point the extra `bucket` at the bucket that was used before, or restore its objects",
+        )
+    goes_on = progress.mapping_hash == mapping_hash
+    chain: list[Batch] = []
+    for batch in log.newest_first():
+        if goes_on and batch.number <= progress.batch:
+            return chain
+        if not needed <= set(batch.columns):
+            return None
+        chain.insert(0, batch)
+        if batch.kind == "full":
+            return chain
+    return [] if goes_on and not chain else None
+
+
+def slices(chain: Sequence[Batch], most: int = ROWS_PER_TRANSACTION) -> Iterator[list[Batch]]:
+    """The chain in pieces for one transaction each: at most `most` rows, and at least one batch.
+
+    A full of a landing table stays with what follows it: there is no staging table to see later keys in.
+    """
+    if chain and chain[0].kind == "full" and not chain[0].parts:
+        yield list(chain)
+        return
+    piece: list[Batch] = []
+    for batch in chain:
+        if piece and sum(b.rows for b in piece) + batch.rows > most:
+            yield piece
+            piece = []
+        piece.append(batch)
+    if piece:
+        yield piece
+
+
+def as_merge_chain(
+    table: TableName,
+    project: str,
+    name: DatasetName,
+    contract: DatasetContract,
+    batches: Sequence[Batch],
+    later: Sequence[Batch] = (),
+) -> Chain:
+    """The batches as the merge's statement takes them; `later` are those that follow in transactions of their own."""
+    numbers = tuple(batch.number for batch in batches)
+    if isinstance(contract.capture, Landed):
+        return Chain(
+            numbers,
+            landing_table=f"{project}.{contract.table}",
+            windows=_offsets(batches, contract.capture.overlap),
+            landing_is_full=batches[0].kind == "full",
+            deletions_allowed=sum(batch.deleted for batch in batches),
+        )
+    staged, behind = ([_staged(table, name, batch) for batch in some] for some in (batches, later))
+    return Chain(numbers, tuple(staged), tuple(behind))
+
+
+def _staged(table: TableName, name: DatasetName, batch: Batch) -> Staged:
+    keys = table("staging", name.keys_table(batch.number)) if batch.keys is not None else None
+    return Staged(batch.number, table("staging", name.staging_table(batch.number)), batch.kind == "full", keys)
+
+
+def _offsets(batches: Sequence[Batch], overlap: int) -> tuple[OffsetWindow, ...]:
+    """Per partition from the first batch's start, `overlap` further back where it goes on, to the last batch's stop."""
+    back = 0 if batches[0].kind == "full" else overlap
+    starts: dict[str, int] = {}
+    stops: dict[str, int] = {}
+    for batch in batches:
+        for partition, (start, stop) in batch.window.items():
+            starts.setdefault(partition, max(0, start - back))
+            stops[partition] = stop
+    return tuple(OffsetWindow(int(p), starts[p], stops[p]) for p in sorted(starts, key=int))
+
+
+def require(chain: list[Batch] | None, what: str, where: str) -> list[Batch]:
+    """The chain, or NotDeployed when only a new full can serve."""
+    if chain is None:
+        raise NotDeployed(
+            f"{what} needs rows that no batch holds: it is new, it changed, or its dataset's claims grew",
+            where=where,
+            remedy="trigger the use case again: its extract reads everything, unless `only` leaves the dataset out",
+        )
+    return chain

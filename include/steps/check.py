@@ -1,0 +1,92 @@
+"""Do use cases, contracts and mappings fit together? (what can be proven from the files)"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from include.catalogue import Catalogue
+from include.contract import DatasetContract
+from include.errors import DeclarationError
+from include.merge.statement import check_fit, needed_columns
+from include.names import DatasetName, MappingName
+from include.use_case import UseCase
+
+
+def problems(catalogue: Catalogue) -> Iterator[DeclarationError]:
+    """Every mistake, not only the first."""
+    checks: list[Callable[[], object]] = [lambda n=n: catalogue.dataset(n) for n in catalogue.dataset_names()]  # type: ignore[misc]
+    checks += [lambda e=e: catalogue.entity(e) for e in catalogue.entity_names()]  # type: ignore[misc]
+    checks += [lambda m=m: check_mapping(catalogue, m) for m in catalogue.mapping_names()]  # type: ignore[misc]
+    checks += [lambda: _topics(catalogue)]
+    checks += [lambda c=c: check_use_case(catalogue, c) for c in catalogue.use_cases.values()]  # type: ignore[misc]
+    yield from catalogue.broken.values()
+    told: set[str] = set()
+    for check in checks:
+        try:
+            check()
+        except DeclarationError as error:
+            if str(error) not in told:
+                told.add(str(error))
+                yield error
+
+
+def check_mapping(catalogue: Catalogue, name: MappingName) -> None:
+    """Raises DeclarationError unless the mapping fits its entity and its dataset, zones included."""
+    mapping, source = catalogue.mapping(name), catalogue.dataset(name.source)
+    check_fit(catalogue, mapping, catalogue.entity(name.entity), source)
+    for output in mapping.outputs:
+        plain_datetime = output.is_plain and source.columns[output.sources[0]].type == "DATETIME"
+        if output.name.endswith("_at") and plain_datetime:
+            raise DeclarationError(
+                f"{output.name} is a moment, but {output.sources[0]} is a date-time without a zone",
+                where=f"{mapping.place}:{output.line}",
+                remedy=f"write TIMESTAMP({output.sources[0]}, '{source.zone}') AS {output.name}",
+            )
+
+
+def check_use_case(catalogue: Catalogue, case: UseCase) -> None:
+    """Raises DeclarationError unless all that a use case names exists, and its claims cover its mappings."""
+    for dataset in case.datasets:
+        _check_claims(catalogue, case, dataset)
+    for name in case.mappings:
+        check_mapping(catalogue, name)
+        source = catalogue.dataset(name.source)
+        lacking = [c for c in needed_columns(catalogue.mapping(name), source) if c not in _covered(case, name, source)]
+        if lacking:
+            raise DeclarationError(
+                f"{name} reads {', '.join(lacking)} of {name.source}, which the use case does not claim",
+                where=case.where,
+                remedy=f"add them to claims['{name.source}'], or take them out of the mapping",
+            )
+    for entity in case.publishes:
+        catalogue.entity(entity)
+
+
+def _check_claims(catalogue: Catalogue, case: UseCase, dataset: DatasetName) -> None:
+    contract = catalogue.dataset(dataset)
+    unknown = [column for column in case.claims[str(dataset)] if column not in contract.columns]
+    if unknown:
+        raise DeclarationError(
+            f"use case {case.name} claims {dataset}.{', '.join(unknown)}, which the contract does not have",
+            where=case.where,
+            remedy=f"claim some of: {', '.join(contract.columns)}",
+        )
+
+
+def _covered(case: UseCase, name: MappingName, source: DatasetContract) -> list[str]:
+    """The claimed columns, and the position that is read along with them."""
+    position = source.position_column
+    return [*case.claims[str(name.source)], *([position] if position else [])]
+
+
+def _topics(catalogue: Catalogue) -> None:
+    owners: dict[str, str] = {}
+    for entity in catalogue.entity_names():
+        topic = catalogue.entity(entity).event.topic
+        if topic in owners:
+            raise DeclarationError(
+                f"{owners[topic]} and {entity} have one topic, {topic}",
+                where=f"sql/common_model/{entity}/contract.yaml",
+                remedy="give each entity a topic of its own",
+            )
+        owners[topic] = entity

@@ -1,0 +1,104 @@
+"""What shall be read: is a batch used again, does a window go on, or does everything begin anew?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from include.catalogue import Catalogue
+from include.contract import DatasetContract
+from include.errors import DeclarationError
+from include.extract import capture
+from include.names import DatasetName, MappingName
+from include.run import Run
+from include.stage.log import Batch, DatasetLog
+from include.steps.chain import read_unmerged
+from include.steps.request import Request
+from include.steps.servers import Servers
+from include.use_case import UseCase
+
+
+@dataclass(frozen=True)
+class Work:
+    """All that the functions of one extract need."""
+
+    catalogue: Catalogue
+    servers: Servers
+    run: Run
+    use_case: UseCase
+    name: DatasetName
+    request: Request
+
+    @property
+    def contract(self) -> DatasetContract:
+        return self.catalogue.dataset(self.name)
+
+    @property
+    def where(self) -> str:
+        return capture.place(self.name, self.contract)
+
+    @property
+    def columns(self) -> list[str]:
+        return self.contract.read_columns(self.catalogue.claimed(self.name))
+
+    @property
+    def mappings(self) -> list[MappingName]:
+        return [mapping for mapping in self.use_case.mappings if mapping.source == self.name]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done, and why: reuse `latest`, or read batch `number` as `kind`."""
+
+    number: int
+    kind: capture.Kind
+    latest: Batch | None
+    reuse: bool
+    reason: str
+
+
+def plan_extract(work: Work, dataset_log: DatasetLog) -> Plan:
+    """Reuse, go on, or begin anew. The number is fixed here, before anything is read.
+
+    Raises EpochBroken when a mapping has merged what the log does not have, DeclarationError for another key.
+    """
+    latest, number = dataset_log.latest(), dataset_log.next_number()
+    chains = [read_unmerged(work.catalogue, work.servers, mapping).batches for mapping in work.mappings]
+    if latest is None:
+        return Plan(number, "full", None, False, "the first batch")
+    _check_key(work, latest)
+    if reason := _reason_for_a_full(work, latest, chains):
+        return Plan(number, "full", latest, False, reason)
+    age = work.run.started_at - latest.read_at
+    if age <= work.use_case.fresh_for and any(latest in (chain or []) for chain in chains):
+        reason = f"read {age.total_seconds() / 60:.0f} minutes ago and not merged yet"
+        return Plan(latest.number, "window", latest, True, reason)
+    kind: capture.Kind = "full" if work.contract.capture.method == "snapshot" else "window"
+    return Plan(number, kind, latest, False, "the next window" if kind == "window" else "a snapshot reads everything")
+
+
+def _reason_for_a_full(work: Work, latest: Batch, chains: list[list[Batch] | None]) -> str | None:
+    """Why the next batch cannot go on from `latest`; None when it can."""
+    contract = work.contract
+    if work.request.full_refresh:
+        return "a full refresh was asked for"
+    if (latest.table, dict(latest.capture)) != (contract.table, contract.capture.model_dump()):
+        return "the contract names another table or another way of capture"
+    if missing := [column for column in work.columns if column not in latest.columns]:
+        return f"the claims grew by {', '.join(missing)}"
+    if other := [column for column in work.columns if latest.columns[column] != contract.column_type(column)]:
+        return f"the contract gives another type to {', '.join(other)}"
+    if any(chain is None for chain in chains):
+        return "a mapping is new or has changed, and no full serves it"
+    return None
+
+
+def _check_key(work: Work, latest: Batch) -> None:
+    """Another key would make another of every customer: that is another dataset."""
+    if tuple(work.contract.key) == latest.key:
+        return
+    was, now = ", ".join(latest.key), ", ".join(work.contract.key)
+    raise DeclarationError(
+        f"the key of {work.name} was ({was}) when it was last read, and is ({now}) now",
+        where=f"sql/sources/{work.name}/contract.yaml",
+        remedy=f"restore key: [{was}], or declare the table as a dataset of another name with mappings of its own",
+    )

@@ -1,0 +1,89 @@
+"""What has a mapping not merged yet, and what comes of it? (the task `merge.<mapping>`)"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from include.catalogue import Catalogue
+from include.merge.execute import execute_merge
+from include.merge.progress import MappingProgress
+from include.merge.statement import mapping_hash, merge_statement
+from include.names import MappingName
+from include.run import Run
+from include.stage.log import Batch
+from include.steps.chain import as_merge_chain, read_unmerged, slices
+from include.steps.load_dataset import stage
+from include.steps.request import Request
+from include.steps.servers import Servers
+
+log = logging.getLogger(__name__)
+_COUNTS = ("rows_taken", "rows_conformed", "inserted", "updated", "removed", "events", "contested")
+
+
+def merge_mapping(
+    catalogue: Catalogue, servers: Servers, run: Run, name: MappingName, request: Request
+) -> dict[str, Any]:
+    """Merge every unmerged batch, a transaction per slice of the chain; counts summed up.
+
+    rows_taken: distinct source keys in the batches; rows_conformed: those that differ from before; inserted, updated,
+    removed: rows of the common model; events: changes that consumers will see; contested: keys for which the winning
+    system has more than one row.
+    """
+    state = read_unmerged(catalogue, servers, name)
+    if request.dry_run:
+        return _dry_run(name, state.batches)
+    batches, done = state.required(), state.progress
+    if not batches and done.run_id == run.run_id:  # an earlier try of this task has merged, and was killed after it
+        return _summary(name, [done.batch], [done])
+    stage(catalogue, servers, run, name.source, batches)
+    merged = []
+    for piece in slices(batches):
+        later = batches[batches.index(piece[-1]) + 1 :]
+        done = _merge_slice(catalogue, servers, run, name, piece, later, expected=done)
+        log.info("%s: merged up to batch %d: %s", name, done.batch, {c: getattr(done, c) for c in _COUNTS})
+        merged.append(done)
+    return _summary(name, [batch.number for batch in batches], merged)
+
+
+def _summary(name: MappingName, batches: list[int], merged: list[MappingProgress]) -> dict[str, Any]:
+    counts = {count: sum(getattr(done, count) for done in merged) for count in _COUNTS}
+    return {"mapping": str(name), "batches": batches, **counts}
+
+
+def _dry_run(name: MappingName, batches: list[Batch] | None) -> dict[str, Any]:
+    """What is waiting to be merged already, without what the dry run's extract counts: that was not read.
+
+    `waits_for` says why nothing is, before a full was read.
+    """
+    told: dict[str, Any] = {"mapping": str(name), "dry_run": True, "batches": [b.number for b in batches or []]}
+    if batches is None:
+        return told | {"rows": 0, "waits_for": "a full batch: no batch that was read serves this mapping as it is now"}
+    staged = sum(part.size for batch in batches for part in batch.parts)
+    return told | {"rows": sum(batch.rows for batch in batches), "bytes_staged": staged}
+
+
+def _merge_slice(
+    catalogue: Catalogue,
+    servers: Servers,
+    run: Run,
+    name: MappingName,
+    batches: list[Batch],
+    later: list[Batch],
+    *,
+    expected: MappingProgress,
+) -> MappingProgress:
+    """One transaction. `expected`: the progress from which the chain was computed, never one that is read later."""
+    cloud, contract = servers.cloud, catalogue.dataset(name.source)
+    chain = as_merge_chain(cloud.table, cloud.project, name.source, contract, batches, later)
+    return execute_merge(
+        servers.big_query,
+        cloud.table("ledger", name.entity),
+        name.file_stem,
+        merge_statement(catalogue, cloud.table, name, chain),
+        expected=expected,
+        batch=chain.last,
+        mapping_hash=mapping_hash(catalogue, name),
+        run_id=run.run_id,
+        attempt=run.token,
+    )

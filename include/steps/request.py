@@ -1,0 +1,67 @@
+"""What did the person who triggered the run ask for?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from include.errors import RequestError
+from include.use_case import UseCase
+
+KEYS = ("dry_run", "full_refresh", "only", "allow_deletions")
+
+
+@dataclass(frozen=True)
+class Request:
+    """The form's values, checked.
+
+    dry_run: nothing is written. full_refresh: read everything. only: these datasets (empty: all).
+    allow_deletions: dataset to the exact number of vanished keys that a person has allowed.
+    """
+
+    dry_run: bool = False
+    full_refresh: bool = False
+    only: tuple[str, ...] = ()
+    allow_deletions: Mapping[str, int] = field(default_factory=dict)
+
+    def takes(self, dataset: str) -> bool:
+        return not self.only or dataset in self.only
+
+
+def parse_request(given: Mapping[str, Any], use_case: UseCase) -> Request:
+    """Raises RequestError for an unknown key, a wrong type, or a dataset that the use case does not claim."""
+    unknown = sorted(set(given) - set(KEYS))
+    if unknown:
+        raise _refused(use_case, f"the form has no field {', '.join(unknown)}", f"use {', '.join(KEYS)}")
+    only = _datasets(use_case, "only", given.get("only") or [])
+    allowed = {}
+    for text in given.get("allow_deletions") or []:
+        dataset, equals, number = str(text).partition("=")
+        if not equals or not number.isdigit():
+            raise _refused(
+                use_case, f"allow_deletions: '{text}' is not understood", "write <system>/<dataset>=<number>"
+            )
+        allowed[_datasets(use_case, "allow_deletions", [dataset])[0]] = int(number)
+    return Request(_flag(use_case, given, "dry_run"), _flag(use_case, given, "full_refresh"), only, allowed)
+
+
+def _datasets(use_case: UseCase, field_name: str, names: Any) -> tuple[str, ...]:
+    if not isinstance(names, list):
+        raise _refused(use_case, f"{field_name} is not a list", 'write ["sse/customer"]')
+    unknown = [str(name) for name in names if name not in use_case.claims]
+    if unknown:
+        remedy = f"it claims: {', '.join(use_case.claims)}"
+        raise _refused(use_case, f"{field_name}: the use case does not claim {', '.join(unknown)}", remedy)
+    return tuple(names)
+
+
+def _flag(use_case: UseCase, given: Mapping[str, Any], name: str) -> bool:
+    value = given.get(name, False)
+    if not isinstance(value, bool):
+        raise _refused(use_case, f"{name} is {value!r}", "give true or false")
+    return value
+
+
+def _refused(use_case: UseCase, problem: str, remedy: str) -> RequestError:
+    return RequestError(problem, where=f"the form of {use_case.name}", remedy=remedy)

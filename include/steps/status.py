@@ -1,0 +1,63 @@
+"""How far is everything? (rebuilt from log, ledger and positions: nothing else decides)"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from include.catalogue import Catalogue
+from include.merge.progress import EntityProgress, read_progress
+from include.publish.position import POSITIONS_TOPIC, positions_of
+from include.stage.log import DatasetLog
+from include.steps.servers import Servers
+
+
+def datasets(catalogue: Catalogue, servers: Servers) -> list[dict[str, Any]]:
+    """Per dataset with a contract: its newest batch."""
+    rows = []
+    for name in catalogue.dataset_names():
+        latest = DatasetLog(servers.bucket, name).latest()
+        row: dict[str, Any] = {"dataset": str(name), "batch": None, "kind": None, "rows": None, "read at (UTC)": None}
+        if latest is not None:
+            read_at = latest.read_at.strftime("%Y-%m-%d %H:%M:%S")
+            row |= {"batch": latest.number, "kind": latest.kind, "rows": latest.rows, "read at (UTC)": read_at}
+        rows.append(row)
+    return rows
+
+
+def mappings(catalogue: Catalogue, servers: Servers) -> list[dict[str, Any]]:
+    """Per mapping: up to which batch it has merged, and what its last merge did."""
+    rows = []
+    for entity in catalogue.entity_names():
+        progress = _progress(servers, entity)
+        for name in catalogue.mapping_names(entity):
+            done = progress.of(name.file_stem)
+            counts = {
+                n: getattr(done, n) for n in ("rows_taken", "inserted", "updated", "removed", "events", "contested")
+            }
+            rows.append({"mapping": str(name), "merged to batch": done.batch, **counts})
+    return rows
+
+
+def entities(catalogue: Catalogue, servers: Servers) -> list[dict[str, Any]]:
+    """Per entity: the last change number, and the last one published."""
+    topic = servers.kafka_settings.topic(POSITIONS_TOPIC)
+    records = servers.kafka.committed_records(topic, timeout=30)
+    rows = []
+    for entity in catalogue.entity_names():
+        progress = _progress(servers, entity)
+        slots = positions_of(entity, records)
+        published = min((position.change_number for position in slots.values()), default=0)
+        rows.append(
+            {
+                "entity": entity,
+                "changes": progress.change_number,
+                "published to": published,
+                "not yet": progress.change_number - published,
+                "topic": servers.kafka_settings.topic(catalogue.entity(entity).event.topic),
+            }
+        )
+    return rows
+
+
+def _progress(servers: Servers, entity: str) -> EntityProgress:
+    return read_progress(servers.big_query, servers.cloud.table("ledger", entity))

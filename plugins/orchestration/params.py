@@ -1,0 +1,43 @@
+"""What can somebody ask for in the form of a manual run?"""
+
+from __future__ import annotations
+
+from airflow.sdk import Param
+
+from include.use_case import UseCase
+
+
+def form(use_case: UseCase) -> dict[str, Param]:
+    """The fields of the form. Airflow checks their types; the first task checks the rest and refuses unknown keys."""
+    datasets = list(use_case.claims)
+    return {
+        "dry_run": Param(
+            False,
+            type="boolean",
+            title="Dry run",
+            description_md="Check the sources' catalogs, log the T-SQL, count rows. **Nothing is written anywhere.**",
+        ),
+        "full_refresh": Param(
+            False,
+            type="boolean",
+            title="Full refresh",
+            description_md="Read every row of the datasets again, instead of what changed. Nothing is published twice: "
+            "only what differs becomes a change.",
+        ),
+        "only": Param(
+            [],
+            type=["array", "null"],
+            title="Only these datasets",
+            items={"type": "string", "enum": datasets},
+            examples=datasets,
+            description_md="Leave empty for all. The others are not read and their mappings not merged in this run.",
+        ),
+        "allow_deletions": Param(
+            [],
+            type=["array", "null"],
+            title="Allow deletions",
+            items={"type": "string", "pattern": r"^[a-z]+/[a-z0-9_]+=[0-9]+$"},
+            description_md="A refused batch names a number of vanished keys. Once the source's owner has confirmed it, "
+            "write it here, a line per dataset: `sse/customer=123`. Any other number is refused again.",
+        ),
+    }

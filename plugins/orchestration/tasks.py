@@ -1,0 +1,153 @@
+"""What does each task do? (it calls one step of `include`; its return value is the summary that people read)
+
+Everything heavy is imported inside the functions: every start of a task parses the DAG's file again.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.sdk import get_current_context
+from airflow.sdk.exceptions import AirflowSkipException
+
+from include.errors import DataPlatformError, Unavailable
+
+if TYPE_CHECKING:
+    from include.catalogue import Catalogue
+    from include.run import Run
+    from include.steps.request import Request
+    from include.steps.servers import Servers
+    from include.use_case import UseCase
+
+Summary = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Work:
+    catalogue: Catalogue
+    servers: Servers
+    run: Run
+    use_case: UseCase
+    request: Request
+
+
+def check(use_case: str) -> Summary:
+    """The form's values and the declarations; refuses before anything is read."""
+
+    def step(work: _Work) -> Summary:
+        from include.steps.check import check_use_case
+
+        check_use_case(work.catalogue, work.use_case)
+        return {
+            "use_case": use_case,
+            **{k: list(v) if isinstance(v, tuple) else v for k, v in vars(work.request).items() if v},
+        }
+
+    return _guarded(use_case, step)
+
+
+def extract(use_case: str, dataset: str) -> Summary:
+    """Read one dataset, or reuse what has been read."""
+
+    def step(work: _Work) -> Summary:
+        from include.names import DatasetName
+        from include.steps.extract_dataset import extract_dataset
+
+        if not work.request.takes(dataset):
+            raise AirflowSkipException(f"the form asks for {', '.join(work.request.only)} only")
+        name = DatasetName.parse(dataset, use_case)
+        return extract_dataset(work.catalogue, work.servers, work.run, work.use_case, name, work.request)
+
+    return _guarded(use_case, step)
+
+
+def load(use_case: str, dataset: str) -> Summary:
+    """Put the dataset's unmerged batches into BigQuery."""
+
+    def step(work: _Work) -> Summary:
+        from include.names import DatasetName
+        from include.steps.load_dataset import load_dataset
+
+        if work.request.dry_run:
+            return {"dataset": dataset, "dry_run": True}
+        return load_dataset(work.catalogue, work.servers, work.run, work.use_case, DatasetName.parse(dataset, use_case))
+
+    return _guarded(use_case, step)
+
+
+def merge(use_case: str, mapping: str) -> Summary:
+    """Merge the mapping's unmerged batches into the common model."""
+
+    def step(work: _Work) -> Summary:
+        from include.names import MappingName
+        from include.steps.merge_mapping import merge_mapping
+
+        return merge_mapping(work.catalogue, work.servers, work.run, MappingName.parse(mapping, use_case), work.request)
+
+    return _guarded(use_case, step)
+
+
+def publish(use_case: str, entity: str) -> Summary:
+    """Send the entity's new changes to its topic."""
+
+    def step(work: _Work) -> Summary:
+        from include.steps.publish_entity import publish_entity
+
+        return publish_entity(work.catalogue, work.servers, entity, work.request)
+
+    return _guarded(use_case, step)
+
+
+def _guarded(use_case: str, step: Callable[[_Work], Summary]) -> Summary:
+    """Run a step; what leaves it is ours and holds no value of a row.
+
+    An error of a library may quote the row that it stumbled over, and Airflow logs the whole chain of causes: so
+    causes are cut off, and of an unforeseen error only its type and place remain.
+    """
+    try:
+        return step(_work(use_case))
+    except DataPlatformError as error:
+        raise error from None
+    except AirflowSkipException:
+        raise
+    except Exception as error:  # noqa: BLE001 - nothing may leave a task with a value in it
+        _raise_without_values(error)
+
+
+def _raise_without_values(error: Exception) -> NoReturn:
+    frames = traceback.extract_tb(error.__traceback__)
+    path = " > ".join(f"{_short(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames[-8:])
+    raise Unavailable(
+        f"unforeseen: {type(error).__module__}.{type(error).__qualname__} (its words may hold values: left out)",
+        where=path,
+        remedy="tried again by itself; if it lasts, it is a mistake in the code at this place",
+    ) from None
+
+
+def _short(path: str) -> str:
+    parts = path.replace("\\", "/").split("/")
+    return "/".join(parts[parts.index("site-packages") + 1 :] if "site-packages" in parts else parts[-3:])
+
+
+def _work(use_case: str) -> _Work:
+    from include.catalogue import Catalogue
+    from include.run import Run
+    from include.steps.request import parse_request
+    from include.steps.servers import Servers
+    from orchestration.connections import AirflowConnections
+
+    context = get_current_context()
+    catalogue = Catalogue()
+    case = catalogue.use_case(use_case)
+    dag_run, instance = context["dag_run"], context["ti"]
+    request = parse_request({**dict(context["params"]), **(dag_run.conf or {})}, case)
+    return _Work(
+        catalogue,
+        Servers(AirflowConnections()),
+        Run.begin(use_case, dag_run.run_id, instance.try_number),
+        case,
+        request,
+    )

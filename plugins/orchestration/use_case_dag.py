@@ -1,0 +1,143 @@
+"""How does a use case become a DAG? (check, extract, load, merge, publish; no server is asked)"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import (
+    DAG,
+    CronTriggerTimetable,
+    ExceptionRetryPolicy,
+    RetryAction,
+    RetryRule,
+    TaskGroup,
+    TriggerRule,
+    WeightRule,
+    task,
+)
+
+from include.catalogue import Catalogue
+from include.errors import DeclarationError
+from include.use_case import PRIORITIES, UseCase
+from orchestration import tasks
+from orchestration.alerts import alert_for, all_clear_for, leave_error
+from orchestration.assets import entity_asset, topic_asset
+from orchestration.params import form
+
+RETRY_POLICY = ExceptionRetryPolicy(
+    rules=[
+        RetryRule(
+            exception="include.errors.Refused", action=RetryAction.FAIL, reason="no retry helps: a person must act"
+        ),
+        RetryRule(exception="include.errors.Unavailable", action=RetryAction.RETRY, reason="may heal by itself"),
+    ]
+)
+
+
+def use_case_dag(use_case: UseCase, doc: str | None) -> DAG:
+    """The DAG of a use case. `doc`: the file's own text, shown in the UI and sent with alerts.
+
+    Raises DeclarationError (shown as an import error) when the text is missing or a mapping or contract does not exist.
+    """
+    if not (doc or "").strip():
+        raise DeclarationError(
+            f"use case {use_case.name} has no text",
+            where=use_case.where,
+            remedy="begin the file with one (who asks, what breaks when it is late, what to do) and pass doc=__doc__",
+        )
+    catalogue = Catalogue()
+    _check_files(catalogue, use_case)
+    dag = DAG(
+        dag_id=use_case.name,
+        description=use_case.purpose,
+        doc_md=f"{doc}\n\n{_overview(use_case)}",
+        schedule=CronTriggerTimetable(use_case.schedule, timezone="Europe/London") if use_case.schedule else None,
+        catchup=False,
+        max_active_runs=1,
+        dagrun_timeout=timedelta(hours=12),
+        tags=[f"priority {use_case.priority}", f"tier {use_case.tier}", use_case.owner],
+        params=form(use_case),
+        on_failure_callback=alert_for(use_case, doc or ""),
+        on_success_callback=all_clear_for(use_case),
+        default_args={
+            "owner": use_case.owner,
+            "retries": 5,  # over about five minutes: a restart, a failover
+            "retry_delay": timedelta(seconds=10),
+            "retry_exponential_backoff": 2.0,
+            "max_retry_delay": timedelta(minutes=15),
+            "retry_policy": RETRY_POLICY,
+            "execution_timeout": timedelta(hours=4),
+            "priority_weight": PRIORITIES.stop - use_case.priority,
+            "weight_rule": WeightRule.ABSOLUTE,
+            "on_failure_callback": leave_error,
+        },
+    )
+    with dag:
+        _wire(catalogue, use_case)
+    return dag
+
+
+def _wire(catalogue: Catalogue, use_case: UseCase) -> None:
+    """check, then per dataset extract and load, per mapping merge, per entity publish."""
+    name = use_case.name
+    with TaskGroup("check"):
+        checked = _task(tasks.check, name, retries=0)(name)
+    with TaskGroup("extract"):
+        extracts = {d: _task(tasks.extract, d.flat, pool=f"source_{d.system}")(name, str(d)) for d in use_case.datasets}
+    with TaskGroup("load"):
+        loads = {d: _task(tasks.load, d.flat)(name, str(d)) for d in use_case.datasets}
+    with TaskGroup("merge"):
+        merges = {
+            m: _task(tasks.merge, m.task, pool=catalogue.merge_pool(m.entity), outlets=[entity_asset(m.entity)])(
+                name, str(m)
+            )
+            for m in use_case.mappings
+        }
+    with TaskGroup("publish"):
+        publishes = {
+            e: _task(
+                tasks.publish,
+                e,
+                pool="publish",
+                outlets=[topic_asset(e)],
+                trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+            )(name, e)
+            for e in use_case.publishes
+        }
+    for dataset, extracted in extracts.items():
+        checked >> extracted >> loads[dataset]
+    for mapping, merged in merges.items():
+        loads[mapping.source] >> merged
+        if mapping.entity in publishes:
+            merged >> publishes[mapping.entity]
+
+
+def _task(function: Any, name: str, **settings: Any) -> Any:
+    """A task `<verb>.<name>`: the group gives the verb."""
+    return task(task_id=name, doc_md=function.__doc__, **settings)(function)
+
+
+def _check_files(catalogue: Catalogue, use_case: UseCase) -> None:
+    """Raises DeclarationError for a contract or a mapping that does not exist."""
+    contracts = [
+        (str(d), catalogue.sql / "sources" / d.system / d.dataset / "contract.yaml") for d in use_case.datasets
+    ]
+    mappings = [(str(m), catalogue.mapping_path(m)) for m in use_case.mappings]
+    for name, path in contracts + mappings:
+        if not path.exists():
+            raise DeclarationError(
+                f"use case {use_case.name} names {name}, which does not exist",
+                where=use_case.where,
+                remedy=f"write {path.relative_to(catalogue.sql.parent)}, or correct the name",
+            )
+
+
+def _overview(use_case: UseCase) -> str:
+    claims = "\n".join(f"| {dataset} | {', '.join(columns)} |" for dataset, columns in use_case.claims.items())
+    return (
+        f"**Owner** {use_case.owner} · **priority** {use_case.priority} · **tier** {use_case.tier} · "
+        f"**schedule** {use_case.schedule or 'by hand'} (Europe/London) · **fresh for** {use_case.freshness}\n\n"
+        f"| dataset | columns that it claims |\n|---|---|\n{claims}\n\n"
+        f"**Mappings** {', '.join(use_case.merges)}\n\n**Topics of** {', '.join(use_case.publishes)}\n"
+    )

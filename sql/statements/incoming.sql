@@ -1,0 +1,93 @@
+{% import 'keys.sql' as keys %}
+{% macro in_windows() %}
+FALSE{% for window in landed.windows %}
+
+      OR ({{ landed.partition | path }} = @{{ window.name }}_partition
+        AND {{ landed.offset | path }} >= @{{ window.name }}_from AND {{ landed.offset | path }} < @{{ window.name }}_to){% endfor %}
+{% endmacro %}
+{% if staged %}
+-- Two rows of the source under one key of ours would become one without a sound. (Two images of one row may.)
+ASSERT NOT EXISTS (
+  SELECT 1
+  FROM (
+{% for one in staged %}
+    SELECT {{ one.batch | number }} AS _batch, {{ keys.source_key(key) }} AS _source_key,
+      TO_JSON_STRING(STRUCT({% for part in key %}{{ part.name | column }}{{ ', ' if not loop.last }}{% endfor %})) AS _raw_key, {{ position | path if position else 'CAST(NULL AS INT64)' }} AS _position
+    FROM {{ one.table | table }}
+    {{ 'UNION ALL' if not loop.last }}
+{% endfor %}
+  )
+  GROUP BY _batch, _source_key
+  HAVING COUNT(*) > 1 AND (COUNT(DISTINCT _raw_key) > 1 OR COUNT(DISTINCT _position) < COUNT(*))
+) AS 'Rule: two rows of one batch of {{ mapping.name.source }} have one key';
+{% endif %}
+
+{% if landed %}
+-- Offsets order the records of one key only within one partition of one life of the topic.
+CREATE TEMP TABLE landing_places AS
+SELECT {{ landed.partition | path }} AS _partition, {{ landed.offset | path }} AS _offset, {{ keys.source_key(key) }} AS _source_key
+FROM {{ landed.table | table }}
+WHERE {{ in_windows() }};
+ASSERT NOT EXISTS (
+  SELECT 1 FROM landing_places GROUP BY _source_key HAVING COUNT(DISTINCT _partition) > 1
+) AS 'Rule: a key of {{ mapping.name.source }} lies in two partitions of its topic, so its newest record is not known';
+ASSERT NOT EXISTS (
+  SELECT 1 FROM landing_places GROUP BY _partition, _offset HAVING COUNT(DISTINCT _source_key) > 1
+) AS 'Rule: one offset of {{ mapping.name.source }} holds two records: the topic was made anew, and its old rows are still there';
+{% endif %}
+
+{% if later %}
+-- Keys of batches that the next transactions take: whatever is here of them is older.
+CREATE TEMP TABLE later_keys AS
+{% for one in later %}
+SELECT {{ keys.source_key(key) }} AS _source_key FROM {{ one.table | table }}
+{{ 'UNION DISTINCT' if not loop.last }}
+{% endfor %};
+{% endif %}
+
+-- The newest row of each source key, through the mapping. The order is total: batch, position, then every column.
+CREATE TEMP TABLE incoming AS
+SELECT
+  _batch,
+  _source_key,
+  _is_gone,
+{% for name in columns %}
+{% if name in references %}
+  {{ keys.canonical(name | column, references[name].type, references[name].collation) }} AS {{ name | column }},
+{% else %}
+  {{ name | column }},
+{% endif %}
+{% endfor %}
+  is_present
+FROM (
+  SELECT
+    _batch,
+    {{ keys.source_key(key) }} AS _source_key,
+    {{ position | path if position else 'CAST(NULL AS INT64)' }} AS _position,
+    {{ '(' ~ landed.deleted_when ~ ')' if landed else 'FALSE' }} AS _is_gone,
+{% if not mapping.tells_presence %}
+    TRUE AS is_present,
+{% endif %}
+    {{ mapping.projections | replace('\n', '\n  ') }}
+  FROM (
+{% if landed %}
+    SELECT {{ batches[-1] | number }} AS _batch, landing.*
+    FROM {{ landed.table | table }} AS landing
+    WHERE {{ in_windows() }}
+{% else %}
+{% for staged in staged %}
+    SELECT {{ staged.batch | number }} AS _batch{% for name in read_columns %}, {{ name | column }}{% endfor %} FROM {{ staged.table | table }}
+    {{ 'UNION ALL' if not loop.last }}
+{% endfor %}
+{% endif %}
+  ) AS {{ mapping.name.source.flat | column }}
+)
+WHERE {{ '_source_key IS NULL OR _source_key NOT IN (SELECT _source_key FROM later_keys)' if later else 'TRUE' }}
+QUALIFY ROW_NUMBER() OVER (
+  PARTITION BY _source_key
+  ORDER BY _batch DESC, _position DESC{% for name in columns %}, {{ name | column }}{% endfor %}, is_present
+) = 1;
+ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE _source_key IS NULL)
+AS 'Rule: a row of {{ mapping.name.source }} has no key';
+ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE is_present IS NULL AND NOT _is_gone)
+AS 'Rule: is_present is NULL for a row of {{ mapping.name.source }}, the mapping must decide what a missing value means';

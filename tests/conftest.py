@@ -1,0 +1,127 @@
+"""The servers that tests run against: one laptop platform for the whole session, in a folder of its own."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+from include.catalogue import Catalogue
+from include.connections import EnvironmentConnections
+from include.local.estates.seed import seed
+from include.local.platform import Platform
+from include.steps.deploy import apply_tables, apply_topics, register_schemas
+from include.steps.servers import Servers
+from tests.guard import guarded
+
+SERVERS = ("sql_server", "cloud_storage", "big_query", "kafka", "schema_registry", "alerts")
+CUSTOMERS, SEED = 2_000, 1
+TOLD = ("tests/whole_runs/test_customer_base.py", "tests/whole_runs/test_form_and_alerts.py")
+"""Files whose tests look at the one story of `whole_runs/story.py`."""
+_numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The story first, because it takes longest."""
+    items.sort(key=lambda item: item.nodeid.partition("::")[0] not in TOLD)
+
+
+class ByFiles(LoadScopeScheduling):
+    """A file's tests stay with one worker, and so do the files that hear the same story: it is told once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "story" if file in TOLD else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFiles:
+    return ByFiles(config, log)
+
+
+@dataclass(frozen=True)
+class World:
+    """One world on the platform: its own bucket, datasets and topics; the sources are shared by all worlds."""
+
+    name: str
+    environment: dict[str, str]
+
+    @property
+    def connections(self) -> EnvironmentConnections:
+        return EnvironmentConnections(self.environment)
+
+    @property
+    def servers(self) -> Servers:
+        return Servers(self.connections)
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """The servers without Airflow; ended and cleared away after the last test, or when it was killed."""
+    with guarded(Path(tmp_path_factory.mktemp("platform"))) as running:
+        running.up(only=SERVERS, report=lambda text: None)
+        _reach_google_servers(running.environment())
+        yield running
+
+
+@pytest.fixture(scope="session")
+def estates(platform: Platform) -> EnvironmentConnections:
+    """The three estates, seeded once for all tests; days of business go on from where they are."""
+    connections = EnvironmentConnections(platform.environment())
+    seed(connections, customers=CUSTOMERS, seed=SEED, report=lambda text: None)
+    return connections
+
+
+@pytest.fixture(scope="session")
+def new_world(platform: Platform) -> Callable[[str], World]:
+    """A function that makes a world and deploys tables, topics and schemas into it."""
+
+    def make(label: str) -> World:
+        world = bare_world(platform, label)
+        catalogue = Catalogue()
+        apply_tables(catalogue, world.servers, lambda text: None)
+        _same_chance_in_all_worlds(catalogue, world)
+        apply_topics(catalogue, world.servers, lambda text: None)
+        register_schemas(catalogue, world.servers, lambda text: None)
+        return world
+
+    return make
+
+
+def _same_chance_in_all_worlds(catalogue: Catalogue, world: World) -> None:
+    """Salt and epochs are random; two worlds can be compared only when theirs are the same."""
+    servers = world.servers
+    servers.big_query.query(f"UPDATE `{servers.cloud.table('identity', 'salt')}` SET salt = 'test' WHERE TRUE")
+    for entity in catalogue.entity_names():
+        ledger = servers.cloud.table("ledger", entity)
+        servers.big_query.query(f"UPDATE `{ledger}` SET epoch = 'test' WHERE name = 'entity'")
+
+
+def bare_world(platform: Platform, label: str) -> World:
+    """A world with a bucket and nothing else."""
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import storage
+
+    name = f"{label}{next(_numbers)}"
+    environment = dict(platform.environment())
+    google = json.loads(environment["AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT"])
+    google["extra"] |= {"bucket": f"{name}-bucket", "dataset_prefix": f"{name}_"}
+    kafka = json.loads(environment["AIRFLOW_CONN_KAFKA_DEFAULT"])
+    kafka["extra"]["topic_prefix"] = f"{name}."
+    environment["AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT"] = json.dumps(google)
+    environment["AIRFLOW_CONN_KAFKA_DEFAULT"] = json.dumps(kafka)
+    client = storage.Client(project=google["extra"]["project"], credentials=AnonymousCredentials())
+    client.create_bucket(google["extra"]["bucket"])
+    return World(name, environment)
+
+
+def _reach_google_servers(environment: dict[str, str]) -> None:
+    """Google's clients find local servers by the environment alone."""
+    names = ("BIGQUERY_EMULATOR_HOST", "STORAGE_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT", "NO_PROXY", "no_proxy")
+    os.environ.update({name: environment[name] for name in names})

@@ -1,0 +1,52 @@
+"""What leaves a task is ours: no value of a row is in an error, a log or a summary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException
+
+from include.errors import SourceRefused, Unavailable
+from orchestration import tasks
+
+
+@pytest.fixture(autouse=True)
+def _no_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "_work", lambda use_case: None)
+
+
+def _raising(error: BaseException) -> Any:
+    def step(work: object) -> dict[str, Any]:
+        raise error
+
+    return step
+
+
+def test_an_unforeseen_error_keeps_its_type_and_place_but_none_of_its_words() -> None:
+    def step(work: object) -> dict[str, Any]:
+        try:
+            raise ValueError("could not convert 'Mrs Secret' to date")
+        except ValueError as cause:
+            raise RuntimeError("row with Mrs Secret") from cause
+
+    with pytest.raises(Unavailable) as caught:
+        tasks._guarded("x", step)
+    assert "RuntimeError" in caught.value.problem
+    assert "test_tasks.py" in caught.value.where
+    assert "Secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_our_own_error_goes_out_without_its_cause() -> None:
+    error = SourceRefused("no", where="there", remedy="ask")
+    error.__cause__ = ValueError("Mrs Secret")
+    with pytest.raises(SourceRefused) as caught:
+        tasks._guarded("x", _raising(error))
+    assert caught.value.__cause__ is None
+
+
+def test_a_skip_stays_a_skip() -> None:
+    with pytest.raises(AirflowSkipException):
+        tasks._guarded("x", _raising(AirflowSkipException("only others")))

@@ -1,0 +1,138 @@
+"""A use case's file becomes a DAG whose graph, form, pools and priorities follow from the declaration."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+from dataclasses import replace
+from types import ModuleType
+
+import pytest
+from airflow.sdk import DAG, WeightRule
+from airflow.sdk.exceptions import ParamValidationError
+
+from include.catalogue import ROOT, Catalogue
+from include.errors import DeclarationError, Refused, SourceRefused, SourceUnavailable, Unavailable
+from include.steps.deploy import pools
+from include.use_case import UseCase
+from orchestration.use_case_dag import RETRY_POLICY, use_case_dag
+
+FILES = sorted((ROOT / "dags").glob("*.py"))
+CASE = Catalogue().use_case("customer_base")
+
+
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"dag_file_{name}", ROOT / "dags" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def dag() -> DAG:
+    found = _load("customer_base").dag
+    assert isinstance(found, DAG)
+    return found
+
+
+def test_there_are_dag_files() -> None:
+    assert [path.stem for path in FILES] == sorted(Catalogue().use_cases)
+    assert FILES
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_file_the_use_case_and_the_dag_have_one_name(path) -> None:  # type: ignore[no-untyped-def]
+    module = _load(path.stem)
+    assert module.dag.dag_id == path.stem
+    assert module.dag.doc_md.startswith(module.__doc__)
+
+
+def test_the_tasks_are_called_verb_dot_name_and_follow_the_way_of_the_data(dag: DAG) -> None:
+    assert len(dag.task_ids) == 1 + 6 + 6 + 6 + 2
+    below = {task_id: dag.get_task(task_id).downstream_task_ids for task_id in dag.task_ids}
+    assert len(below["check.customer_base"]) == 6
+    assert below["extract.sse_customer"] == {"load.sse_customer"}
+    assert below["load.sse_customer"] == {"merge.customer_from_sse_customer"}
+    assert below["merge.customer_from_sse_customer"] == {"publish.customer"}
+    assert below["merge.account_from_sse_account"] == {"publish.account"}
+    assert below["publish.customer"] == set()
+
+
+def test_every_pool_is_one_that_the_deployment_makes(dag: DAG) -> None:
+    made = pools(Catalogue())
+    used = {dag.get_task(task_id).pool for task_id in dag.task_ids} - {"default_pool"}
+    assert used == {"source_sse", "source_mis", "source_platform", "merge_customer", "publish"}
+    assert used <= set(made)
+    assert made["merge_customer"]["slots"] == 1
+
+
+def test_what_comes_first_has_the_greater_weight_and_it_is_absolute(dag: DAG) -> None:
+    later = use_case_dag(replace(Catalogue().use_case("customer_base"), name="later", priority=2), "Later.")
+    (first,) = {dag.get_task(task_id).priority_weight for task_id in dag.task_ids}
+    (second,) = {later.get_task(task_id).priority_weight for task_id in later.task_ids}
+    rules = {WeightRule(dag.get_task(task_id).weight_rule) for task_id in dag.task_ids}
+    assert first > second > 0
+    assert rules == {WeightRule.ABSOLUTE}
+
+
+def test_there_is_an_asset_per_entity_and_per_topic(dag: DAG) -> None:
+    outlets = {asset.name for task_id in dag.task_ids for asset in dag.get_task(task_id).outlets}
+    assert outlets == {"common_model.customer", "common_model.account", "events.customer", "events.account"}
+
+
+def test_it_never_runs_twice_at_once_nor_catches_up_and_its_clock_is_london(dag: DAG) -> None:
+    assert (dag.max_active_runs, dag.catchup) == (1, False)
+    assert str(dag.timetable.timezone) == "Europe/London"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("error", "action"),
+    [
+        (Refused("x", where="x", remedy="x"), "fail"),
+        (SourceRefused("x", where="x", remedy="x"), "fail"),
+        (Unavailable("x", where="x", remedy="x"), "retry"),
+        (SourceUnavailable("x", where="x", remedy="x"), "retry"),
+    ],
+)
+def test_what_can_heal_is_retried_and_what_cannot_fails_at_once(error: Exception, action: str) -> None:
+    assert RETRY_POLICY.evaluate(error, 1, 3).action.value == action
+
+
+def test_a_refusal_of_the_form_is_not_retried(dag: DAG) -> None:
+    assert dag.get_task("check.customer_base").retries == 0
+    assert dag.get_task("extract.sse_customer").retries == 5
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"dry_run": "yes"}, "is not of type 'boolean'"),
+        ({"only": ["sse/nothing"]}, "is not one of"),
+        ({"only": "sse/customer"}, "is not of type 'array'"),
+        ({"allow_deletions": ["sse/customer"]}, "does not match"),
+    ],
+)
+def test_the_form_refuses_wrong_values(dag: DAG, values: dict[str, object], says: str) -> None:
+    with pytest.raises(ParamValidationError, match=says):
+        _submit(dag, values)
+
+
+def _submit(dag: DAG, values: dict[str, object]) -> None:
+    params = copy.deepcopy(dag.params)
+    params.update(values)
+    params.validate()
+
+
+def test_a_file_without_text_is_refused() -> None:
+    with pytest.raises(DeclarationError, match="has no text"):
+        use_case_dag(CASE, "  ")
+
+
+def test_a_mapping_that_does_not_exist_is_refused_with_the_file_to_write() -> None:
+    fields = {name: getattr(CASE, name) for name in CASE.__dataclass_fields__}
+    fields |= {"claims": {**CASE.claims, "sse/nothing": ["x"]}, "merges": [*CASE.merges, "customer/from_sse_nothing"]}
+    with pytest.raises(DeclarationError, match="sse/nothing, which does not exist") as caught:
+        use_case_dag(UseCase(**fields), "text")
+    assert "sql/sources/sse/nothing/contract.yaml" in caught.value.remedy

@@ -1,0 +1,125 @@
+"""What the shell shows of a world in which something has happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from include.cli import main
+from tests.conftest import World
+from tests.include.steps.way import Way, make_way
+
+
+@pytest.fixture(scope="module")
+def lived(new_world: Callable[[str], World], tmp_path_factory: pytest.TempPathFactory) -> Way:
+    """Three customers, of which one has gone again."""
+    way = make_way(new_world("shell"), Path(tmp_path_factory.mktemp("declarations")))
+    way.customers([1, 2, 3], surname="Verysecret")
+    for allowed in ({}, {"sse/customer": 1}):
+        way.extract(allow_deletions=allowed)
+        way.load()
+        way.merge()
+        way.publish()
+        way.sql("DELETE FROM dbo.Customer WHERE CustomerId = 3")
+    return way
+
+
+@pytest.fixture
+def shell(
+    lived: Way, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., tuple[int, str, str]]:
+    """A command and what came of it: exit code, what it printed, what it said of errors."""
+    for name, value in lived.world.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        code = main(words)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+def test_batches_are_listed_the_newest_first(shell: Callable[..., tuple[int, str, str]]) -> None:
+    code, out, _ = shell("batches", "sse/customer")
+    lines = [line.split() for line in out.splitlines()[1:]]
+    assert code == 0
+    assert [line[:4] for line in lines] == [["2", "window", "0", "1"], ["1", "full", "3", "0"]]
+
+
+def test_a_dataset_that_nobody_read_says_so(shell: Callable[..., tuple[int, str, str]]) -> None:
+    assert shell("batches", "mis/gentrack_customer")[1] == "mis/gentrack_customer has no batch yet\n"
+
+
+def test_a_mistyped_dataset_is_refused_in_words(shell: Callable[..., tuple[int, str, str]]) -> None:
+    code, _, err = shell("batches", "sse/custmer")
+    assert code == 1
+    assert err.startswith("DeclarationError: there is no contract of sse/custmer")
+    assert "sql/sources/sse/custmer/contract.yaml" in err
+    assert "sse/account, sse/customer" in err
+
+
+def test_status_tells_how_far_everything_is(shell: Callable[..., tuple[int, str, str]]) -> None:
+    code, out, _ = shell("status")
+    rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.strip()}
+    assert code == 0
+    assert rows["sse/customer"][:3] == ["2", "window", "0"]
+    assert rows["customer/from_sse_customer"][0] == "2"
+    assert rows["customer"][:3] == ["4", "4", "0"]
+    assert rows["account"][:3] == ["0", "0", "0"]
+
+
+def test_tail_shows_the_newest_changes_in_their_order(shell: Callable[..., tuple[int, str, str]]) -> None:
+    lines = shell("tail", "customer", "--most", "2")[1].splitlines()
+    assert [line.split()[0] for line in lines] == ["3", "4"]
+
+
+def test_a_laptop_that_is_down_is_said_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AIRFLOW_CONN_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    (tmp_path / ".local").mkdir()
+    (tmp_path / ".local" / "env").write_text(
+        f"export STORAGE_EMULATOR_HOST=http://127.0.0.1:{port}\n", encoding="utf-8"
+    )
+    assert main(["batches", "sse/customer"]) == 1
+    said = capsys.readouterr().err
+    assert "the laptop platform is not up" in said
+    assert "`make up`" in said
+
+
+def test_tail_masks_what_is_personal(shell: Callable[..., tuple[int, str, str]]) -> None:
+    code, out, _ = shell("tail", "customer")
+    lines = out.splitlines()
+    assert code == 0
+    assert len(lines) == 4
+    assert lines[-1].endswith("removed")
+    assert "Verysecret" not in out
+    assert json.loads(lines[0][lines[0].index("{") :])["given_name"] is None
+
+
+def test_tail_shows_what_is_personal_to_who_asks_for_it(shell: Callable[..., tuple[int, str, str]]) -> None:
+    out = shell("tail", "customer", "--show-personal", "--most", "4")[1]
+    assert out.count("Verysecret") == 3
+
+
+def test_the_declarations_as_shipped_have_no_problem(shell: Callable[..., tuple[int, str, str]]) -> None:
+    code, out, err = shell("check")
+    assert (code, err) == (0, "")
+    assert out.endswith("no problems\n")
+
+
+def test_pools_are_what_airflow_imports(shell: Callable[..., tuple[int, str, str]]) -> None:
+    pools = json.loads(shell("pools")[1])
+    assert pools["merge_customer"]["slots"] == 1
+    assert {"source_sse", "source_mis", "publish"} <= set(pools)

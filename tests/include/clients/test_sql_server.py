@@ -1,0 +1,68 @@
+"""What SQL Server says no to is refused with what to do; what may heal is said to be unavailable."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from include.clients.sql_server import connect
+from include.connections import EnvironmentConnections, SqlServerSettings
+from include.errors import SourceRefused, SourceUnavailable
+from include.local.laptop import free_ports
+from include.local.platform import Platform
+
+
+@pytest.fixture(scope="module")
+def settings(platform: Platform) -> SqlServerSettings:
+    return EnvironmentConnections(platform.environment()).sql_server("sse")
+
+
+def test_a_wrong_password_is_refused_and_not_repeated(settings: SqlServerSettings) -> None:
+    with (
+        pytest.raises(SourceRefused, match="Login failed") as caught,
+        connect(replace(settings, password="wr}ong"), "master"),
+    ):
+        pass
+    assert "wr}ong" not in str(caught.value)
+    assert "connection" in caught.value.remedy
+
+
+def test_a_missing_database_may_be_one_that_recovers(settings: SqlServerSettings) -> None:
+    with pytest.raises(SourceUnavailable, match="Cannot open database"), connect(settings, "nowhere"):
+        pass
+
+
+def test_a_missing_table_and_a_missing_column_are_refused(settings: SqlServerSettings) -> None:
+    with connect(settings, "master") as session:
+        with pytest.raises(SourceRefused, match="Invalid object name"):
+            session.rows("SELECT a FROM dbo.nowhere")
+        with pytest.raises(SourceRefused, match="Invalid column name"):
+            session.rows("SELECT nope FROM sys.databases")
+
+
+def test_a_server_that_is_down_may_heal(settings: SqlServerSettings) -> None:
+    (port,) = free_ports(1)
+    with pytest.raises(SourceUnavailable), connect(replace(settings, port=port), "master"):
+        pass
+
+
+def test_a_value_in_the_servers_words_is_not_repeated(settings: SqlServerSettings) -> None:
+    with connect(settings, "master") as session, pytest.raises(SourceRefused) as caught:
+        session.rows("SELECT CAST('Mrs Secret' AS int)")
+    assert "Secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("kind", "rows"), [("reset", 100), ("1205", 100)])
+def test_a_connection_lost_in_mid_stream_may_heal(settings: SqlServerSettings, kind: str, rows: int) -> None:
+    with connect(settings, "master") as control, connect(settings, "master") as session:
+        control.execute(f"EXEC standin.fail_after @rows={rows}, @with='{kind}'")
+        with pytest.raises(SourceUnavailable):
+            list(session.batches("SELECT value FROM GENERATE_SERIES(1, 50000)", rows=50))
+
+
+def test_a_snapshot_is_given_back_after_an_error(settings: SqlServerSettings) -> None:
+    with connect(settings, "master") as session:
+        with pytest.raises(SourceRefused), session.snapshot():
+            session.rows("SELECT a FROM dbo.nowhere")
+        assert session.scalar("SELECT @@TRANCOUNT") == 0

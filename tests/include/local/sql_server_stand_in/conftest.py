@@ -1,0 +1,67 @@
+"""A stand-in as a process of its own, and Microsoft's driver to speak to it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mssql_python
+import pytest
+
+ROOT = Path(__file__).parents[4]
+COMMAND = [sys.executable, "-m", "include.local.sql_server_stand_in.server", "--port", "0"]
+
+mssql_python.pooling(enabled=False)
+
+
+class StandIn:
+    """Listens on a port that it chose; `stop` ends it, as a crash would when asked with SIGKILL."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.tls = "--tls-folder" in arguments
+        self.proc = subprocess.Popen(
+            [*COMMAND, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        assert self.proc.stdout
+        self.port = int(self.proc.stdout.readline().rsplit(":", 1)[1])
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.proc.send_signal(number)
+        assert self.proc.stdout
+        self.proc.stdout.close()
+        return self.proc.wait(20)
+
+
+@pytest.fixture(scope="session")
+def start() -> Iterator[Any]:
+    started: list[StandIn] = []
+
+    def begin(*arguments: str) -> StandIn:
+        started.append(StandIn(*arguments))
+        return started[-1]
+
+    yield begin
+    for server in started:
+        if server.proc.poll() is None:
+            server.stop(signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def connect() -> Any:
+    def log_in(server: Any, db: str = "master", autocommit: bool = True, pwd: str = "Standin-1", **options: Any) -> Any:
+        words = {
+            "Server": f"127.0.0.1,{server.port}",
+            "Database": db,
+            "UID": "sa",
+            "PWD": pwd,
+            "Encrypt": "yes" if server.tls else "no",
+            "TrustServerCertificate": "yes",
+            **options,
+        }
+        return mssql_python.connect(";".join(f"{key}={value}" for key, value in words.items()), autocommit=autocommit)
+
+    return log_in

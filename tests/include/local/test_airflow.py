@@ -1,0 +1,148 @@
+"""Airflow on the laptop: real scheduler, real tasks, and it comes back after a kill -9."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from include.local.airflow_api import ApiRefused
+from include.local.laptop import Laptop
+from include.local.platform import Platform
+from include.local.pools import import_pools
+from include.local.processes import family
+from include.local.servers import airflow
+from include.local.servers.airflow import NAMES
+
+DAG = """
+import os
+from airflow.sdk import Connection, dag, task
+
+@dag(schedule=None)
+def probe():
+    @task
+    def look():
+        sse = Connection.get("sse")
+        return {"word": os.environ["PROBE_WORD"], "port": sse.port, "home": os.environ["HOME"]}
+    look()
+
+probe()
+"""
+
+
+@pytest.fixture(scope="module")
+def platform(new_platform: Callable[..., Platform], tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    dags = tmp_path_factory.mktemp("d")
+    (dags / "probe.py").write_text(DAG)
+    environment = {
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(dags),
+        "PROBE_WORD": "first",
+    }
+    made = new_platform(extra_environment=environment)
+    made.up(["airflow"], lambda line: None)
+    return made
+
+
+def _run(platform: Platform) -> Any:
+    """What the probe's task returned in a fresh run."""
+    api = platform.airflow()
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            run = api.call("POST", "/dags/probe/dagRuns", {"logical_date": None, "conf": {}})["dag_run_id"]
+            break
+        except ApiRefused as error:
+            if error.status != 404:  # which means: not parsed yet
+                raise
+            time.sleep(0.5)
+    while api.get(f"/dags/probe/dagRuns/{run}")["state"] in ("queued", "running") and time.monotonic() < until:
+        time.sleep(0.2)
+    assert api.get(f"/dags/probe/dagRuns/{run}")["state"] == "success"
+    value = api.get(f"/dags/probe/dagRuns/{run}/taskInstances/look/xcomEntries/return_value")["value"]
+    return value if isinstance(value, dict) else json.loads(value)
+
+
+def test_a_task_sees_the_connections_and_the_extra_environment_and_not_the_users_home(platform: Platform) -> None:
+    found = _run(platform)
+    assert found["word"] == "first"
+    assert found["port"] == platform.laptop.ports["sql_server"]
+    assert found["home"] == str(platform.state / "home")
+
+
+def test_airflow_listens_on_this_machine_alone(platform: Platform) -> None:
+    listening = {
+        connection.laddr.ip
+        for process in family(platform.laptop.token)
+        for connection in process.net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening == {"127.0.0.1"}
+
+
+def test_pools_are_made_changed_and_left_alone(platform: Platform) -> None:
+    api = platform.airflow()
+    import_pools(api, {"urgent": {"slots": 2, "description": "first"}, "late": {"slots": 1}})
+    import_pools(api, {"urgent": {"slots": 3, "description": "second"}})
+    pools = {pool["name"]: (pool["slots"], pool["description"]) for pool in api.get("/pools")["pools"]}
+    assert (pools["urgent"], pools["late"]) == ((3, "second"), (1, ""))
+
+
+def test_what_airflow_refuses_is_said_in_its_words(platform: Platform) -> None:
+    with pytest.raises(ApiRefused, match="nowhere") as refused:
+        platform.airflow().get("/dags/nowhere")
+    assert refused.value.status == 404
+
+
+def test_all_are_healthy_again_after_a_kill_9_and_tasks_see_the_new_environment(platform: Platform) -> None:
+    for process in family(platform.laptop.token):
+        os.kill(process.pid, signal.SIGKILL)
+    other = replace(platform, extra_environment={**platform.extra_environment, "PROBE_WORD": "second"})
+    other.up(["airflow"], lambda line: None)
+    assert {found.state for found in other.status() if found.name in NAMES} == {"up"}
+    assert _run(other)["word"] == "second"
+
+
+def test_settings_hold_no_password_that_others_could_read(platform: Platform) -> None:
+    command_lines = " ".join(" ".join(process.cmdline()) for process in family(platform.laptop.token))
+    secrets = platform.laptop.secrets
+    assert not any(word in command_lines for word in (secrets.sql_server_password, secrets.jwt, secrets.fernet_key))
+
+
+def test_the_model_of_new_databases_is_empty_and_an_upgraded_one_never_becomes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laptop = Laptop.open(tmp_path / "state", tmp_path / "install", {})
+    home = laptop.folder("airflow")
+    (tmp_path / "install").mkdir()
+    monkeypatch.setattr(airflow, "_run_migration", lambda laptop: _note(home / "airflow.db", "made"))
+    (home / "airflow.migrated").write_text("an older version", encoding="utf-8")
+    _note(home / "airflow.db", "somebody's run")
+    airflow._migrate(laptop, home / "airflow.db")
+    assert list((tmp_path / "install").glob("airflow-*.db")) == []
+    (home / "airflow.migrated").unlink()
+    airflow._migrate(laptop, home / "airflow.db")
+    (model,) = (tmp_path / "install").glob("airflow-*.db")
+    assert [_notes(model), _notes(home / "airflow.db")] == [["made"], ["made"]]
+
+
+def _note(database: Path, text: str) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS note (text)")
+        connection.execute("INSERT INTO note VALUES (?)", (text,))
+        connection.commit()
+
+
+def _notes(database: Path) -> list[str]:
+    with closing(sqlite3.connect(database)) as connection:
+        return [row[0] for row in connection.execute("SELECT text FROM note")]

@@ -1,0 +1,396 @@
+"""What a fresh machine gets: one message of all that is missing, verified files, nothing half-made."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from include.errors import Refused
+from include.local.bootstrap import missing as missing_module
+from include.local.bootstrap.__main__ import _one_at_a_time
+from include.local.bootstrap.checksums import sha256, verify, write_list
+from include.local.bootstrap.interpreters import find_python
+from include.local.bootstrap.journal import Journal, last_words
+from include.local.bootstrap.maven import Maven
+from include.local.bootstrap.missing import (
+    Library,
+    Machine,
+    Missing,
+    missing_libraries,
+    one_message,
+    too_little_disk,
+    unsupported,
+)
+from include.local.bootstrap.package_installer import pip_settings
+from include.local.bootstrap.parts import STAMP, Part
+from include.local.laptop import ROOT
+
+LOCKS = ROOT / "include" / "local" / "locks"
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    made = Journal(tmp_path / "logs" / "bootstrap.log")
+    made.begin()
+    return made
+
+
+# ---- what is missing
+
+
+def test_all_that_is_missing_is_in_one_message_each_with_what_to_do() -> None:
+    said = one_message([Missing("coffee", "the tin is empty", "buy some"), Missing("milk", "it is sour", "find a cow")])
+    assert "2 things are missing" in said
+    for words in ("1. coffee", "the tin is empty", "to do: buy some", "2. milk", "it is sour", "to do: find a cow"):
+        assert words in said
+
+
+@pytest.mark.parametrize(
+    ("machine", "lack"),
+    [
+        (Machine("Linux", "x86_64", ("glibc", "2.36"), ""), None),
+        (Machine("Linux", "aarch64", ("glibc", "2.34"), ""), None),
+        (Machine("Darwin", "arm64", ("", ""), "15.1"), None),
+        (Machine("Linux", "x86_64", ("glibc", "2.31"), ""), "glibc 2.34 or later"),
+        (Machine("Linux", "x86_64", ("", ""), ""), "glibc 2.34 or later"),
+        (Machine("Linux", "riscv64", ("glibc", "2.39"), ""), "a supported machine"),
+        (Machine("Darwin", "arm64", ("", ""), "14.7"), "macOS 15 or later"),
+        (Machine("Darwin", "x86_64", ("", ""), "15.1"), "a supported machine"),
+        (Machine("Windows", "AMD64", ("", ""), ""), "a supported machine"),
+    ],
+)
+def test_machines_without_wheels_are_named_before_anything_is_downloaded(machine: Machine, lack: str | None) -> None:
+    assert [found.what for found in unsupported(machine)] == ([lack] if lack else [])
+
+
+def test_too_little_disk_says_how_much_is_wanting(tmp_path: Path) -> None:
+    assert too_little_disk(tmp_path, 100, lambda path: 100 << 20) == []
+    (lack,) = too_little_disk(tmp_path, 4000, lambda path: 1000 << 20)
+    assert lack.what == "3000 MB of disk space"
+
+
+def test_a_library_that_may_not_be_installed_is_said_with_the_command_to_type(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(missing_module.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(missing_module, "_as_root", lambda journal: None)
+    monkeypatch.setattr(missing_module.shutil, "which", lambda name: name == "apt-get")
+    library = Library("libnowhere.so.1", "libnowhere1", "nowhere")
+    (lack,) = missing_libraries(journal, [library], loads=lambda soname: False)
+    assert "libnowhere.so.1" in lack.what
+    assert lack.remedy == "sudo apt-get install -y --no-install-recommends libnowhere1"
+
+
+def test_a_library_that_is_there_is_not_missing(journal: Journal) -> None:
+    assert missing_libraries(journal, [Library("libc.so.6", "libc6", "glibc")]) == []
+
+
+# ---- a fresh machine, as far as one can be had here
+
+
+def _checkout(folder: Path) -> Path:
+    """What bootstrap needs of the repository, and no .venv or .local."""
+    for name in ("bootstrap", "requirements.txt", "requirements-dev.txt"):
+        shutil.copy2(ROOT / name, folder / name)
+    for name in ("include/__init__.py", "include/errors.py", "include/local/__init__.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
+    for name in ("bootstrap", "locks"):
+        shutil.copytree(ROOT / "include" / "local" / name, folder / "include" / "local" / name)
+    return folder
+
+
+def _poor_machine(folder: Path) -> dict[str, str]:
+    """A PATH with one Python, which does not answer to python3.13, and an index that nobody serves."""
+    tools = folder / "bin"
+    tools.mkdir()
+    python = tools / "python3"
+    python.write_text(f'#!/bin/sh\nexec {Path(sys.base_prefix) / "bin" / "python3"} "$@"\n')
+    python.chmod(0o755)
+    for name in ("sh", "dirname"):
+        (tools / name).symlink_to(str(shutil.which(name)))
+    nobody = "http://127.0.0.1:9/"
+    return {
+        "PATH": str(tools),
+        "HOME": str(folder),
+        "PIP_INDEX_URL": nobody,
+        "PIP_RETRIES": "0",
+        "PYENV_ROOT": str(folder),
+    }
+
+
+def test_a_machine_without_index_and_python_gets_one_message_and_no_download(tmp_path: Path) -> None:
+    checkout, environ = _checkout(tmp_path), _poor_machine(tmp_path)
+    done = subprocess.run([str(checkout / "bootstrap")], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("bootstrap cannot go on") == 1
+    for words in (
+        "3 things are missing",
+        "the Python package index",
+        "Python 3.13",
+        "the Maven repository",
+        "PIP_INDEX_URL",
+    ):
+        assert words in done.stderr
+    assert not (checkout / ".venv").exists()
+    assert str(checkout / ".local" / "logs" / "bootstrap.log") in done.stderr
+
+
+def test_a_machine_without_a_python_is_told_so(tmp_path: Path) -> None:
+    script = (ROOT / "bootstrap").read_text().replace("/usr/bin/python3 /usr/local/bin/python3", "")
+    (tmp_path / "bootstrap").write_text(script)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "dirname").symlink_to(str(shutil.which("dirname")))
+    environ = {"PATH": str(tmp_path / "bin"), "HOME": str(tmp_path)}
+    command = [str(shutil.which("sh")), str(tmp_path / "bootstrap")]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "no Python 3.9 or later runs here" in done.stderr
+
+
+def test_the_second_run_takes_less_than_a_second() -> None:
+    def seconds() -> float:
+        began = time.monotonic()
+        subprocess.run([str(ROOT / "bootstrap")], check=True, capture_output=True)
+        return time.monotonic() - began
+
+    assert min(seconds() for _ in range(3)) < 1
+
+
+def test_bootstrap_is_written_for_python_3_9() -> None:
+    files = [*(ROOT / "include" / "local" / "bootstrap").glob("*.py"), ROOT / "include" / "errors.py"]
+    for file in files:
+        ast.parse(file.read_text(encoding="utf-8"), str(file), feature_version=(3, 9))
+
+
+def test_two_bootstraps_of_one_checkout_work_one_after_the_other(tmp_path: Path, journal: Journal) -> None:
+    code = (
+        "from pathlib import Path; from include.local.bootstrap.__main__ import _one_at_a_time\n"
+        "from include.local.bootstrap.journal import Journal\n"
+        f"with _one_at_a_time(Path({str(tmp_path / 'lock')!r}), Journal(Path('x'))): print('mine')"
+    )
+    with _one_at_a_time(tmp_path / "lock", journal):
+        other = subprocess.Popen([sys.executable, "-uc", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert other.stdout
+        assert "waiting" in other.stdout.readline()
+        assert other.poll() is None
+    assert other.communicate(timeout=10)[0].strip() == "mine"
+
+
+def test_a_bootstrap_waits_for_the_tool_of_one_that_was_killed(tmp_path: Path, journal: Journal) -> None:
+    code = (
+        "import os; from pathlib import Path; from include.local.bootstrap.__main__ import _one_at_a_time\n"
+        "from include.local.bootstrap.journal import Journal\n"
+        f"journal = Journal(Path({str(tmp_path / 'log')!r}))\n"
+        f"with _one_at_a_time(Path({str(tmp_path / 'lock')!r}), journal):\n"
+        "    print('begun'); journal.attempt(['sleep', '1'], os.environ)"
+    )
+    killed = subprocess.Popen([sys.executable, "-uc", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert killed.stdout
+    assert killed.stdout.readline() == "begun\n"
+    began = time.monotonic()
+    time.sleep(0.2)
+    killed.kill()
+    killed.wait()
+    with _one_at_a_time(tmp_path / "lock", journal):
+        assert time.monotonic() - began > 0.9
+
+
+# ---- which Python
+
+
+def _interpreter(path: Path, script: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_dead_shim_on_the_path_is_passed_over_for_pyenvs_newest(tmp_path: Path) -> None:
+    _interpreter(tmp_path / "shims" / "python3.13", "exit 127")
+    for version in ("3.13.2", "3.13.10"):
+        _interpreter(tmp_path / "versions" / version / "bin" / "python3.13", f"echo /real/{version}")
+    environ = {"PATH": str(tmp_path / "shims"), "PYENV_ROOT": str(tmp_path)}
+    assert find_python(tmp_path / "none", environ) == Path("/real/3.13.10")
+
+
+def test_a_python_downloaded_before_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    _interpreter(tmp_path / "downloads" / "cpython-3.13.1-linux" / "bin" / "python3.13", "echo /downloaded")
+    assert find_python(tmp_path / "downloads", {"PATH": ""}) == Path("/downloaded")
+
+
+def test_without_any_the_answer_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert find_python(tmp_path / "none", {"PATH": str(tmp_path)}) is None
+
+
+# ---- pip's settings reach uv
+
+
+def test_pips_index_and_certificates_are_passed_on_and_the_environments_win() -> None:
+    listed = "\n".join(
+        [
+            ":env:.disable-pip-version-check='1'",
+            "global.index-url='http://of-the-file/simple'",
+            "global.extra-index-url='http://one/simple\\nhttp://two/simple'",
+            "global.index-url='http://of-the-environment/simple'",
+            "install.cert='/etc/ssl/own.pem'",
+        ]
+    )
+    assert pip_settings(listed) == {
+        "UV_DEFAULT_INDEX": "http://of-the-environment/simple",
+        "UV_INDEX": "http://one/simple http://two/simple",
+        "SSL_CERT_FILE": "/etc/ssl/own.pem",
+    }
+
+
+# ---- parts
+
+
+def _part(tmp_path: Path, made: list[str], *, in_place: bool = False, fail: bool = False) -> Part:
+    folder, lock = tmp_path / "part", tmp_path / "lock.txt"
+    if not lock.exists():
+        lock.write_text("one==1")
+
+    def make() -> None:
+        made.append(",".join(sorted(path.name for path in folder.iterdir())))
+        (folder / "proof").write_text("x")
+        if fail:
+            raise KeyboardInterrupt
+
+    return Part("part", folder, (lock,), folder / "proof", 1, make, in_place=in_place)
+
+
+def test_a_part_is_ready_once_it_was_made(tmp_path: Path) -> None:
+    part = _part(tmp_path, [])
+    assert not part.is_ready
+    part.set_up()
+    assert part.is_ready
+
+
+def test_a_part_that_was_cut_off_is_made_again_from_nothing(tmp_path: Path) -> None:
+    made: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        _part(tmp_path, made, in_place=True, fail=True).set_up()
+    part = _part(tmp_path, made, in_place=True)
+    assert not part.is_ready
+    part.set_up()
+    assert part.is_ready
+    assert made == ["", ""]
+
+
+def test_another_lock_brings_a_part_up_to_date_in_place_or_from_nothing(tmp_path: Path) -> None:
+    for in_place, found in ((True, "proof"), (False, "")):
+        made: list[str] = []
+        part = _part(tmp_path, made, in_place=in_place)
+        part.set_up()
+        (tmp_path / "lock.txt").write_text(f"one==2 {in_place}")
+        assert not part.is_ready
+        part.set_up()
+        assert made[-1] == found
+
+
+def test_a_part_whose_proof_was_deleted_is_not_ready(tmp_path: Path) -> None:
+    part = _part(tmp_path, [])
+    part.set_up()
+    part.proof.unlink()
+    assert not part.is_ready
+    assert (part.folder / STAMP).exists()
+
+
+# ---- checksums
+
+
+@pytest.fixture
+def download(tmp_path: Path) -> tuple[Path, Path]:
+    """A folder with two files, and the list of their checksums."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for name in ("a.jar", "b.jar"):
+        (folder / name).write_text(f"content of {name}")
+    write_list(tmp_path / "list.sha256", folder.iterdir())
+    return folder, tmp_path / "list.sha256"
+
+
+def test_the_very_files_are_accepted(download: tuple[Path, Path]) -> None:
+    assert [path.name for path in verify(*download)] == ["a.jar", "b.jar"]
+
+
+def test_a_changed_file_is_refused_and_deleted(download: tuple[Path, Path]) -> None:
+    folder, wanted = download
+    (folder / "b.jar").write_text("something else")
+    with pytest.raises(Refused, match=r"b.jar is not the file that we know(.|\n)*it was deleted"):
+        verify(folder, wanted)
+    assert not (folder / "b.jar").exists()
+
+
+def test_a_file_more_or_less_is_refused(download: tuple[Path, Path]) -> None:
+    folder, wanted = download
+    (folder / "c.jar").write_text("a stowaway")
+    with pytest.raises(Refused, match=r"different files: c.jar"):
+        verify(folder, wanted)
+    (folder / "c.jar").unlink()
+    (folder / "a.jar").unlink()
+    with pytest.raises(Refused, match=r"different files: a.jar"):
+        verify(folder, wanted)
+
+
+def test_a_wrong_jar_never_reaches_the_folder_that_servers_run_from(
+    tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    downloaded, installed = tmp_path / "downloaded", tmp_path / "installed"
+    for folder in (downloaded, installed):
+        folder.mkdir()
+    for name in ("a.jar", "b.jar"):
+        (downloaded / name).write_text(name)
+    write_list(tmp_path / "list", downloaded.iterdir())
+    (downloaded / "b.jar").write_text("wrong")
+    monkeypatch.setattr(Maven, "download", lambda maven, what: downloaded)
+    with pytest.raises(Refused, match=r"b\.jar is not the file"):
+        Maven(tmp_path, Path(sys.executable), tmp_path, journal).fetch_jars(installed, tmp_path / "list")
+    assert list(installed.iterdir()) == []
+
+
+def test_what_is_installed_is_what_the_lists_name(install: Path) -> None:
+    named = dict(reversed(line.split()) for line in (LOCKS / "kafka_jars.sha256").read_text().splitlines())
+    assert {path.name: sha256(path) for path in (install / "kafka").glob("*.jar")} == named
+
+
+# ---- journal
+
+
+def test_a_failing_tool_is_refused_with_its_last_words_and_the_log(journal: Journal) -> None:
+    command = ["sh", "-c", "echo going well; echo 'error: the disk is full' >&2; echo hint; exit 3"]
+    with pytest.raises(Refused, match=r"failed \(3\): error: the disk is full") as refused:
+        journal.run(command, os.environ)
+    assert refused.value.where == str(journal.log)
+    assert "going well" in journal.log.read_text()
+
+
+def test_the_last_words_of_a_silent_tool_are_said_to_be_none() -> None:
+    assert last_words("\n \n") == "it printed nothing"
+
+
+# ---- locks
+
+
+@pytest.mark.parametrize(
+    "lock",
+    ["requirements.txt", "requirements-dev.txt", *(f"include/local/locks/{p.name}" for p in LOCKS.glob("*.txt"))],
+)
+def test_every_pin_of_a_lock_has_hashes(lock: str) -> None:
+    if lock.endswith("override.txt"):
+        assert "==" in (ROOT / lock).read_text()
+        return
+    blocks = re.split(r"(?m)^(?=[a-z0-9][^\n]*==)", (ROOT / lock).read_text())[1:]
+    assert blocks
+    assert [block.split("==")[0] for block in blocks if "--hash=sha256:" not in block] == []

@@ -1,0 +1,121 @@
+"""Batches by hand, merged by the real statements on the local BigQuery server."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from include.catalogue import Catalogue
+from include.merge.execute import execute_merge
+from include.merge.progress import MappingProgress, read_progress
+from include.merge.statement import Chain, Staged, mapping_hash, merge_statement
+from include.names import MappingName, key_column
+from include.steps.servers import Servers
+
+Row = dict[str, Any]
+SSE_CUSTOMER = "customer/from_sse_customer"
+MIS_CUSTOMER = "customer/from_mis_gentrack_customer"
+PLATFORM_CUSTOMER = "customer/from_platform_customer"
+SSE_ACCOUNT = "account/from_sse_account"
+MIS_ACCOUNT = "account/from_mis_gentrack_account"
+
+
+@dataclass
+class Merging:
+    """The merges of one world. Batches are numbered per dataset as they are given."""
+
+    servers: Servers
+    catalogue: Catalogue = field(default_factory=Catalogue)
+
+    # -- batches
+    def batch(
+        self, mapping: str, number: int, rows: Sequence[Row], *, full: bool = False, keys: Sequence[Any] | None = None
+    ) -> Staged:
+        """A staged batch of the mapping's dataset; rows may leave columns out (NULL)."""
+        name = MappingName.parse(mapping, "test").source
+        contract = self.catalogue.dataset(name)
+        read = contract.read_columns(list(contract.columns))
+        table = self._table(name.staging_table(number), {c: contract.column_type(c) for c in read}, rows)
+        keys_table = None
+        if keys is not None:
+            key = contract.key[0]
+            keys_table = self._table(
+                name.keys_table(number), {key: contract.column_type(key)}, [{key: k} for k in keys]
+            )
+        return Staged(number, table, full, keys_table)
+
+    def _table(self, name: str, columns: dict[str, str], rows: Sequence[Row]) -> str:
+        table = self.servers.cloud.table("staging", name)
+        definition = ", ".join(f"`{column}` {kind}" for column, kind in columns.items())
+        self.servers.big_query.query(f"CREATE OR REPLACE TABLE `{table}` ({definition})")
+        if rows:
+            self.servers.big_query.append_json(table, [_as_json(row) for row in rows])
+        return table
+
+    # -- merging
+    def merge(self, mapping: str, *batches: Staged, expected: MappingProgress | None = None) -> MappingProgress:
+        return self.run(mapping, Chain(tuple(b.batch for b in batches), batches), expected)
+
+    def run(self, mapping: str, chain: Chain, expected: MappingProgress | None = None) -> MappingProgress:
+        name = MappingName.parse(mapping, "test")
+        return execute_merge(
+            self.servers.big_query,
+            self.ledger(name.entity),
+            name.file_stem,
+            merge_statement(self.catalogue, self.servers.cloud.table, name, chain),
+            expected=expected or self.progress(mapping),
+            batch=chain.last,
+            mapping_hash=mapping_hash(self.catalogue, name),
+            run_id="test",
+            attempt=uuid.uuid4().hex,
+        )
+
+    def progress(self, mapping: str) -> MappingProgress:
+        name = MappingName.parse(mapping, "test")
+        return read_progress(self.servers.big_query, self.ledger(name.entity)).of(name.file_stem)
+
+    def ledger(self, entity: str) -> str:
+        return self.servers.cloud.table("ledger", entity)
+
+    # -- looking
+    def rows(self, dataset: str, entity: str, columns: str = "*", order: str = "1") -> list[Row]:
+        table = self.servers.cloud.table(dataset, entity)
+        return self.servers.big_query.query(f"SELECT {columns} FROM `{table}` ORDER BY {order}")
+
+    def model(self, entity: str = "customer") -> dict[str, Row]:
+        """The common model by source key: through identity, so that a test need not know our keys."""
+        key = key_column(entity)
+        by_key = {row[key]: row for row in self.rows("common_model", entity)}
+        identity = self.rows("identity", entity)
+        return {row["source_key"]: by_key[row[key]] for row in identity if row[key] in by_key}
+
+    def key(self, source_key: str, entity: str = "customer", system: str = "sse") -> str:
+        found = [r for r in self.rows("identity", entity) if (r["system"], r["source_key"]) == (system, source_key)]
+        assert len(found) == 1
+        return str(found[0][key_column(entity)])
+
+    def changes(self, entity: str = "customer") -> list[Row]:
+        return self.rows("change_log", entity, order="change_number")
+
+
+def sse_customer(number: int, surname: str | None = "Doe", **more: Any) -> Row:
+    row = {"CustomerId": number, "Surname": surname, "Status": "A", "CreatedAt": "2020-01-01T00:00:00", "RowVer": 1}
+    return {**row, **more}
+
+
+def mis_customer(reference: str, name: str = "Doe, Jo", **more: Any) -> Row:
+    return {"CustomerRef": reference, "FullName": name, "IsDeleted": False, **more}
+
+
+def sse_account(number: str, customer: int, balance: str = "1.0000", version: int = 1) -> Row:
+    return {"AccountNo": number, "CustomerId": customer, "Balance": balance, "RowVer": version}
+
+
+def _as_json(row: Row) -> Row:
+    """The row as a JSON load takes it: a rowversion, given as a number, in base64."""
+    if "RowVer" not in row:
+        return row
+    return {**row, "RowVer": base64.b64encode(int(row["RowVer"]).to_bytes(8, "big")).decode()}

@@ -1,0 +1,34 @@
+"""The schema of an event follows from the contract, and every change that a contract allows keeps it compatible."""
+
+from __future__ import annotations
+
+from include.catalogue import Catalogue
+from include.publish.schemas import event_schema, schema_text, subject
+
+
+def test_every_field_but_the_key_is_nullable_with_default_null() -> None:
+    catalogue = Catalogue()
+    assert len(catalogue.entity_names()) >= 2
+    for entity in catalogue.entity_names():
+        key, *others = event_schema(entity, catalogue.entity(entity))["fields"]
+        assert (key["name"], key["type"]) == (f"{entity}_key", "string")
+        assert others
+        for field in others:
+            assert field["type"][0] == "null"
+            assert field["default"] is None
+
+
+def test_a_withheld_column_is_absent_and_a_reference_is_a_key() -> None:
+    catalogue = Catalogue()
+    customer = [f["name"] for f in event_schema("customer", catalogue.entity("customer"))["fields"]]
+    account = [f["name"] for f in event_schema("account", catalogue.entity("account"))["fields"]]
+    assert "birth_date" not in customer
+    assert "source_system" not in customer
+    assert "customer_key" in account
+    assert "customer_id" not in account
+
+
+def test_the_text_is_the_same_each_time() -> None:
+    contract = Catalogue().entity("customer")
+    assert schema_text(event_schema("customer", contract)) == schema_text(event_schema("customer", contract))
+    assert subject("customer.changes.v1") == "customer.changes.v1-value"

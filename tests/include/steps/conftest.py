@@ -1,0 +1,16 @@
+"""A new world for each module: its log and its tables begin empty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import World
+from tests.include.steps.way import Way, make_way
+
+
+@pytest.fixture(scope="module")
+def way(new_world: Callable[[str], World], tmp_path_factory: pytest.TempPathFactory) -> Way:
+    return make_way(new_world("way"), Path(tmp_path_factory.mktemp("declarations")))

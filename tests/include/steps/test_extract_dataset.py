@@ -1,0 +1,137 @@
+"""Reuse, races and refusals of an extract, on real servers; the tests of this file are steps of one story."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from include.errors import DriftError, LostRace, TooManyDeletions
+from include.extract import capture
+from include.stage.log import DatasetLog
+from tests.include.steps.way import SSE, Way
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _twenty_customers(way: Way) -> None:
+    way.customers(range(1, 21))
+
+
+def _log(way: Way) -> DatasetLog:
+    return DatasetLog(way.world.servers.bucket, SSE)
+
+
+def _parts(way: Way) -> list[str]:
+    return list(way.world.servers.bucket.names("sse/customer/parts/"))
+
+
+def test_a_dry_run_of_the_first_batch_counts_and_writes_nothing(way: Way) -> None:
+    told = way.extract(dry_run=True)
+    assert (told["kind"], told["rows"]) == ("full", 20)
+    assert _log(way).numbers() == []
+    assert _parts(way) == []
+
+
+def test_a_batch_that_is_fresh_and_not_merged_is_used_again(way: Way) -> None:
+    assert (way.extract()["batch"], _log(way).numbers()) == (1, [1])
+    told = way.extract()
+    assert (told["batch"], told["reused"], _log(way).numbers()) == (1, True, [1])
+
+
+def test_a_batch_that_is_too_old_is_not_used_again(way: Way) -> None:
+    later = way.begin()
+    told = way.extract(run=replace(later, started_at=later.started_at + timedelta(hours=6, minutes=1)))
+    assert (told["batch"], told["reused"], told["rows"]) == (2, False, 0)
+
+
+def test_a_batch_that_was_merged_is_not_used_again(way: Way) -> None:
+    way.load()
+    assert way.merge()["inserted"] == 20
+    way.sql("UPDATE dbo.Customer SET Surname = N'Changed' WHERE CustomerId = 1")
+    told = way.extract()
+    assert (told["batch"], told["kind"], told["reused"], told["rows"]) == (3, "window", False, 1)
+
+
+def test_a_full_refresh_reads_everything_and_changes_nothing_but_what_differs(way: Way) -> None:
+    told = way.extract(full_refresh=True)
+    assert (told["kind"], told["rows"]) == ("full", 20)
+    way.load()
+    merged = way.merge()
+    assert (merged["rows_taken"], merged["updated"], merged["inserted"], merged["removed"]) == (20, 1, 0, 0)
+
+
+def test_more_deletions_than_the_contract_allows_are_refused_and_nothing_is_committed(way: Way) -> None:
+    way.sql("DELETE FROM dbo.Customer WHERE CustomerId IN (2, 3)")
+    before = _log(way).numbers()
+    with pytest.raises(TooManyDeletions, match="2 of 20 known keys") as refused:
+        way.extract()
+    assert "allow_deletions: sse/customer=2" in refused.value.remedy
+    with pytest.raises(TooManyDeletions):
+        way.extract(allow_deletions={"sse/customer": 3})
+    assert _log(way).numbers() == before
+
+
+def test_exactly_the_number_that_a_person_allowed_passes(way: Way) -> None:
+    told = way.extract(allow_deletions={"sse/customer": 2})
+    assert told["deleted"] == 2
+    way.load()
+    assert way.merge()["removed"] == 2
+    assert "2" not in way.names()
+
+
+def test_who_loses_the_race_throws_the_parts_away_and_goes_on_from_the_winner(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way.sql("UPDATE dbo.Customer SET Surname = N'Raced' WHERE CustomerId = 5")
+    rival = _Rival(way, monkeypatch, times=1)
+    told = way.extract()
+    assert (told["batch"], told["reused"]) == (rival.committed[0], True)
+    entries = _log(way)
+    named = {part.path for n in entries.numbers() for part in (*entries.get(n).parts, *(entries.get(n).keys or ()))}
+    assert set(_parts(way)) - named == set(rival.refused)
+    way.load()
+    assert way.merge()["updated"] == 1
+    assert way.names()["5"] == "Raced"
+
+
+def test_who_loses_again_and_again_gives_up_with_the_task_to_be_tried_again(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _Rival(way, monkeypatch, times=9, full_refresh=True)
+    with pytest.raises(LostRace):
+        way.extract(full_refresh=True)
+
+
+class _Rival:
+    """Commits a batch while ours is being read: between its rows and its log entry."""
+
+    def __init__(self, way: Way, monkeypatch: pytest.MonkeyPatch, times: int, **request: Any) -> None:
+        self.committed: list[int] = []
+        self.refused: list[str] = []  # parts of tries that were refused before this story's race
+        shipped = capture.read
+
+        def read(*arguments: Any) -> capture.Reading:
+            reading = shipped(*arguments)
+            if len(self.committed) < times and not self._inside:
+                self._inside = True
+                self.committed.append(way.extract(**request)["batch"])
+                self._inside = False
+            return reading
+
+        self._inside = False
+        log, parts = _log(way), set(_parts(way))
+        for number in log.numbers():
+            parts -= {part.path for part in (*log.get(number).parts, *(log.get(number).keys or ()))}
+        self.refused = sorted(parts)
+        monkeypatch.setattr(capture, "read", read)
+
+
+def test_a_table_that_lacks_a_claimed_column_is_refused_before_a_row_is_read(way: Way) -> None:
+    way.sql("DROP TABLE dbo.Customer")
+    way.sql("CREATE TABLE dbo.Customer (CustomerId int NOT NULL PRIMARY KEY, RowVer rowversion NOT NULL)")
+    before = _log(way).numbers()
+    with pytest.raises(DriftError, match="column Surname is missing"):
+        way.extract(full_refresh=True)
+    assert _log(way).numbers() == before

@@ -1,0 +1,182 @@
+"""Each change once on the topic, whatever happens to the publisher; the tests of this file are steps of one story."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+
+from include.catalogue import Catalogue
+from include.errors import EpochBroken, IntegrityError, NotDeployed, Unavailable
+from include.publish.position import POSITIONS_TOPIC, transactional_id
+from include.steps import publish_entity as step
+from include.steps.deploy import apply_topics
+from tests.include.steps.way import Way
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step, "PATIENCE", 3.0)
+
+
+def _changes(way: Way, count: int = 1, *, is_event: bool = True) -> None:
+    """The next changes, as a merge leaves them."""
+    cloud, big_query = way.world.servers.cloud, way.world.servers.big_query
+    ledger, log = cloud.table("ledger", "customer"), cloud.table("change_log", "customer")
+    big_query.query(
+        f"INSERT INTO `{log}` (change_number, changed_at, operation, is_event, customer_key, source_system) "
+        f"SELECT change_number + n, TIMESTAMP '2026-01-01 00:00:00+00', 'update', {is_event}, TO_HEX(MD5('x')), 'sse' "
+        f"FROM `{ledger}` CROSS JOIN UNNEST(GENERATE_ARRAY(1, {count})) AS n WHERE name = 'entity'"
+    )
+    big_query.query(f"UPDATE `{ledger}` SET change_number = change_number + {count} WHERE name = 'entity'")
+
+
+def _sent(way: Way) -> list[int]:
+    """The change numbers on the topic, sorted."""
+    topic = way.world.servers.kafka_settings.topic("customer.changes.v1")
+    events = way.world.servers.kafka.committed(topic)
+    return sorted(int(dict(event.headers())["ce_id"].decode().partition(":")[2]) for event in events)
+
+
+def _fencing_id(way: Way) -> str:
+    return transactional_id(way.world.servers.kafka_settings.topic("customer"), step.SHARDS, 0)
+
+
+def test_a_dry_run_counts_and_sends_nothing(way: Way) -> None:
+    _changes(way, 20)
+    assert way.publish(dry_run=True)["changes"] == 20
+    assert _sent(way) == []
+
+
+def test_every_change_is_sent_and_the_second_time_none(way: Way) -> None:
+    assert way.publish()["events"] == 20
+    told = way.publish()
+    assert (told["events"], told["tombstones"], told["to_change"]) == (0, 0, 20)
+    assert _sent(way) == list(range(1, 21))
+
+
+def test_a_change_that_no_consumer_sees_moves_the_position_only(way: Way) -> None:
+    _changes(way, is_event=False)
+    told = way.publish()
+    assert (told["events"], told["without_event"], told["from_change"], told["to_change"]) == (0, 1, 20, 21)
+    assert way.publish()["without_event"] == 0
+
+
+@pytest.mark.usefixtures("impatient")
+def test_while_positions_are_hidden_by_an_open_transaction_nothing_is_sent(way: Way) -> None:
+    _changes(way)
+    with _open_transaction(way), pytest.raises(Unavailable, match="a transaction is open"):
+        way.publish()
+    assert way.publish()["events"] == 1
+    assert _sent(way) == [*range(1, 21), 22]
+
+
+@contextmanager
+def _open_transaction(way: Way) -> Iterator[None]:
+    """Another entity's publisher, in the middle of its own transaction."""
+    settings = way.world.servers.kafka_settings
+    producer = Producer({**settings.config, "transactional.id": "another/1/0"})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.produce(settings.topic(POSITIONS_TOPIC), b"{}", b"another/0")
+    producer.flush(30)
+    yield
+    producer.abort_transaction(30)
+
+
+def test_who_is_fenced_waits_until_the_other_has_done_it(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    _changes(way)
+    _before_the_first_send(monkeypatch, way.publish)
+    told = way.publish()
+    assert (told["fenced"], told["to_change"]) == (True, 23)
+    assert _sent(way) == [*range(1, 21), 22, 23]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_who_is_fenced_by_nobody_who_publishes_tries_again(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    def take_over_and_die() -> None:
+        with way.world.servers.kafka.transactions(_fencing_id(way)):
+            pass
+
+    _changes(way)
+    _before_the_first_send(monkeypatch, take_over_and_die)
+    with pytest.raises(Unavailable, match="ended our transaction at change 23, and nobody else publishes customer"):
+        way.publish()
+    assert way.publish()["events"] == 1
+    assert _sent(way) == [*range(1, 21), 22, 23, 24]
+
+
+def _before_the_first_send(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    shipped, done = step._send, []
+
+    def send(*arguments: Any) -> None:
+        if not done:
+            done.append(1)
+            happens()
+        shipped(*arguments)
+
+    monkeypatch.setattr(step, "_send", send)
+
+
+def test_changes_that_others_made_and_sent_meanwhile_are_no_restore(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped, done = step._positions, []
+
+    def positions_of(*arguments: Any) -> Any:
+        if not done:
+            done.append(1)
+            _changes(way)
+            way.publish()
+        return shipped(*arguments)
+
+    monkeypatch.setattr(step, "_positions", positions_of)
+    told = way.publish()
+    assert (told["events"], told["to_change"]) == (0, 25)
+    assert _sent(way) == [*range(1, 21), 22, 23, 24, 25]
+
+
+def test_a_schema_that_is_not_registered_is_refused(way: Way, tmp_path: Path) -> None:
+    contract = way.catalogue.sql / "common_model" / "customer" / "contract.yaml"
+    text = contract.read_text(encoding="utf-8")
+    contract.write_text(text.replace(", withhold: [birth_date]", ""), encoding="utf-8")
+    wider = Way(way.world, Catalogue(way.catalogue.sql.parent))
+    with pytest.raises(NotDeployed) as refused:
+        wider.publish()
+    contract.write_text(text, encoding="utf-8")
+    assert "schemas register" in refused.value.remedy
+
+
+def test_a_change_log_with_a_hole_is_refused_and_nothing_of_it_is_sent(way: Way) -> None:
+    _changes(way, 2)
+    big_query, log = way.world.servers.big_query, way.world.servers.cloud.table("change_log", "customer")
+    big_query.query(f"UPDATE `{log}` SET change_number = 1026 WHERE change_number = 26")
+    with pytest.raises(IntegrityError, match="not have exactly the changes 26 to 27"):
+        way.publish()
+    assert max(_sent(way)) == 25
+    big_query.query(f"UPDATE `{log}` SET change_number = 26 WHERE change_number = 1026")
+    assert way.publish()["events"] == 2
+
+
+def test_another_change_log_than_the_positions_were_made_from_is_refused(way: Way) -> None:
+    big_query, ledger = way.world.servers.big_query, way.world.servers.cloud.table("ledger", "customer")
+    big_query.query(f"UPDATE `{ledger}` SET epoch = 'restored' WHERE name = 'entity'")
+    with pytest.raises(EpochBroken, match="from another change log"):
+        way.publish()
+    big_query.query(f"UPDATE `{ledger}` SET epoch = 'test' WHERE name = 'entity'")
+
+
+def test_lost_positions_are_refused_because_every_event_would_be_repeated(way: Way) -> None:
+    servers = way.world.servers
+    topic = servers.kafka_settings.topic(POSITIONS_TOPIC)
+    admin = AdminClient(dict(servers.kafka_settings.config))
+    admin.delete_topics([topic])[topic].result(30)
+    with pytest.raises(NotDeployed, match="no topic"):
+        way.publish()
+    apply_topics(way.catalogue, servers, lambda text: None)
+    with pytest.raises(EpochBroken, match="no position"):
+        way.publish()
+    assert len(_sent(way)) == len(set(_sent(way)))

@@ -1,0 +1,129 @@
+"""The steps of the use case over small tables of a test's own: a SQL Server database and a landing table."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from include.catalogue import ROOT, Catalogue
+from include.clients.sql_server import connect
+from include.errors import SourceUnavailable
+from include.local.estates import t_sql
+from include.local.estates.tables import SSE_CUSTOMER
+from include.names import DatasetName, MappingName
+from include.run import Run
+from include.steps.extract_dataset import extract_dataset
+from include.steps.load_dataset import load_dataset
+from include.steps.merge_mapping import merge_mapping
+from include.steps.publish_entity import publish_entity
+from include.steps.request import Request
+from tests.conftest import World
+
+SSE, PLATFORM = DatasetName("sse", "customer"), DatasetName("platform", "customer")
+DATABASE, LANDING = "way", "way_landing"
+_runs = itertools.count(1)
+
+
+@dataclass
+class Way:
+    """`sse/customer` in the database `way`, `platform/customer` in the dataset `way_landing`, and a world."""
+
+    world: World
+    catalogue: Catalogue
+
+    # -- the sources
+    def sql(self, statement: str) -> None:
+        with connect(self.world.connections.sql_server("sse"), DATABASE) as session:
+            session.execute(statement)
+
+    def customers(self, ids: Sequence[int], surname: str = "Doe") -> None:
+        """The source's table, made anew with these customers."""
+        made = datetime(2020, 1, 1)
+        row = (None, None, surname, None, None, None, "A", None, made, None)
+        self.sql("DROP TABLE IF EXISTS dbo.Customer")
+        self.sql(t_sql.create_table(SSE_CUSTOMER))
+        for statement in t_sql.inserts(SSE_CUSTOMER, [(number, *row) for number in ids]):
+            self.sql(statement)
+
+    def new_landing_table(self, options: str = "") -> str:
+        table = f"{self.world.servers.cloud.project}.{LANDING}.customer"
+        place = "STRUCT<topic STRING, `partition` INT64, `offset` INT64, insert_time TIMESTAMP>"
+        columns = f"kafka_key STRING, kafka_data {place}, customer_id STRING, given_name STRING, family_name STRING"
+        columns += ", email STRING, date_of_birth DATE, is_active BOOL, created_at TIMESTAMP"
+        self.world.servers.big_query.query(f"CREATE OR REPLACE TABLE `{table}` ({columns}) {options}")
+        return table
+
+    def land(self, partition: int, *offsets: int, age: timedelta = timedelta(hours=1), **columns: str | None) -> None:
+        """Records of one key per offset, `age` ago."""
+        at = (datetime.now(UTC) - age).isoformat()
+        rows = [
+            {
+                "kafka_key": columns.get("key", f"k{partition}-{offset}"),
+                "kafka_data": {"topic": "t", "partition": partition, "offset": offset, "insert_time": at},
+                "customer_id": columns.get("customer_id", f"k{partition}-{offset}"),
+                "family_name": columns.get("family_name", f"name{offset}"),
+            }
+            for offset in offsets
+        ]
+        self.world.servers.big_query.append_json(f"{self.world.servers.cloud.project}.{LANDING}.customer", rows)
+
+    # -- the steps
+    @staticmethod
+    def begin() -> Run:
+        return Run.begin("customer_base", f"way-{next(_runs)}", 1)
+
+    def extract(self, name: DatasetName = SSE, *, run: Run | None = None, **request: Any) -> dict[str, Any]:
+        """As Airflow does it: a connection that breaks, as the stand-in's may on a busy machine, is tried again."""
+        case, run = self.catalogue.use_case("customer_base"), run or self.begin()
+        for tries_left in (2, 1, 0):
+            try:
+                return extract_dataset(self.catalogue, self.world.servers, run, case, name, Request(**request))
+            except SourceUnavailable as error:
+                if "Communication link failure" not in error.problem or not tries_left:
+                    raise
+        raise AssertionError("unreachable")
+
+    def load(self, name: DatasetName = SSE) -> dict[str, Any]:
+        case = self.catalogue.use_case("customer_base")
+        return load_dataset(self.catalogue, self.world.servers, self.begin(), case, name)
+
+    def merge(self, name: DatasetName = SSE, *, run: Run | None = None, **request: Any) -> dict[str, Any]:
+        mapping = MappingName("customer", name)
+        return merge_mapping(self.catalogue, self.world.servers, run or self.begin(), mapping, Request(**request))
+
+    def publish(self, **request: Any) -> dict[str, Any]:
+        return publish_entity(self.catalogue, self.world.servers, "customer", Request(**request))
+
+    def names(self) -> dict[str, str]:
+        """Source key to family name in the common model."""
+        cloud = self.world.servers.cloud
+        rows = self.world.servers.big_query.query(
+            f"SELECT i.source_key, c.family_name FROM `{cloud.table('common_model', 'customer')}` AS c "
+            f"JOIN `{cloud.table('identity', 'customer')}` AS i USING (customer_key)"
+        )
+        return {row["source_key"]: row["family_name"] for row in rows}
+
+
+def make_way(world: World, root: Path) -> Way:
+    """Declarations as they are shipped, but for the two tables' names."""
+    for folder in ("sql", "dags"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for contract, was, now in (
+        ("sse/customer", "CRM.dbo.Customer", f"{DATABASE}.dbo.Customer"),
+        ("platform/customer", "platform_landing.customer", f"{LANDING}.customer"),
+    ):
+        path = root / "sql" / "sources" / contract / "contract.yaml"
+        text = path.read_text(encoding="utf-8")
+        assert was in text
+        path.write_text(text.replace(was, now), encoding="utf-8")
+    with connect(world.connections.sql_server("sse"), "master") as session:
+        session.execute(f"DROP DATABASE IF EXISTS {DATABASE}")
+        session.execute(f"CREATE DATABASE {DATABASE}")
+        session.execute(f"ALTER DATABASE {DATABASE} SET ALLOW_SNAPSHOT_ISOLATION ON")
+    world.servers.big_query.create_dataset(LANDING)
+    return Way(world, Catalogue(root))

@@ -1,0 +1,51 @@
+"""Declarations are read from the files alone, and one that is wrong stops nobody else."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from include.catalogue import ROOT, Catalogue
+from include.errors import DeclarationError
+from include.names import DatasetName
+from include.steps.check import problems
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for folder in ("sql", "dags"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("def (", "not Python"),
+        ("UseCase(name='marketing')", "UseCase lacks purpose"),
+        ("UseCase(name='marketing', tier=int('1'))", "'tier' is computed"),
+    ],
+)
+def test_a_wrong_file_stops_only_itself(root: Path, text: str, says: str) -> None:
+    (root / "dags" / "marketing.py").write_text(text, encoding="utf-8")
+    catalogue = Catalogue(root)
+    assert catalogue.use_case("customer_base").tier == 1
+    assert "Surname" in catalogue.claimed(DatasetName("sse", "customer"))
+    with pytest.raises(DeclarationError, match=says) as refused:
+        catalogue.use_case("marketing")
+    assert refused.value.where == "dags/marketing.py:1"
+    assert [error.problem for error in problems(catalogue)] == [refused.value.problem]
+
+
+def test_a_claim_of_a_column_that_is_not_there_stops_only_who_claims_it(root: Path) -> None:
+    file = (root / "dags" / "customer_base.py").read_text(encoding="utf-8")
+    (root / "dags" / "wrong.py").write_text(
+        file.replace('name="customer_base"', 'name="wrong"').replace('"Surname"', '"Shoesize"'), encoding="utf-8"
+    )
+    catalogue = Catalogue(root)
+    assert "Surname" in catalogue.claimed(DatasetName("sse", "customer"))
+    found = list(problems(catalogue))
+    assert [error.where for error in found] == ["dags/wrong.py"]
+    assert "claims sse/customer.Shoesize, which the contract does not have" in found[0].problem

@@ -1,0 +1,105 @@
+"""A contract is right, or names the line that is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from include.contract import read_dataset, read_entity
+from include.errors import DeclarationError
+
+DATASET = """\
+describes: One row per customer.
+owner: somebody
+table: CRM.dbo.Customer
+key: [Id]
+capture: {method: rowversion, column: RowVer}
+deletes: key_scan
+columns:
+  Id: {type: INT64, required: true}
+  Name: {type: STRING, privacy: personal}
+"""
+ENTITY = """\
+describes: One row per customer.
+owner: somebody
+mastered: by_customer
+precedence: [sse, mis]
+event: {topic: customer.changes.v1, withhold: [birth_date]}
+retention: {keep: 7y, after: birth_date}
+columns:
+  birth_date: {type: DATE, privacy: personal}
+  health_note: {type: STRING, privacy: special}
+  name: {type: STRING}
+"""
+
+
+def _dataset(folder: Path, text: str) -> Path:
+    path = folder / "contract.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_right_contract_is_taken(tmp_path: Path) -> None:
+    contract = read_dataset(_dataset(tmp_path, DATASET))
+    assert contract.read_columns(["Name"]) == ["Id", "Name", "RowVer"]
+    assert contract.deletions_allowed == 0.01
+    assert contract.column_type("RowVer") == "BYTES"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "says"),
+    [
+        ("owner: somebody", "owner: somebody\ncolour: red", 3, "colour: Extra inputs"),
+        ("type: STRING, privacy", "type: VARCHAR, privacy", 9, "'VARCHAR' is not a type"),
+        ("method: rowversion, column: RowVer", "method: telepathy", 5, "telepathy"),
+        ("deletes: key_scan", "deletes: captured", 1, "rowversion does not know deletes: captured"),
+        ("key: [Id]", "key: [Nope]", 1, "key names Nope"),
+        ("{type: INT64, required: true}", "{type: INT64}", 1, "must say required: true"),
+        ("{type: INT64, required: true}", "{type: STRING, required: true}", 1, "must say its collation"),
+        ("table: CRM.dbo.Customer", "table: Customer", 1, "table must be database.schema.table"),
+        ("type: STRING", "type: DATETIME", 1, "needs `zone`"),
+        ("deletes: key_scan", "deletes: key_scan\ndeletes_at_most: some", 1, "is not a percentage"),
+        ("owner: somebody", "owner: somebody\nowner: else", 3, "'owner' is given twice"),
+        ("  Name:", "  Na me:", 7, "'Na me' is not a column name"),
+        ("key: [Id]", "key: [Id", 5, "not YAML"),
+    ],
+)
+def test_a_wrong_contract_names_the_line(tmp_path: Path, old: str, new: str, line: int, says: str) -> None:
+    assert old in DATASET
+    with pytest.raises(DeclarationError) as caught:
+        read_dataset(_dataset(tmp_path, DATASET.replace(old, new)))
+    assert says in caught.value.problem
+    assert caught.value.where.endswith(f"contract.yaml:{line}")
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    text = DATASET.replace("owner: somebody", "owner: 7\ncolour: red")
+    with pytest.raises(DeclarationError, match=r"line 2: owner.*line 3: colour"):
+        read_dataset(_dataset(tmp_path, text))
+
+
+def test_a_missing_contract_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DeclarationError, match="no such contract"):
+        read_dataset(tmp_path / "contract.yaml")
+
+
+def test_an_event_has_no_withheld_and_no_special_column(tmp_path: Path) -> None:
+    contract = read_entity(_dataset(tmp_path, ENTITY))
+    assert contract.published() == ["name"]
+    assert list(contract.model_columns()) == ["birth_date", "health_note", "name"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("withhold: [birth_date]", "withhold: [nope]", "event.withhold names nope"),
+        ("precedence: [sse, mis]", "precedence: [sse, sse]", "at most once"),
+        ("topic: customer.changes.v1", "topic: Customer Changes", "event.topic"),
+        ("name: {type: STRING}", "holder: {references: customer}", "must end in _id"),
+    ],
+)
+def test_a_wrong_entity_contract_says_so(tmp_path: Path, old: str, new: str, says: str) -> None:
+    with pytest.raises(DeclarationError) as caught:
+        read_entity(_dataset(tmp_path, ENTITY.replace(old, new)))
+    assert says in caught.value.problem

@@ -1,0 +1,16 @@
+-- One row per system's record, in the entity's columns; a reference holds the other record's canonical source key.
+CREATE TABLE IF NOT EXISTS `project.conformed.account` (
+  system STRING NOT NULL,
+  id_space STRING NOT NULL,
+  source_key STRING NOT NULL,
+  batch INT64 NOT NULL,
+  is_present BOOL NOT NULL,
+  `customer_id` STRING,
+  `account_number` STRING,
+  `balance_gbp` NUMERIC,
+  `opened_on` DATE,
+  `closed_on` DATE,
+  `address` STRING,
+  `postcode` STRING
+)
+CLUSTER BY system, id_space, source_key

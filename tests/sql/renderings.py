@@ -1,0 +1,100 @@
+"""What do our templates become? `make golden` writes every rendering below `golden/`, for a reviewer's eye."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from include.catalogue import Catalogue
+from include.connections import GoogleCloudSettings
+from include.contract import Landed
+from include.merge.statement import Chain, OffsetWindow, Staged, entity_tables, merge_statement
+from include.names import DatasetName, MappingName
+from include.publish.events import published_columns
+from include.publish.schemas import event_schema
+from include.rendering import render
+from include.steps.deploy import entity_ddl
+
+GOLDEN = Path(__file__).with_name("golden")
+CLOUD = GoogleCloudSettings("project", "EU", "bucket")
+FULL, WINDOW = 7, 8
+
+
+def all_renderings(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
+    """(file name, SQL) of every statement of `sql/`, with fixed batches."""
+    shared = {"tables": entity_tables(CLOUD.table, "customer")}
+    for name in ("authority", "salt"):
+        yield f"ddl/{name}.sql", render(catalogue.sql / "ledger", f"{name}.sql", **shared)
+    for entity in catalogue.entity_names():
+        for name, ddl in entity_ddl(catalogue, CLOUD.table, entity).items():
+            yield f"ddl/{name}.{entity}.sql", ddl
+        columns = ["change_number", "changed_at", "operation", "is_event"]
+        columns += published_columns(event_schema(entity, catalogue.entity(entity)))
+        table = CLOUD.table("change_log", entity)
+        sql = render(catalogue.sql / "statements", "change_log_window.sql", change_log=table, columns=columns)
+        yield f"publish/{entity}.sql", sql
+    for dataset in catalogue.dataset_names():
+        capture = catalogue.dataset(dataset).capture
+        if isinstance(capture, Landed):
+            for label, starts in (("first", []), ("next", ["s0", "s1"])):
+                yield f"extract/{dataset.flat}.{label}.sql", landed_window(catalogue, dataset, starts)
+    for mapping in catalogue.mapping_names():
+        for label, chain in chains(catalogue, mapping).items():
+            yield f"merge/{mapping.task}.{label}.sql", merge_statement(catalogue, CLOUD.table, mapping, chain).sql
+
+
+def landed_window(catalogue: Catalogue, dataset: DatasetName, starts: list[str]) -> str:
+    contract = catalogue.dataset(dataset)
+    capture = contract.capture
+    assert isinstance(capture, Landed)
+    return render(
+        catalogue.sql / "statements",
+        "landed_window.sql",
+        landing=f"{CLOUD.project}.{contract.table}",
+        partition=capture.partition,
+        offset=capture.offset,
+        landed_at=capture.landed_at,
+        starts=starts,
+    )
+
+
+def chains(catalogue: Catalogue, mapping: MappingName) -> dict[str, Chain]:
+    """The shapes that a chain can have: begun by a full, and going on by a window."""
+    contract, table = catalogue.dataset(mapping.source), CLOUD.table
+    if isinstance(contract.capture, Landed):
+        landing, windows = f"{CLOUD.project}.{contract.table}", (OffsetWindow(0, 0, 5), OffsetWindow(1, 2, 7))
+        return {
+            "full": Chain((FULL,), landing_table=landing, windows=windows, landing_is_full=True),
+            "window": Chain((WINDOW,), landing_table=landing, windows=windows),
+        }
+    keys = table("staging", mapping.source.keys_table(WINDOW)) if contract.deletes == "key_scan" else None
+    full = Staged(FULL, table("staging", mapping.source.staging_table(FULL)), is_full=True)
+    window = Staged(WINDOW, table("staging", mapping.source.staging_table(WINDOW)), keys_table=keys)
+    return {"full": Chain((FULL,), (full,)), "full_and_window": Chain((FULL, WINDOW), (full, window))}
+
+
+def staging_ddl(catalogue: Catalogue) -> Iterator[str]:
+    """CREATE statements of the staging and landing tables that the renderings read."""
+    for dataset in catalogue.dataset_names():
+        contract = catalogue.dataset(dataset)
+        columns = {name: column.type for name, column in contract.columns.items()}
+        if isinstance(contract.capture, Landed):
+            struct = "STRUCT<topic STRING, `partition` INT64, `offset` INT64, insert_time TIMESTAMP>"
+            yield _create(f"{CLOUD.project}.{contract.table}", {**columns, "kafka_data": struct})
+            continue
+        read = {name: contract.column_type(name) for name in contract.read_columns(list(columns))}
+        for batch in (FULL, WINDOW):
+            yield _create(CLOUD.table("staging", dataset.staging_table(batch)), read)
+            yield _create(CLOUD.table("staging", dataset.keys_table(batch)), {k: read[k] for k in contract.key})
+
+
+def _create(table: str, columns: dict[str, str]) -> str:
+    return f"CREATE TABLE `{table}` ({', '.join(f'`{name}` {kind}' for name, kind in columns.items())})"
+
+
+if __name__ == "__main__":
+    for name, sql in all_renderings(Catalogue()):
+        path = GOLDEN / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(sql, encoding="utf-8")
+        print(path.relative_to(GOLDEN.parent))

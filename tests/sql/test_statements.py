@@ -1,0 +1,91 @@
+"""Every statement of `sql/` as it is sent: right by GoogleSQL's own analyser, and as it was reviewed."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from include.catalogue import Catalogue
+from tests.sql.analyser import Analyser, split
+from tests.sql.renderings import CLOUD, GOLDEN, all_renderings, staging_ddl
+
+CATALOGUE = Catalogue()
+RENDERINGS = dict(all_renderings(CATALOGUE))
+MERGES = sorted(name for name in RENDERINGS if name.startswith("merge/"))
+
+
+@pytest.fixture(scope="module")
+def analyser() -> Analyser:
+    found = Analyser()
+    for ddl in staging_ddl(CATALOGUE):
+        found.create(ddl)
+    for name, sql in RENDERINGS.items():
+        if name.startswith("ddl/"):
+            found.create(sql)
+    return found
+
+
+def test_there_is_a_rendering_of_every_mapping_and_entity() -> None:
+    assert len(MERGES) == 2 * len(CATALOGUE.mapping_names()) >= 12
+    assert sum(name.startswith("ddl/") for name in RENDERINGS) == 2 + 5 * len(CATALOGUE.entity_names())
+
+
+@pytest.mark.parametrize("name", sorted(RENDERINGS))
+def test_googles_analyser_accepts(name: str, analyser: Analyser) -> None:
+    if not name.startswith("ddl/"):  # those made the catalog itself
+        assert analyser.script(RENDERINGS[name])
+
+
+@pytest.mark.parametrize("name", sorted(RENDERINGS))
+def test_the_rendering_is_the_reviewed_one(name: str) -> None:
+    path = GOLDEN / name
+    assert path.exists(), f"run `make golden` and review {name}"
+    assert RENDERINGS[name] == path.read_text(encoding="utf-8"), f"run `make golden` and review the change of {name}"
+
+
+def test_no_reviewed_rendering_is_left_over() -> None:
+    kept = {str(path.relative_to(GOLDEN)) for path in GOLDEN.rglob("*.sql")}
+    assert kept == set(RENDERINGS)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "SELECT nope FROM {t}",
+        "SELECT LEN(family_name) FROM {t}",
+        "SELECT family_name + 1 FROM {t}",
+        "SELECT TOP 1 * FROM {t}",
+    ],
+)
+def test_the_analyser_refuses_wrong_columns_types_and_dialects(wrong: str, analyser: Analyser) -> None:
+    with pytest.raises(Exception, match="INVALID_ARGUMENT"):
+        analyser.statement(wrong.format(t=f"`{CLOUD.table('common_model', 'customer')}`"))
+
+
+@pytest.mark.parametrize("name", MERGES)
+def test_a_merge_begins_with_the_lock_and_computes_everything_after_it(name: str) -> None:
+    statements = [re.sub(r"^(--[^\n]*\n)+", "", s) for s in split(RENDERINGS[name])]
+    body = [s for s in statements if not s.startswith("DECLARE")]
+    entity = name.split("/")[1].partition("_from_")[0]
+    locked = sorted({entity, *CATALOGUE.entity(entity).references.values(), "customer"})
+    assert body[0] == "BEGIN TRANSACTION"
+    assert body[1 : 1 + len(locked)] == [
+        f"UPDATE `{CLOUD.table('ledger', e)}` SET locked_by = @attempt WHERE TRUE" for e in locked
+    ]
+    assert body[1 + len(locked)].startswith("ASSERT")
+    assert "expected_batch" in body[1 + len(locked)]
+    assert body[-1] == "COMMIT TRANSACTION"
+    assert sum(s.startswith("COMMIT") for s in body) == 1
+
+
+@pytest.mark.parametrize("name", MERGES)
+def test_a_merge_holds_no_value_in_its_text(name: str) -> None:
+    """Literals are names of ours, the canonical forms' separators, and what the mapping's author wrote."""
+    mapping = next(m for m in CATALOGUE.mapping_names() if f"/{m.task}." in name)
+    text = RENDERINGS[name].replace(CATALOGUE.mapping(mapping).projections.replace("\n", "\n  "), "")
+    allowed = {"", " ", "entity", "insert", "update", "delete", "precedence", "/", r"\x1f"}
+    allowed |= {part for m in CATALOGUE.mapping_names() for part in (m.entity, m.source.system, m.source.dataset)}
+    allowed |= {str(m.source) for m in CATALOGUE.mapping_names()}
+    found = set(re.findall(r"'([^']*)'", re.sub(r"--[^\n]*|AS 'Rule: [^']*'|ERROR\(CONCAT\('Rule: [^\n]*", "", text)))
+    assert found <= allowed

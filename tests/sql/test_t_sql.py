@@ -1,0 +1,72 @@
+"""The T-SQL that we send: it parses, and it names no column that nobody claims."""
+
+from __future__ import annotations
+
+import pytest
+import sqlglot
+from sqlglot import exp
+
+from include.catalogue import Catalogue
+from include.contract import Landed
+from include.extract import capture, query
+from include.extract.query import Query
+from include.names import DatasetName
+
+CATALOGUE = Catalogue()
+DATASETS = [n for n in CATALOGUE.dataset_names() if not isinstance(CATALOGUE.dataset(n).capture, Landed)]
+
+
+def queries(name: DatasetName) -> list[Query]:
+    contract = CATALOGUE.dataset(name)
+    columns = contract.read_columns(CATALOGUE.claimed(name))
+    full = capture.Bounds("full", None, None, {})
+    found = [capture.rows_of(contract, columns, full)]
+    if contract.position_column:
+        window = capture.Bounds("window", bytes(8), bytes(8), {})
+        found.append(capture.rows_of(contract, columns, window))
+        found += [q for q in [capture.keys_of(contract, window)] if q]
+    return (
+        found
+        + [query.count(q, contract.key[0]) for q in found]
+        + [query.columns_of(contract.table), query.primary_key_of(contract.table)]
+    )
+
+
+def test_there_are_datasets_on_sql_server() -> None:
+    assert len(DATASETS) >= 4
+
+
+@pytest.mark.parametrize("name", DATASETS, ids=str)
+def test_it_parses_with_as_many_parameters_as_are_given(name: DatasetName) -> None:
+    for q in queries(name):
+        tree = sqlglot.parse_one(q.sql, read="tsql")
+        assert isinstance(tree, exp.Select)
+        assert len(list(tree.find_all(exp.Placeholder))) == len(q.params)
+
+
+@pytest.mark.parametrize("name", DATASETS, ids=str)
+def test_a_column_that_nobody_claims_is_never_named(name: DatasetName) -> None:
+    contract = CATALOGUE.dataset(name)
+    allowed = {*CATALOGUE.claimed(name), *contract.key, contract.position_column}
+    unclaimed = set(contract.columns) - allowed
+    for q in queries(name)[: len(queries(name)) - 2]:
+        named = {column.name for column in sqlglot.parse_one(q.sql, read="tsql").find_all(exp.Column)}
+        assert named <= allowed
+        assert not named & unclaimed
+        assert not sqlglot.parse_one(q.sql, read="tsql").find(exp.Order)
+
+
+def test_no_column_of_sse_that_nobody_claims_is_read() -> None:
+    contract = CATALOGUE.dataset(DatasetName("sse", "customer"))
+    assert {"Title", "Phone"} <= set(contract.columns) - set(CATALOGUE.claimed(DatasetName("sse", "customer")))
+
+
+def test_a_full_has_no_upper_bound() -> None:
+    for name in DATASETS:
+        contract = CATALOGUE.dataset(name)
+        full = capture.Bounds("full", None, bytes(8), {})
+        assert "WHERE" not in capture.rows_of(contract, contract.key, full).sql
+
+
+def test_names_with_brackets_are_quoted() -> None:
+    assert query.everything("a.b.c]d", ["x]y"]).sql == "SELECT [x]]y] FROM [a].[b].[c]]d]"
