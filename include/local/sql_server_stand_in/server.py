@@ -113,11 +113,10 @@ class Connection:
                 self.reader = threading.Thread(target=self._read, daemon=True)
                 self.reader.start()
                 self._work()
-        except (Disconnected, OSError):
+        except (Disconnected, ConnectionError):
             pass
         except Exception:
-            if self.engine.log:
-                self.engine.log(traceback.format_exc())
+            traceback.print_exc()  # whoever finds a session lost must find the reason in the server's log
         finally:
             if self.session:
                 self.session.close()
@@ -181,7 +180,9 @@ class Connection:
                 if message[0] == p.ATTENTION:
                     self.session.cancel()
                 self.inbox.put(message)
-        except Exception:
+        except Exception as e:
+            if not isinstance(e, (Disconnected, ConnectionError)):
+                traceback.print_exc()
             self.session.gone = True
             self.session.cancel()
             self.inbox.put(None)
