@@ -4,7 +4,7 @@ CUSTOMERS ?= 2000
 SEED ?= 1
 
 # before anything is deleted or started
-ifneq ($(shell echo '$(CUSTOMERS)' | grep -Ex '[1-9][0-9]{0,5}'),$(CUSTOMERS))
+ifneq ($(shell echo '$(CUSTOMERS)' | grep -Ex '[1-9][0-9]{0,4}|[1-8][0-9]{5}|900000'),$(CUSTOMERS))
 $(error CUSTOMERS=$(CUSTOMERS) is not a whole number from 1 to 900000: write it without separators, CUSTOMERS=20000)
 endif
 ifneq ($(shell echo '$(SEED)' | grep -Ex '[0-9]+'),$(SEED))
@@ -45,10 +45,10 @@ check:  ## format, lint, types, imports, SQL
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	$(PYTHON) -m pytest -q tests/sql tests/repository
+	$(PYTHON) -m pytest -q -n 2 tests/sql tests/repository
 
 test: bootstrap  ## every test; needs nothing but what bootstrap sets up, and leaves nothing running
-	$(PYTHON) -m pytest -n 2 --no-loadscope-reorder
+	$(PYTHON) -m pytest -n 2 --no-loadscope-reorder --durations=15
 
 golden:  ## write the golden renderings of all statements anew, to be read in the diff
 	@./bootstrap --only python

@@ -26,6 +26,8 @@ CUSTOMERS, SEED = 2_000, 1
 TOLD = ("tests/whole_runs/test_customer_base.py", "tests/whole_runs/test_form_and_alerts.py")
 """Files whose tests look at the one story of `whole_runs/story.py`."""
 _numbers = itertools.count(1)
+for _name in ("NO_PROXY", "no_proxy"):  # the servers of tests are never asked by way of a proxy
+    os.environ[_name] = "127.0.0.1,localhost"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -123,5 +125,5 @@ def bare_world(platform: Platform, label: str) -> World:
 
 def _reach_google_servers(environment: dict[str, str]) -> None:
     """Google's clients find local servers by the environment alone."""
-    names = ("BIGQUERY_EMULATOR_HOST", "STORAGE_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT", "NO_PROXY", "no_proxy")
+    names = ("BIGQUERY_EMULATOR_HOST", "STORAGE_EMULATOR_HOST", "GOOGLE_CLOUD_PROJECT")
     os.environ.update({name: environment[name] for name in names})

@@ -45,27 +45,29 @@ class DagRun:
                 time.sleep(1)
 
     def wait(self, report: Callable[[str], None] = lambda text: None, *, patience: float = _PATIENCE) -> str:
-        """The state in which the run ended. Raises Unavailable when it does not end within `patience` seconds."""
+        """The state in which the run ended. Raises Unavailable when no task of it ends for `patience` seconds."""
         deadline, told = time.monotonic() + patience, set[str]()
         while time.monotonic() < deadline:
             with suppress(Unavailable):  # a busy server answers late; a dead one has until the deadline to come back
                 state = str(self._api.get(self._path)["state"])
-                self._report_ended(report, told)
+                if self._report_ended(report, told):
+                    deadline = time.monotonic() + patience
                 if state in ("success", "failed"):
                     return state
             time.sleep(0.5)
         raise Unavailable(
-            f"the run has not ended in {patience:.0f} s",
+            f"no task of the run has ended in {patience:.0f} s",
             where=self._link(),
             remedy="see the task that is running there",
         )
 
-    def _report_ended(self, report: Callable[[str], None], told: set[str]) -> None:
-        """Each task once."""
-        for task in self.tasks():
-            if task["state"] in _ENDED and task["task_id"] not in told:
-                told.add(task["task_id"])
-                report(f"{task['task_id']:45} {task['state']:10} {task['duration'] or 0:6.1f} s")
+    def _report_ended(self, report: Callable[[str], None], told: set[str]) -> bool:
+        """Each task once; whether there was one."""
+        ended = [task for task in self.tasks() if task["state"] in _ENDED and task["task_id"] not in told]
+        for task in ended:
+            told.add(task["task_id"])
+            report(f"{task['task_id']:45} {task['state']:10} {task['duration'] or 0:6.1f} s")
+        return bool(ended)
 
     def tasks(self) -> list[dict[str, Any]]:
         """The run's task instances, as the API gives them."""

@@ -23,7 +23,7 @@ Report = Callable[[str], None]
 _NO_ANSWER = (OSError, http.client.HTTPException, ValueError, KeyError, TypeError)
 _SECONDS_TO_ANSWER = 10  # of a server that has been up for long
 _SECONDS_TO_END = 20
-_SECONDS_TO_FREE_A_PORT = 3
+_SECONDS_TO_FREE_A_PORT = 10
 _SECONDS_TO_END_OF = {
     "airflow_scheduler": 4,
     "airflow_triggerer": 2,

@@ -84,27 +84,28 @@ class Platform:
                 _import_pools(laptop)
 
     def down(self, report: Report = print) -> None:
-        """Ends every process of this platform and waits until it is gone.
-
-        Airflow's tasks end first, because they use the others and would wait for them.
-        """
+        """Ends every process of this platform and waits until it is gone."""
         with self._alone(report):
-            laptop = self.laptop
-            for names in (WITH_TASKS, tuple(name for name in SERVERS if name not in WITH_TASKS)):
-                with ThreadPoolExecutor(len(names)) as pool:
-                    list(pool.map(lambda name: bring_down(laptop, name, report), names))
-            end_strays(laptop)
-            shutil.rmtree(laptop.state / "tmp", ignore_errors=True)
+            self._end_all(report)
 
     def erase(self, report: Report = print) -> None:
         """`down`, and all data is gone: runs, objects, tables, topics. Ports and passwords stay."""
-        self.down(report)
         with self._alone(report):
+            self._end_all(report)
             for path in self.laptop.state.iterdir():
                 if path.is_dir():
                     shutil.rmtree(path)
                 elif path.name not in KEPT:
                     path.unlink()
+
+    def _end_all(self, report: Report) -> None:
+        """Airflow's tasks end first, because they use the others and would wait for them."""
+        laptop = self.laptop
+        for names in (WITH_TASKS, tuple(name for name in SERVERS if name not in WITH_TASKS)):
+            with ThreadPoolExecutor(len(names)) as pool:
+                list(pool.map(lambda name: bring_down(laptop, name, report), names))
+        end_strays(laptop)
+        shutil.rmtree(laptop.state / "tmp", ignore_errors=True)
 
     def status(self) -> list[Status]:
         laptop = self.laptop

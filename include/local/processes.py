@@ -58,7 +58,7 @@ def birth(pid: int) -> str | None:
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else _birth(process)
-    except psutil.Error:
+    except (psutil.Error, OSError):  # it ended while we looked
         return None
 
 

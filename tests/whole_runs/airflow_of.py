@@ -24,7 +24,7 @@ class AirflowOf:
     world: World
     kills: Path
 
-    def run(self, conf: Mapping[str, Any] | None = None, *, patience: float = 300) -> DagRun:
+    def run(self, conf: Mapping[str, Any] | None = None, *, patience: float = 600) -> DagRun:
         """One run, to its end; its state is `self.state(run)`."""
         run = DagRun(self.platform, "customer_base", f"test-{next(_run_numbers)}-{self.world.name}")
         run.trigger(conf)

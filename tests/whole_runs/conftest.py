@@ -16,7 +16,7 @@ from tests.whole_runs.airflow_of import AirflowOf
 from tests.whole_runs.story import Story, tell
 
 KILL_POINTS = Path(__file__).with_name("kill_points")
-NOTICED_AFTER_S = 8
+NOTICED_AFTER_S = 20
 """Seconds without a heartbeat after which Airflow takes a task for dead; 300 where nobody waits for a test."""
 
 

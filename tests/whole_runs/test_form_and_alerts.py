@@ -15,7 +15,7 @@ from tests.conftest import World
 from tests.whole_runs.pictures import events, tables
 from tests.whole_runs.story import Story
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 
 def _everything(story: Story) -> tuple[Any, ...]:

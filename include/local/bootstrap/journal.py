@@ -24,7 +24,8 @@ class Journal:
     def begin(self) -> None:
         """A fresh log for this run."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        self.log.write_text("", encoding="utf-8")
+        self.log.unlink(missing_ok=True)
+        self.log.touch(mode=0o600)
 
     def say(self, line: str) -> None:
         with self._one_line_at_a_time:
@@ -48,8 +49,10 @@ class Journal:
                 remedy="read the log, mend what it says, run ./bootstrap again: it goes on where it was",
             )
 
-    def attempt(self, command: Sequence[str], environ: Mapping[str, str], *, locked: bool = True) -> tuple[int, str]:
-        """Runs a tool to its end; gives its exit code and what it printed.
+    def attempt(
+        self, command: Sequence[str], environ: Mapping[str, str], *, locked: bool = True, may_be_kept: bool = True
+    ) -> tuple[int, str]:
+        """Runs a tool to its end; gives its exit code and what it printed, which goes to the log if it `may_be_kept`.
 
         The tool holds the lock, too: should this bootstrap be killed, the next waits until the tool has ended.
         """
@@ -65,7 +68,7 @@ class Journal:
             pass_fds=self.lock if locked else (),
         )
         with self._one_line_at_a_time, self.log.open("a", encoding="utf-8") as log:
-            log.write(f"$ {' '.join(command)}\n{done.stdout}[{done.returncode}]\n")
+            log.write(f"$ {' '.join(command)}\n{done.stdout if may_be_kept else ''}[{done.returncode}]\n")
         return done.returncode, done.stdout
 
 

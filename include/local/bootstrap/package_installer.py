@@ -74,9 +74,10 @@ def use_uv(folder: Path, local: Path, journal: Journal) -> Uv:
 def _pip_settings(folder: Path, journal: Journal) -> dict[str, str]:
     """pip's index and certificates as uv's variables: of its files and of PIP_…, which come last and win."""
     own = folder / "bin" / "python"
+    command = [str(own if own.exists() else sys.executable), "-m", "pip", "config", "list"]
     code, said = journal.attempt(
-        [str(own if own.exists() else sys.executable), "-m", "pip", "config", "list"], clean(os.environ)
-    )
+        command, clean(os.environ), may_be_kept=False
+    )  # an index's address may hold a password
     return pip_settings(said) if code == 0 else {}
 
 

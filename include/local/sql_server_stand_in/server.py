@@ -47,6 +47,10 @@ class Engine:
         with self.lock:
             self.root.execute(sql, list(args))
 
+    def schema_changes(self) -> None:
+        with self.lock:
+            self.ddl += 1
+
     def _path(self, name: str) -> str:
         return os.path.join(self.folder, name + ".duckdb") if self.folder else ":memory:"
 
@@ -105,7 +109,7 @@ class Connection:
     def __init__(self, engine: Engine, sock: socket.socket, tls=None):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.engine, self.sock, self.tls = engine, sock, tls
-        self.wire, self.inbox, self.session = Wire(sock), queue.Queue(), None
+        self.wire, self.inbox, self.session, self.reader = Wire(sock), queue.Queue(), None, None
 
     def run(self) -> None:
         try:
@@ -118,6 +122,7 @@ class Connection:
         except Exception:
             traceback.print_exc()  # whoever finds a session lost must find the reason in the server's log
         finally:
+            self._end_reading()
             if self.session:
                 self.session.close()
                 self.engine.sessions.discard(self.session)
@@ -125,6 +130,15 @@ class Connection:
                 self.sock.close()
             except OSError:
                 pass
+
+    def _end_reading(self) -> None:
+        """Wakes the reading thread: while it sits in recv a close would send nothing, and it must not interrupt what is closed."""
+        if self.reader:
+            try:
+                self.sock.shutdown(socket.SHUT_RD)
+            except OSError:
+                pass  # the client was faster
+            self.reader.join()
 
     # -- login
     def login(self) -> bool:
@@ -214,8 +228,6 @@ class Connection:
                     reply.done(p.ERROR_BIT)
             except ConnectionResetError:  # a fault asked for
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                self.sock.shutdown(socket.SHUT_RD)  # wakes the reading thread: while it sits in recv a close would send nothing
-                self.reader.join()
                 return
             if self.session.gone:
                 return

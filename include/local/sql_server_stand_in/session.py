@@ -27,6 +27,18 @@ def split(sql: str) -> tuple[Stmt, ...]:
     return tuple(Splitter(sql).all())
 
 
+def changes_schema(do):
+    """A plan that another session made meanwhile must not be found again: what was known changes before and after."""
+    @functools.wraps(do)
+    def change(session, *args):
+        session.engine.schema_changes()
+        try:
+            return do(session, *args)
+        finally:
+            session.engine.schema_changes()
+    return change
+
+
 class Session:
     def __init__(self, engine, spid: int, db: str, login):
         self.engine, self.spid, self.login, self.home = engine, spid, login, db
@@ -754,8 +766,8 @@ class Session:
         raise SqlError(102, "MERGE is not supported by the stand-in.", 15)
 
     # -- DDL
+    @changes_schema
     def do_create(self, s, out):
-        self.engine.ddl += 1
         words = s.text.split(None, 3)
         what = words[1].upper()
         if what == "DATABASE":
@@ -775,8 +787,8 @@ class Session:
         self.settle()
         out.done()
 
+    @changes_schema
     def do_drop(self, s, out):
-        self.engine.ddl += 1
         m = re.match(r"(?is)DROP\s+(\w+)\s+(IF\s+EXISTS\s+)?(.*)", s.text.strip())
         what = m[1].upper()
         if what == "DATABASE":
@@ -793,8 +805,8 @@ class Session:
         self.settle()
         out.done()
 
+    @changes_schema
     def do_alter(self, s, out):
-        self.engine.ddl += 1
         if re.match(r"(?i)ALTER\s+DATABASE", s.text):
             catalog.alter_database(self, s.text)
             return out.done()
@@ -832,8 +844,10 @@ class Session:
             args[a[1].lower() if a else n] = self.scalar(a[2] if a else part)
             n += 1
         from . import procs
-        self.engine.ddl += 0 if name.startswith(("standin.", "sp_exec")) else 1
-        procs.call(self, name, args, out)
+        if name.startswith(("standin.", "sp_exec")):
+            procs.call(self, name, args, out)
+        else:
+            changes_schema(procs.call)(self, name, args, out)
 
     do_execute = do_exec
 

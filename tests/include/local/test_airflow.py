@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
+import itertools
 import sqlite3
-import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ import psutil
 import pytest
 
 from include.local.airflow_api import ApiRefused
+from include.local.demo_run import DagRun
 from include.local.laptop import Laptop
 from include.local.platform import Platform
 from include.local.pools import import_pools
@@ -38,6 +36,7 @@ def probe():
 
 probe()
 """
+_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -56,21 +55,18 @@ def platform(new_platform: Callable[..., Platform], tmp_path_factory: pytest.Tem
 
 def _run(platform: Platform) -> Any:
     """What the probe's task returned in a fresh run."""
-    api = platform.airflow()
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        try:
-            run = api.call("POST", "/dags/probe/dagRuns", {"logical_date": None, "conf": {}})["dag_run_id"]
-            break
-        except ApiRefused as error:
-            if error.status != 404:  # which means: not parsed yet
-                raise
-            time.sleep(0.5)
-    while api.get(f"/dags/probe/dagRuns/{run}")["state"] in ("queued", "running") and time.monotonic() < until:
-        time.sleep(0.2)
-    assert api.get(f"/dags/probe/dagRuns/{run}")["state"] == "success"
-    value = api.get(f"/dags/probe/dagRuns/{run}/taskInstances/look/xcomEntries/return_value")["value"]
-    return value if isinstance(value, dict) else json.loads(value)
+    run = DagRun(platform, "probe", f"probe-{next(_numbers)}")
+    run.run(print)
+    return run.summary("look")
+
+
+def _of_each(platform: Platform, ask: Callable[[psutil.Process], Any]) -> list[Any]:
+    """What `ask` gives of each living process; Airflow's children come and go while they are looked at."""
+    found = []
+    for process in family(platform.laptop.token):
+        with suppress(psutil.NoSuchProcess):
+            found.append(ask(process))
+    return found
 
 
 def test_a_task_sees_the_connections_and_the_extra_environment_and_not_the_users_home(platform: Platform) -> None:
@@ -81,12 +77,8 @@ def test_a_task_sees_the_connections_and_the_extra_environment_and_not_the_users
 
 
 def test_airflow_listens_on_this_machine_alone(platform: Platform) -> None:
-    listening = {
-        connection.laddr.ip
-        for process in family(platform.laptop.token)
-        for connection in process.net_connections()
-        if connection.status == psutil.CONN_LISTEN
-    }
+    found = _of_each(platform, lambda process: process.net_connections())
+    listening = {at.laddr.ip for connections in found for at in connections if at.status == psutil.CONN_LISTEN}
     assert listening == {"127.0.0.1"}
 
 
@@ -105,8 +97,7 @@ def test_what_airflow_refuses_is_said_in_its_words(platform: Platform) -> None:
 
 
 def test_all_are_healthy_again_after_a_kill_9_and_tasks_see_the_new_environment(platform: Platform) -> None:
-    for process in family(platform.laptop.token):
-        os.kill(process.pid, signal.SIGKILL)
+    assert len(_of_each(platform, lambda process: process.kill())) >= len(NAMES)
     other = replace(platform, extra_environment={**platform.extra_environment, "PROBE_WORD": "second"})
     other.up(["airflow"], lambda line: None)
     assert {found.state for found in other.status() if found.name in NAMES} == {"up"}
@@ -114,8 +105,9 @@ def test_all_are_healthy_again_after_a_kill_9_and_tasks_see_the_new_environment(
 
 
 def test_settings_hold_no_password_that_others_could_read(platform: Platform) -> None:
-    command_lines = " ".join(" ".join(process.cmdline()) for process in family(platform.laptop.token))
-    secrets = platform.laptop.secrets
+    found = _of_each(platform, lambda process: process.cmdline())
+    assert len(found) >= len(NAMES)
+    command_lines, secrets = " ".join(" ".join(line) for line in found), platform.laptop.secrets
     assert not any(word in command_lines for word in (secrets.sql_server_password, secrets.jwt, secrets.fernet_key))
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from include.catalogue import ROOT
 from include.local.laptop import Laptop
 from include.local.processes import family
 from tests.guard import INSTALL
+from tests.waiting import wait_until
 
 _TEST_RUN = """
 import sys, time
@@ -33,8 +33,5 @@ def test_a_killed_test_run_leaves_neither_server_nor_folder(tmp_path: Path) -> N
     run.kill()
     run.wait()
     run.stdout.close()
-    deadline = time.monotonic() + 30
-    while (family(token) or state.exists()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert family(token) == []
-    assert not state.exists()
+    wait_until(lambda: not family(token), "the end of the servers")
+    wait_until(lambda: not state.exists(), "the end of their folder")

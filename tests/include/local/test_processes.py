@@ -7,14 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from include.local.processes import SERVER, TOKEN, Started, birth, end, family, plain_environment, start
+from tests.waiting import wait_until
 
-TOKEN_OF_TEST = "a-token-of-this-test"
+TOKEN_OF_TEST, TOKEN_OF_ANOTHER = uuid.uuid4().hex, uuid.uuid4().hex
 
 
 @pytest.fixture(autouse=True)
@@ -36,13 +38,6 @@ def stranger() -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
-def _wait_for(condition: object, seconds: float = 5) -> None:
-    until = time.monotonic() + seconds
-    while not condition() and time.monotonic() < until:  # type: ignore[operator]
-        time.sleep(0.02)
-    assert condition()  # type: ignore[operator]
-
-
 def test_a_started_process_is_alive_until_it_is_ended(tmp_path: Path) -> None:
     started = _start(tmp_path, "sleep", "60")
     assert started.is_alive()
@@ -60,17 +55,17 @@ def test_a_stranger_with_the_id_of_a_process_of_ours_is_neither_taken_for_it_nor
 
 
 def test_a_process_with_another_token_is_not_ended(tmp_path: Path) -> None:
-    environ = {**plain_environment(), TOKEN: "of another platform", SERVER: "one"}
+    environ = {**plain_environment(), TOKEN: TOKEN_OF_ANOTHER, SERVER: "one"}
     other = start(["sleep", "60"], environ, fingerprint="f", log=tmp_path / "a.log", folder=tmp_path)
     end(None, TOKEN_OF_TEST, None, patience=0)
     assert other.is_alive()
-    end(other, "of another platform", None, patience=2)
+    end(other, TOKEN_OF_ANOTHER, None, patience=2)
 
 
 def test_grandchildren_in_sessions_of_their_own_are_ended_too(tmp_path: Path) -> None:
     script = "import subprocess, time; subprocess.Popen(['sleep', '60'], start_new_session=True); time.sleep(60)"
     started = _start(tmp_path, sys.executable, "-c", script)
-    _wait_for(lambda: len(family(TOKEN_OF_TEST)) == 2)
+    wait_until(lambda: len(family(TOKEN_OF_TEST)) == 2, "parent and child")
     end(started, TOKEN_OF_TEST, "one", patience=5)
     assert family(TOKEN_OF_TEST) == []
 
@@ -78,9 +73,9 @@ def test_grandchildren_in_sessions_of_their_own_are_ended_too(tmp_path: Path) ->
 def test_orphans_of_a_killed_process_are_ended(tmp_path: Path) -> None:
     script = "import subprocess, time; subprocess.Popen(['sleep', '60']); time.sleep(60)"
     started = _start(tmp_path, sys.executable, "-c", script)
-    _wait_for(lambda: len(family(TOKEN_OF_TEST)) == 2)
+    wait_until(lambda: len(family(TOKEN_OF_TEST)) == 2, "parent and child")
     os.kill(started.pid, signal.SIGKILL)
-    _wait_for(lambda: not started.is_alive())
+    wait_until(lambda: not started.is_alive(), "the end of the killed process")
     end(started, TOKEN_OF_TEST, "one", patience=5)
     assert family(TOKEN_OF_TEST) == []
 
@@ -97,15 +92,28 @@ def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
     )
     started = _start(tmp_path, sys.executable, "-c", script)
-    _wait_for(lambda: "deaf" in (tmp_path / "a.log").read_text().splitlines())
+    wait_until(lambda: "deaf" in (tmp_path / "a.log").read_text().splitlines(), "a process that ignores SIGTERM")
     assert end(started, TOKEN_OF_TEST, "one", patience=0.2) == 1
     assert not started.is_alive()
 
 
 def test_a_process_that_ended_but_was_not_waited_for_is_not_alive() -> None:
     process = subprocess.Popen(["true"])
-    _wait_for(lambda: birth(process.pid) is None)
+    wait_until(lambda: birth(process.pid) is None, "the end of `true`")
     process.wait()
+
+
+@pytest.mark.parametrize("gone", [FileNotFoundError, ProcessLookupError])
+def test_a_process_that_ends_while_it_is_looked_at_is_not_alive(
+    stranger: subprocess.Popen[bytes], gone: type[OSError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def vanish(*arguments: object, **options: object) -> str:
+        raise gone
+
+    assert birth(stranger.pid) is not None
+    monkeypatch.setattr(Path, "read_text", vanish)  # of /proc/<pid>/stat, between psutil's look and ours
+    monkeypatch.setattr("psutil.Process.create_time", vanish)
+    assert birth(stranger.pid) is None
 
 
 def test_a_record_survives_on_disk_and_a_broken_one_is_none(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from include.local.laptop import BUCKET, PROJECT, ROOT
 from include.local.platform import Platform
 from include.local.processes import family
 from include.local.servers.server import request
+from tests.waiting import wait_until
 
 SIX = ["sql_server", "cloud_storage", "big_query", "kafka", "schema_registry", "alerts"]
 
@@ -147,9 +147,9 @@ def test_an_up_that_was_killed_while_kafka_was_formatted_is_repaired(new_platfor
         f"Platform(Path({str(platform.state)!r}), Path({str(platform.install)!r})).up(['kafka'])"
     )
     up = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.DEVNULL)
-    token, until = platform.laptop.token, time.monotonic() + 10
-    while not family(token, "kafka") and time.monotonic() < until:
-        time.sleep(0.01)
+    token = platform.laptop.token
+    wait_until(lambda: family(token, "kafka"), "the tool that formats Kafka's folder")
+    assert not (platform.state / "run" / "kafka.json").exists(), "Kafka itself was started before the kill"
     up.kill()
     up.wait()
     platform.up(["kafka"], lambda line: None)
@@ -284,9 +284,7 @@ def test_a_query_reports_its_bytes_and_is_refused_above_the_limit(target: bigque
 def test_a_job_that_a_kill_9_cut_off_has_failed(six: Platform, warehouse: bigquery.Client) -> None:
     slow = "SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 100000)) a, UNNEST(GENERATE_ARRAY(1, 1000000)) b WHERE a < b"
     warehouse.query(slow, job_id="cut-off")
-    until = time.monotonic() + 20
-    while warehouse.get_job("cut-off").state != "RUNNING" and time.monotonic() < until:
-        time.sleep(0.05)
+    wait_until(lambda: warehouse.get_job("cut-off").state == "RUNNING", "the job that shall be cut off")
     for process in family(six.laptop.token, "big_query"):
         process.send_signal(signal.SIGKILL)
     six.up(["big_query"], lambda line: None)

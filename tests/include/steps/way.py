@@ -12,7 +12,6 @@ from typing import Any
 
 from include.catalogue import ROOT, Catalogue
 from include.clients.sql_server import connect
-from include.errors import SourceUnavailable
 from include.local.estates import t_sql
 from include.local.estates.tables import SSE_CUSTOMER
 from include.names import DatasetName, MappingName
@@ -78,15 +77,8 @@ class Way:
         return Run.begin("customer_base", f"way-{next(_runs)}", 1)
 
     def extract(self, name: DatasetName = SSE, *, run: Run | None = None, **request: Any) -> dict[str, Any]:
-        """As Airflow does it: a connection that breaks, as the stand-in's may on a busy machine, is tried again."""
         case, run = self.catalogue.use_case("customer_base"), run or self.begin()
-        for tries_left in (2, 1, 0):
-            try:
-                return extract_dataset(self.catalogue, self.world.servers, run, case, name, Request(**request))
-            except SourceUnavailable as error:
-                if "Communication link failure" not in error.problem or not tries_left:
-                    raise
-        raise AssertionError("unreachable")
+        return extract_dataset(self.catalogue, self.world.servers, run, case, name, Request(**request))
 
     def load(self, name: DatasetName = SSE) -> dict[str, Any]:
         case = self.catalogue.use_case("customer_base")

@@ -63,10 +63,10 @@ def _before_the_merges_commit(module: Any) -> None:
         for point, instead in (("merge_lost", LOST), ("merge_going_on", SLOW)):
             if COMMIT in sql and wanted(point, stem):
                 job = shipped(self, sql.replace(COMMIT, instead + COMMIT), params, job_id=job_id, where=where)
-                while job.state != ("DONE" if instead is LOST else "RUNNING"):
+                while job.state not in ("DONE", None if instead is LOST else "RUNNING"):
                     time.sleep(0.1)
                     job.reload()
-                die(point, job=job.job_id, error=str((job.error_result or {}).get("message", "")))
+                die(point, job=job.job_id, state=job.state, error=str((job.error_result or {}).get("message", "")))
         return shipped(self, sql, params, job_id=job_id, where=where)
 
     module.BigQuery.start = start

@@ -13,27 +13,44 @@ import mssql_python
 import pytest
 
 ROOT = Path(__file__).parents[4]
-COMMAND = [sys.executable, "-m", "include.local.sql_server_stand_in.server", "--port", "0"]
+UNTIL_INPUT_ENDS = """
+import os, sys, threading
+from include.local.sql_server_stand_in.server import main
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
+main()
+"""
+COMMAND = [sys.executable, "-c", UNTIL_INPUT_ENDS, "--port", "0"]
 
 mssql_python.pooling(enabled=False)
 
 
 class StandIn:
-    """Listens on a port that it chose; `stop` ends it, as a crash would when asked with SIGKILL."""
+    """Listens on a port that it chose; `stop` ends it, as a crash would when asked with SIGKILL.
+
+    When the tests are killed its input ends, and so does it.
+    """
 
     def __init__(self, *arguments: str) -> None:
         self.tls = "--tls-folder" in arguments
         self.proc = subprocess.Popen(
-            [*COMMAND, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            [*COMMAND, *arguments],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
         assert self.proc.stdout
         self.port = int(self.proc.stdout.readline().rsplit(":", 1)[1])
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.proc.send_signal(number)
+        assert self.proc.stdin
         assert self.proc.stdout
         self.proc.stdout.close()
-        return self.proc.wait(20)
+        code = self.proc.wait(20)
+        self.proc.stdin.close()
+        return code
 
 
 @pytest.fixture(scope="session")
