@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -84,10 +84,7 @@ class DatasetContract(_Strict):
     capture: Annotated[Snapshot | RowVersion | Landed, Field(discriminator="method")]
     deletes: Literal["never", "captured", "key_scan"]
     deletes_at_most: str = "1%"
-    split_by: str | None = None
-    cohort_by: str | None = None
     zone: str | None = None
-    retires_on: date | None = None
     columns: dict[str, DatasetColumn]
 
     @field_validator("columns")

@@ -46,10 +46,12 @@ _NOT_REPEATABLE = (
 
 @dataclass(frozen=True)
 class Output:
-    """One column of the mapping: its name, the source columns it is made of, and whether it is one of them as it is."""
+    """One column of the mapping: its name, the source columns and the strings that it is made of, and whether it is a
+    source column as it is."""
 
     name: str
     sources: tuple[str, ...]
+    strings: tuple[str, ...]
     is_plain: bool
     line: int
 
@@ -97,8 +99,13 @@ def read_mapping(path: Path, name: MappingName) -> Mapping:
         header=_header(sql),
         projections=sql[start:end].strip(),
         outputs=tuple(_outputs(select, place)),
-        syntax_hash=hashlib.sha256("\n".join(token.text for token in tokens).encode()).hexdigest(),
+        syntax_hash=_syntax_hash(tokens),
     )
+
+
+def _syntax_hash(tokens: list[Token]) -> str:
+    """Of kinds and texts: a token's text alone does not tell the string 'Email' from the column Email."""
+    return hashlib.sha256("\n".join(f"{t.token_type.name} {t.text}" for t in tokens).encode()).hexdigest()
 
 
 def _tokens(sql: str, place: str) -> list[Token]:
@@ -157,16 +164,19 @@ def _check_row_local(select: exp.Select, place: str) -> None:
                 where=f"{place}:{_line(node)}",
                 remedy="use expressions over the columns of this row only",
             )
-        if isinstance(node, _NOT_REPEATABLE) or _is_named(node, "generate_uuid", "session_user", "rand"):
+        if isinstance(node, _NOT_REPEATABLE):
             raise DeclarationError(
                 f"{node.sql('bigquery')[:80]} differs between two runs",
                 where=f"{place}:{_line(node)}",
                 remedy="derive the value from the row, so that running twice changes nothing",
             )
-
-
-def _is_named(node: exp.Expr, *names: str) -> bool:
-    return isinstance(node, exp.Anonymous) and str(node.this).lower() in names
+        if isinstance(node, exp.Anonymous):
+            raise DeclarationError(
+                f"{node.name} is not known to be the same for the same row at any time",
+                where=f"{place}:{_line(node)}",
+                remedy="use GoogleSQL's own functions of strings, numbers, dates and conversion; one that somebody has "
+                "made, or that asks elsewhere, may answer otherwise tomorrow",
+            )
 
 
 def _outputs(select: exp.Select, place: str) -> Iterator[Output]:
@@ -179,7 +189,8 @@ def _outputs(select: exp.Select, place: str) -> Iterator[Output]:
         seen.add(name)
         inner = projection.this if isinstance(projection, exp.Alias) else projection
         columns = tuple(dict.fromkeys(column.parts[0].name for column in inner.find_all(exp.Column)))
-        yield Output(name, columns, isinstance(inner, exp.Column), line)
+        strings = tuple(literal.this for literal in inner.find_all(exp.Literal) if literal.is_string)
+        yield Output(name, columns, strings, isinstance(inner, exp.Column), line)
 
 
 def _line(node: exp.Expr) -> int:

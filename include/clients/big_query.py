@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,13 +37,12 @@ _HEALING = {  # reasons that pass, though some come as 403 or 400; what to do wh
 _NOT_PERMISSIONS = {  # reasons that come as 403 without being a matter of grants
     "billingNotEnabled": "have billing enabled for the project",
     "responseTooLarge": "the statement's result is too large: this is a mistake in the statement",
-    "bytesBilledLimitExceeded": "the statement would read more than its ceiling: find out what grew before raising it",
 }
 
 
 @dataclass(frozen=True)
 class TableFacts:
-    """What the catalog says of a table."""
+    """What the catalog says of a table; `columns`: name to type, as SQL writes it, without precision."""
 
     rows: int
     created_at: datetime
@@ -75,19 +75,19 @@ class BigQuery:
         """Begin a query job; a job id that was used before gives that job."""
         config = bigquery.QueryJobConfig(query_parameters=_parameters(params or {}))
         retry = {} if job_id is None else {"job_retry": None}  # our id names one job: the task's retry takes another
-        with _translated(where):
+        with translated(where):
             try:
                 return self._client.query(sql, job_config=config, job_id=job_id, **retry)
             except google_errors.Conflict:
                 return self._client.get_job(job_id)
 
     def finish(self, job: bigquery.QueryJob, *, where: str) -> list[dict[str, Any]]:
-        with _translated(where):
+        with translated(where):
             return [dict(row) for row in job.result()]
 
     def finish_without_rows(self, job: bigquery.QueryJob, *, where: str) -> None:
         """Wait for the end; the result stays in the job's destination table."""
-        with _translated(where):
+        with translated(where):
             job.result(max_results=0)
 
     def dry_run_bytes(self, sql: str, params: Mapping[str, Value] | None = None, *, where: str = "BigQuery") -> int:
@@ -95,7 +95,7 @@ class BigQuery:
         config = bigquery.QueryJobConfig(
             query_parameters=_parameters(params or {}), dry_run=True, use_query_cache=False
         )
-        with _translated(where):
+        with translated(where):
             return int(self._client.query(sql, job_config=config).total_bytes_processed or 0)
 
     def load(self, table: str, uris: Sequence[str], columns: Mapping[str, str], *, job_id: str) -> int:
@@ -108,7 +108,7 @@ class BigQuery:
             write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
             schema=[bigquery.SchemaField(name, kind) for name, kind in columns.items()],
         )
-        with _translated(table):
+        with translated(table):
             try:
                 job = self._client.load_table_from_uri(list(uris), table, job_id=job_id, job_config=config)
             except google_errors.Conflict:  # the first request arrived, only its answer did not
@@ -117,7 +117,7 @@ class BigQuery:
 
     def facts(self, table: str) -> TableFacts | None:
         """What the catalog says of `table`, or None when there is none."""
-        with _translated(table):
+        with translated(table):
             try:
                 found = self._client.get_table(table)
             except google_errors.NotFound:
@@ -127,12 +127,12 @@ class BigQuery:
             rows=int(found.num_rows or 0),
             created_at=found.created,
             expires=bool(found.expires or (partitioning and partitioning.expiration_ms)),
-            columns={field.name: field.field_type for field in found.schema},
+            columns={field.name: _type_in_sql(field) for field in found.schema},
         )
 
     def expire(self, table: str, at: datetime) -> None:
         """From `at` on BigQuery may delete the table."""
-        with _translated(table):
+        with translated(table):
             found = self._client.get_table(table)
             found.expires = at
             self._client.update_table(found, ["expires"])
@@ -141,26 +141,38 @@ class BigQuery:
         """Create a dataset if it is not there."""
         made = bigquery.Dataset(f"{self.settings.project}.{dataset}")
         made.location = self.settings.location
-        with _translated(dataset):
+        with translated(dataset):
             self._client.create_dataset(made, exists_ok=True)
 
     def append_json(self, table: str, rows: Sequence[Mapping[str, Any]]) -> int:
         """Append rows by a load job (JSON values as BigQuery reads them); the number of rows."""
         config = bigquery.LoadJobConfig(write_disposition=bigquery.WriteDisposition.WRITE_APPEND)
-        with _translated(table):
+        with translated(table):
             config.schema = self._client.get_table(table).schema
             job = self._client.load_table_from_json(list(rows), table, job_config=config)
             return int(job.result().output_rows or 0)
 
 
 @contextmanager
-def _translated(where: str) -> Iterator[None]:
+def translated(where: str) -> Iterator[None]:
+    """What Google's clients raise in the block leaves it as an error of ours."""
     try:
         yield
     except DataPlatformError:
         raise
     except Exception as error:
         raise _translate(error, where) from None
+
+
+_IN_SQL = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "RECORD": "STRUCT"}
+
+
+def _type_in_sql(field: bigquery.SchemaField) -> str:
+    """The API has names of its own for some types."""
+    if field.mode == "REPEATED":
+        return "ARRAY"
+    said = str(field.field_type).upper()
+    return _IN_SQL.get(said, said)
 
 
 def _parameters(params: Mapping[str, Value]) -> list[bigquery.ScalarQueryParameter]:
@@ -179,12 +191,30 @@ def _translate(error: Exception, where: str) -> DataPlatformError:
             remedy="tried again by itself",
         )
     if isinstance(error, google_errors.NotFound):
-        return NotDeployed(
-            f"BigQuery: {_first_line(said)}",
-            where=where,
-            remedy="run `python -m include tables apply`, and check the extras project and dataset_prefix",
-        )
+        return _not_found(_first_line(said), where)
     return _by_reason(_reason(error), where) or _by_status(error, said, where)
+
+
+def _not_found(said: str, where: str) -> DataPlatformError:
+    """What is missing decides what helps."""
+    if "gs://" in said:
+        return IntegrityError(
+            f"BigQuery: {said}",
+            where=where,
+            remedy="the log names this part: restore it from the bucket's soft delete, or trigger with full_refresh",
+        )
+    if re.search(r"staging\.\w+__\d+", said):
+        return Unavailable(
+            f"BigQuery: {said}",
+            where=where,
+            remedy="it expired, and is loaded again from its parts: tried again by itself",
+        )
+    return NotDeployed(
+        f"BigQuery: {said}",
+        where=where,
+        remedy="if it is ours: run `python -m include tables apply`, and check the extras project and dataset_prefix; "
+        "if it is a landing table: ask the platform team",
+    )
 
 
 def _by_reason(reason: str, where: str) -> DataPlatformError | None:

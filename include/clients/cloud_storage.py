@@ -47,7 +47,7 @@ class Bucket:
         try:
             return bytes(self._bucket.blob(path).download_as_bytes())
         except google_errors.NotFound as error:
-            if "bucket" in str(error).lower() and not self._bucket.exists():
+            if "bucket does not exist" in str(error):  # asking whether it does needs a right that nobody gave us
                 raise self._translate(error, path) from error
             return None
         except Exception as error:

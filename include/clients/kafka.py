@@ -104,13 +104,22 @@ class Kafka:
         return records
 
     def committed(self, topic: str) -> Iterator[Any]:
-        """Every committed message of a topic, partition by partition as they come, up to the end that it has now."""
+        """Every committed message of a topic, partition by partition as they come, up to the end that it has now.
+
+        Raises Unavailable when nothing comes for `TIMEOUT` seconds: a client that lost its brokers stays silent.
+        """
         ends = self.end_offsets(topic)
         with self._consumer("read_committed") as consumer, self._translated(topic):
             consumer.assign([TopicPartition(topic, p, 0) for p in range(len(ends))])
             open_partitions = {p for p, end in enumerate(ends) if end}
+            deadline = time.monotonic() + TIMEOUT
             while open_partitions:
-                for message in consumer.consume(1000, timeout=1):
+                messages = consumer.consume(1000, timeout=0.2)
+                if messages:
+                    deadline = time.monotonic() + TIMEOUT
+                elif time.monotonic() > deadline:
+                    raise self._silent(topic)
+                for message in messages:
                     if _offset_after(message) >= ends[message.partition()] or message.error() is not None:
                         open_partitions.discard(message.partition())
                     if message.error() is None:
@@ -197,6 +206,13 @@ class Kafka:
         name = error.name() if error is not None else "the client failed"
         return Unavailable(
             f"Kafka: {name}", where=where, remedy="tried again by itself; if it lasts, ask whether the brokers are up"
+        )
+
+    def _silent(self, topic: str) -> Unavailable:
+        return Unavailable(
+            f"nothing more of {topic} came for {TIMEOUT:.0f} s",
+            where=self._where,
+            remedy="tried again by itself; if it lasts, ask whether the brokers are up",
         )
 
     def _missing(self, topic: str) -> NotDeployed:

@@ -11,9 +11,8 @@ from google.cloud import bigquery_storage
 from google.cloud.bigquery_storage_v1 import types
 from google.cloud.bigquery_storage_v1.services.big_query_read.transports.grpc import BigQueryReadGrpcTransport
 
-from include.clients.big_query import BigQuery, Value
+from include.clients.big_query import BigQuery, Value, translated
 from include.connections import GoogleCloudSettings
-from include.errors import Unavailable
 
 _NO_LIMIT = [("grpc.max_receive_message_length", -1)]
 
@@ -26,17 +25,11 @@ class StorageRead:
         self._client = _client(settings)
 
     def ordered(self, sql: str, params: Mapping[str, Value], *, where: str) -> Iterator[pa.RecordBatch]:
-        """The rows of `sql`, which ends in an ORDER BY. Raises as BigQuery.query does, and Unavailable."""
+        """The rows of `sql`, which ends in an ORDER BY. Raises as BigQuery.query does."""
         job = self._big_query.start(sql, params, where=where)
         self._big_query.finish_without_rows(job, where=where)
-        try:
+        with translated(where):
             yield from self._read(job.destination)
-        except Exception as error:
-            if type(error).__module__.startswith(("google.api_core", "grpc")):
-                raise Unavailable(
-                    f"BigQuery Storage Read: {type(error).__name__}", where=where, remedy="tried again by itself"
-                ) from None
-            raise
 
     def _read(self, table: Any) -> Iterator[pa.RecordBatch]:
         session = self._client.create_read_session(

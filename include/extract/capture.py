@@ -1,6 +1,6 @@
 """In which picture of the database is a batch read, and from where to where?
 
-The order of the steps is the rule; each has cost somebody rows (docs/decisions, tests/include/extract).
+The order of the steps is the rule; each has cost somebody rows (tests/include/extract/test_capture.py).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 import pyarrow as pa
 
 from include.contract import DatasetContract
-from include.errors import EpochBroken, IntegrityError
+from include.errors import EpochBroken, IntegrityError, SourceRefused
 from include.extract import query
 from include.extract.drift import Catalog
 from include.extract.query import Query
@@ -93,12 +93,18 @@ def bounds(
     """Fix the upper bound, *before* the picture is taken: the other way round, what commits in between is lost.
 
     `previous` is position and epoch of the batch before. Raises EpochBroken when the source was restored or its
-    counter fell.
+    counter fell, SourceRefused when it does not let us see whether it was.
     """
     fork, created = session.rows(query.EPOCH.sql)[0]
     epoch = {"recovery_fork": fork, "created": created}
     if contract.position_column is None:
         return Bounds("full", None, None, epoch)
+    if fork is None:  # and would be None again after a restore
+        raise SourceRefused(
+            "the database's recovery fork is hidden from us, so that a restore would go unnoticed",
+            where=where,
+            remedy="have granted what `python -m include grants <system> --to <login>` prints (VIEW ANY DATABASE)",
+        )
     high = bytes(session.scalar(query.MIN_ACTIVE_ROWVERSION.sql))
     low = None
     if kind == "window":

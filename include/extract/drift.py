@@ -83,5 +83,5 @@ def _notes(contract: DatasetContract, catalog: Catalog) -> list[str]:
     new = [name for name in new if name != contract.position_column]
     notes = [f"not in the contract, so never read: {', '.join(new)}"] if new else []
     return notes + (
-        [] if catalog.primary_key else ["the table has no primary key: doubled keys would be merged into one row"]
+        [] if catalog.primary_key else ["the table has no primary key: a batch in which a key is doubled is not merged"]
     )

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from include.contract import Landed
-from include.errors import EpochBroken, NotDeployed, SourceRefused
+from include.contract import DatasetContract, Landed
+from include.errors import DriftError, EpochBroken, NotDeployed, SourceRefused
+from include.names import DatasetName
 
 
 class Facts(Protocol):
@@ -97,6 +98,21 @@ def check_table(warehouse: Warehouse, table: str) -> Facts:
             remedy="have the expiration removed from the table and its partitions",
         )
     return facts
+
+
+def check_columns(name: DatasetName, contract: DatasetContract, columns: Sequence[str], facts: Facts) -> None:
+    """Raises DriftError with both sides when the landing table lacks one of `columns`, or has it in another type."""
+    there = [(column, contract.column_type(column), facts.columns.get(column)) for column in columns]
+    problems = [f"column {column} is missing" for column, _, found in there if found is None]
+    problems += [
+        f"{column} is {found} there and {want} here" for column, want, found in there if found and found != want
+    ]
+    if problems:
+        raise DriftError(
+            f"{contract.table} is not what the contract of {name} says: {'; '.join(problems)}",
+            where=f"sql/sources/{name}/contract.yaml",
+            remedy="correct the contract and review its mappings, or have Kafka Connect land the columns as it says",
+        )
 
 
 def epoch_of(facts: Facts) -> dict[str, str]:

@@ -9,10 +9,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Query:
-    """T-SQL and its parameters, in order."""
+    """T-SQL and its parameters, in order. `source` is all from FROM on, where the rows can be counted."""
 
     sql: str
     params: tuple[Any, ...] = ()
+    source: str = ""
 
 
 def quoted(name: str) -> str:
@@ -27,14 +28,14 @@ def table(name: str) -> str:
 
 def everything(name: str, columns: Sequence[str]) -> Query:
     """Every row. It is never filtered by an upper bound: a full must not lose what changed meanwhile."""
-    return Query(f"SELECT {_list(columns)} FROM {table(name)}")
+    return _select(columns, f"FROM {table(name)}")
 
 
 def window(name: str, columns: Sequence[str], position: str, low: bytes, high: bytes) -> Query:
     """Rows whose rowversion lies in [low, high), compared as binary(8)."""
     column = quoted(position)
     where = f"{column} >= CAST(? AS binary(8)) AND {column} < CAST(? AS binary(8))"
-    return Query(f"SELECT {_list(columns)} FROM {table(name)} WHERE {where}", (low, high))
+    return _select(columns, f"FROM {table(name)} WHERE {where}", (low, high))
 
 
 def count(query: Query, key: str) -> Query:
@@ -42,7 +43,7 @@ def count(query: Query, key: str) -> Query:
 
     `key` is a column of the key, never NULL: unlike `*` it is sure to be allowed where columns are granted one by one.
     """
-    return Query(f"SELECT COUNT_BIG({quoted(key)}) " + query.sql[query.sql.index("FROM") :], query.params)
+    return Query(f"SELECT COUNT_BIG({quoted(key)}) {query.source}", query.params, query.source)
 
 
 MIN_ACTIVE_ROWVERSION = Query("SELECT MIN_ACTIVE_ROWVERSION()")
@@ -79,5 +80,5 @@ def primary_key_of(name: str) -> Query:
     return Query(PRIMARY_KEY, (schema, bare))
 
 
-def _list(columns: Sequence[str]) -> str:
-    return ", ".join(quoted(name) for name in columns)
+def _select(columns: Sequence[str], source: str, params: tuple[Any, ...] = ()) -> Query:
+    return Query(f"SELECT {', '.join(quoted(name) for name in columns)} {source}", params, source)

@@ -32,9 +32,11 @@ class Staged:
 
 @dataclass(frozen=True)
 class OffsetWindow:
-    """Offsets [start, end) of one Kafka partition of a landing table."""
+    """Offsets [start, end) of one Kafka partition of a landing table; what landed late is looked for from `read_from`
+    on."""
 
     partition: int
+    read_from: int
     start: int
     end: int
 
@@ -44,8 +46,8 @@ class Chain:
     """The batches of one transaction, in order: staged tables, or one window per partition of a landing table.
 
     later: batches behind these that another transaction will take: they may bring back whom these lack, and their
-    rows are newer. deletions_allowed: how many known keys a full of a landing table may lack because a person has
-    said so.
+    rows are newer. landing_counted: how many records lay in the windows when they were noted. deletions_allowed: how
+    many known keys a full of a landing table may lack because a person has said so.
     """
 
     batches: tuple[int, ...]
@@ -54,6 +56,7 @@ class Chain:
     landing_table: str | None = None
     windows: tuple[OffsetWindow, ...] = ()
     landing_is_full: bool = False
+    landing_counted: int = 0
     deletions_allowed: int = 0
 
     @property
@@ -116,8 +119,11 @@ def merge_statement(catalogue: Catalogue, table: TableName, name: MappingName, c
     if chain.landing_is_full:
         share = 0.0 if source.deletes == "never" else source.deletions_allowed
         params |= {"deletions_share": share, "deletions_allowed": chain.deletions_allowed}
+    if chain.landing_table:
+        params["counted"] = chain.landing_counted
     for index, window in enumerate(chain.windows):
-        params |= {f"w{index}_partition": window.partition, f"w{index}_from": window.start, f"w{index}_to": window.end}
+        params |= {f"w{index}_partition": window.partition, f"w{index}_begins": window.start}
+        params |= {f"w{index}_from": window.read_from, f"w{index}_to": window.end}
     return Statement(render(catalogue.sql / "statements", "merge.sql", **context), params)
 
 
@@ -143,7 +149,14 @@ def locked_entities(entity: EntityContract, name: str) -> list[str]:
 
 def check_fit(catalogue: Catalogue, mapping: RowMapping, entity: EntityContract, source: DatasetContract) -> None:
     """Raises DeclarationError unless the mapping gives exactly the entity's columns from columns that the dataset
-    has, with each reference a plain column that says what it refers to."""
+    has, with each reference a plain column that says what it refers to, and its system has a rank."""
+    if mapping.name.source.system not in entity.precedence:
+        raise DeclarationError(
+            f"{mapping.name} maps the system {mapping.name.source.system}, which has no place in the precedence of "
+            f"{mapping.name.entity}",
+            where=f"sql/common_model/{mapping.name.entity}/contract.yaml",
+            remedy="add it to `precedence`, behind those that shall speak before it",
+        )
     given, wanted = {output.name for output in mapping.outputs} - {IS_PRESENT}, set(entity.columns)
     if given != wanted:
         lacks, extra = ", ".join(sorted(wanted - given)), ", ".join(sorted(given - wanted))

@@ -38,11 +38,6 @@ class ChangeLogState:
     last_number: int
 
 
-def slot_of(key: str) -> int:
-    """The slot of a key of ours, 0 to 63: the low six bits of its first byte (keys are hashes, in hex)."""
-    return int(key[:2], 16) % SLOTS
-
-
 def shard_slots(shard: int, shards: int) -> list[int]:
     """The slots of one of `shards` shards."""
     return [slot for slot in range(SLOTS) if slot % shards == shard]

@@ -11,7 +11,7 @@ import google_crc32c
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from include.errors import IntegrityError
+from include.errors import Unavailable
 from include.names import DatasetName
 from include.stage.log import ObjectStore, Part
 
@@ -54,10 +54,10 @@ class PartWriter:
             ours = base64.b64encode(crc.digest()).decode()
             theirs = self.store.create(path, file, "application/vnd.apache.parquet")
         if theirs != ours:
-            raise IntegrityError(
+            raise Unavailable(
                 "the bucket holds other bytes than were written" if theirs else "the part is there already",
                 where=self.store.uri(path),
-                remedy="run the task again: a new try writes under new names",
+                remedy="tried again by itself, under new names: an upload was cut off, or only its answer was lost",
             )
         return Part(path, rows, size, ours)
 

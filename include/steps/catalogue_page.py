@@ -68,8 +68,6 @@ def _facts(name: DatasetName, contract: DatasetContract) -> str:
         f"captured by {contract.capture.method}",
         f"deletions: {contract.deletes}, at most {contract.deletes_at_most} in one batch",
     ]
-    if contract.retires_on:
-        facts.append(f"retires on {contract.retires_on}")
     return "; ".join(facts) + "."
 
 

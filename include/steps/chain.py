@@ -103,6 +103,7 @@ def as_merge_chain(
             landing_table=f"{project}.{contract.table}",
             windows=_offsets(batches, contract.capture.overlap),
             landing_is_full=batches[0].kind == "full",
+            landing_counted=sum(batch.counted for batch in batches),
             deletions_allowed=sum(batch.deleted for batch in batches),
         )
     staged, behind = ([_staged(table, name, batch) for batch in some] for some in (batches, later))
@@ -115,15 +116,16 @@ def _staged(table: TableName, name: DatasetName, batch: Batch) -> Staged:
 
 
 def _offsets(batches: Sequence[Batch], overlap: int) -> tuple[OffsetWindow, ...]:
-    """Per partition from the first batch's start, `overlap` further back where it goes on, to the last batch's stop."""
-    back = 0 if batches[0].kind == "full" else overlap
+    """Per partition from the first batch's start to the last batch's stop, read from `overlap` further back; for a full
+    from the very first offset, because what landed late before its start is absent otherwise, and would be removed."""
     starts: dict[str, int] = {}
     stops: dict[str, int] = {}
     for batch in batches:
         for partition, (start, stop) in batch.window.items():
-            starts.setdefault(partition, max(0, start - back))
+            starts.setdefault(partition, start)
             stops[partition] = stop
-    return tuple(OffsetWindow(int(p), starts[p], stops[p]) for p in sorted(starts, key=int))
+    back = {p: starts[p] if batches[0].kind == "full" else min(starts[p], overlap) for p in starts}
+    return tuple(OffsetWindow(int(p), starts[p] - back[p], starts[p], stops[p]) for p in sorted(starts, key=int))
 
 
 def require(chain: list[Batch] | None, what: str, where: str) -> list[Batch]:

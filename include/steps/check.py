@@ -32,15 +32,18 @@ def problems(catalogue: Catalogue) -> Iterator[DeclarationError]:
 
 def check_mapping(catalogue: Catalogue, name: MappingName) -> None:
     """Raises DeclarationError unless the mapping fits its entity and its dataset, zones included."""
-    mapping, source = catalogue.mapping(name), catalogue.dataset(name.source)
-    check_fit(catalogue, mapping, catalogue.entity(name.entity), source)
+    mapping, entity, source = catalogue.mapping(name), catalogue.entity(name.entity), catalogue.dataset(name.source)
+    check_fit(catalogue, mapping, entity, source)
+    moments = {column for column, declared in entity.columns.items() if declared.type == "TIMESTAMP"}
     for output in mapping.outputs:
-        plain_datetime = output.is_plain and source.columns[output.sources[0]].type == "DATETIME"
-        if output.name.endswith("_at") and plain_datetime:
+        without_zone = [column for column in output.sources if source.columns[column].type == "DATETIME"]
+        is_moment = output.name in moments or output.name.endswith("_at")
+        if is_moment and without_zone and source.zone not in output.strings:
             raise DeclarationError(
-                f"{output.name} is a moment, but {output.sources[0]} is a date-time without a zone",
+                f"{output.name} is a moment, but {without_zone[0]} is a date-time without a zone, and {source.zone} "
+                "is not named (BigQuery would take it for UTC)",
                 where=f"{mapping.place}:{output.line}",
-                remedy=f"write TIMESTAMP({output.sources[0]}, '{source.zone}') AS {output.name}",
+                remedy=f"write TIMESTAMP({without_zone[0]}, '{source.zone}') AS {output.name}",
             )
 
 

@@ -104,22 +104,17 @@ def _apply(servers: Servers, ddl: str, report: Report) -> None:
     new = {column_name: kind for column_name, kind in wanted.items() if column_name not in there.columns}
     _refuse_other_types(name, wanted, there.columns)
     for column_name, kind in new.items():
-        servers.big_query.query(f"ALTER TABLE {table(name)} ADD COLUMN {column(column_name)} {kind}", where=name)
+        addition = f"ADD COLUMN IF NOT EXISTS {column(column_name)} {kind}"  # another deployment may be at work
+        servers.big_query.query(f"ALTER TABLE {table(name)} {addition}", where=name)
     report(f"table {name}: {'added ' + ', '.join(new) if new else 'as it must be'}")
 
 
 def _refuse_other_types(name: str, wanted: Mapping[str, str], there: Mapping[str, str]) -> None:
-    other = {c: (there[c], kind) for c, kind in wanted.items() if c in there and _legacy(kind) != there[c].upper()}
+    other = {c: (there[c], kind) for c, kind in wanted.items() if c in there and re.split(r"\(", kind)[0] != there[c]}
     if other:
         text = "; ".join(f"{c} is {was}, the contract says {kind}" for c, (was, kind) in other.items())
         remedy = "a type is never changed in place: add a column of another name, fill it, and retire the old one"
         raise DriftError(text, where=name, remedy=remedy)
-
-
-def _legacy(kind: str) -> str:
-    """The name that BigQuery's API gives a type: INTEGER for INT64, and no precision."""
-    bare = re.split(r"\(", kind)[0].strip()
-    return {"INT64": "INTEGER", "BOOL": "BOOLEAN", "FLOAT64": "FLOAT"}.get(bare, bare)
 
 
 def pools(catalogue: Catalogue) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from include.catalogue import Catalogue
 from include.contract import Landed
-from include.errors import IntegrityError, LostRace
+from include.errors import LostRace
 from include.extract import capture, drift, landing
 from include.extract.query import count
 from include.names import DatasetName
@@ -130,7 +130,7 @@ def _landed_batch(work: Work, settings: Landed, plan: Plan) -> Batch:
         window=bounds.window,
         position=bounds.position,
         epoch=bounds.epoch,
-        columns={name: work.contract.column_type(name) for name in work.contract.columns if name in facts.columns},
+        columns={n: c.type for n, c in work.contract.columns.items() if facts.columns.get(n) == c.type},
         rows=bounds.counted,
         counted=bounds.counted,
         deleted=work.request.allow_deletions.get(str(work.name), 0),
@@ -145,13 +145,7 @@ def _landed_bounds(
 ) -> tuple[landing.Facts, landing.LandedBounds]:
     big_query = work.servers.big_query
     facts = landing.check_table(big_query, _landing_table(work))
-    missing = [name for name in work.columns if name not in facts.columns]
-    if missing:
-        raise IntegrityError(
-            f"the landing table has no column {', '.join(missing)}",
-            where=_landing_table(work),
-            remedy=f"correct sql/sources/{work.name}/contract.yaml, or have Kafka Connect land the column",
-        )
+    landing.check_columns(work.name, work.contract, work.columns, facts)
     sql, params = _landed_window(work, settings, plan, now)
     log.info("window: %s", sql)
     rows = big_query.query(sql, params, where=_landing_table(work))

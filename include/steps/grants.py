@@ -22,7 +22,8 @@ def sql_server(catalogue: Catalogue, system: str, reader: str) -> Iterator[str]:
     """T-SQL for a source system: SELECT on exactly the columns that are read.
 
     VIEW DEFINITION shows no row; without it the catalog hides what is not granted, and the check of the contract would
-    take those columns for missing.
+    take those columns for missing. VIEW ANY DATABASE shows no row either; without it (public has it unless it was
+    revoked) sys.database_recovery_status is empty, and nobody would see that a database was restored.
     """
     databases: dict[str, list[DatasetName]] = {}
     for name in _claimed(catalogue):
@@ -34,6 +35,9 @@ def sql_server(catalogue: Catalogue, system: str, reader: str) -> Iterator[str]:
         for name in names:
             yield from _table(catalogue, name, reader)
         yield f"ALTER DATABASE {quoted(database)} SET ALLOW_SNAPSHOT_ISOLATION ON;"
+    if any(catalogue.dataset(name).position_column for names in databases.values() for name in names):
+        yield "USE [master];"
+        yield f"GRANT VIEW ANY DATABASE TO {quoted(reader)};"
 
 
 def _table(catalogue: Catalogue, name: DatasetName, reader: str) -> Iterator[str]:

@@ -48,7 +48,7 @@ def publish_entity(catalogue: Catalogue, servers: Servers, entity: str, request:
             f"there is no topic {topic}", where=f"entity {entity}", remedy="run `python -m include topics apply`"
         )
     if request.dry_run:
-        start, progress = _look(servers, entity, topic)
+        start, progress = _look(catalogue, servers, entity, topic)
         return {"entity": entity, "topic": topic, "dry_run": True, "changes": progress.change_number - start}
     try:
         return _publish(catalogue, servers, entity, topic, encoder)
@@ -60,7 +60,7 @@ def _publish(catalogue: Catalogue, servers: Servers, entity: str, topic: str, en
     counts = {"events": 0, "tombstones": 0, "without_event": 0}
     transactional_id = positions.transactional_id(servers.kafka_settings.topic(entity), SHARDS, 0)
     with servers.kafka.transactions(transactional_id) as producer:  # first fence, then look
-        start, progress = _look(servers, entity, topic)
+        start, progress = _look(catalogue, servers, entity, topic)
         for low in range(start, progress.change_number, WINDOW):
             high = min(low + WINDOW, progress.change_number)
             for rows in _change_log(catalogue, servers, entity, encoder, low, high):
@@ -69,14 +69,14 @@ def _publish(catalogue: Catalogue, servers: Servers, entity: str, topic: str, en
     return {"entity": entity, "topic": topic, **counts, "from_change": start, "to_change": progress.change_number}
 
 
-def _look(servers: Servers, entity: str, topic: str) -> tuple[int, EntityProgress]:
+def _look(catalogue: Catalogue, servers: Servers, entity: str, topic: str) -> tuple[int, EntityProgress]:
     """After which change number to go on, and up to where, once positions, change log and topic are known to belong
     together. The change log is looked at after the positions, so that it is never behind them."""
     found = _positions(servers, entity)
     progress = _progress(servers, entity)
     state = ChangeLogState(progress.epoch, progress.change_number)
     has_events = not found and servers.kafka.has_committed(topic)
-    given_at = _given_at(servers, entity, positions.numbers(found))
+    given_at = _given_at(catalogue, servers, entity, positions.numbers(found))
     positions.check(entity, found, state, given_at, has_events, f"topic {topic}")
     return positions.lowest(found, positions.shard_slots(0, SHARDS)), progress
 
@@ -90,15 +90,13 @@ def _positions(servers: Servers, entity: str) -> dict[int, Position]:
     return positions.positions_of(entity, servers.kafka.committed_records(topic, timeout=PATIENCE))
 
 
-def _given_at(servers: Servers, entity: str, numbers: Sequence[int]) -> Mapping[int, datetime]:
+def _given_at(catalogue: Catalogue, servers: Servers, entity: str, numbers: Sequence[int]) -> Mapping[int, datetime]:
     """When the change log gave these numbers; those that it does not have are missing."""
     if not numbers:
         return {}
     table = servers.cloud.table("change_log", entity)
     params = {f"n{index}": number for index, number in enumerate(numbers)}
-    sql = (
-        f"SELECT change_number, changed_at FROM `{table}` WHERE change_number IN ({', '.join('@' + n for n in params)})"
-    )
+    sql = render(catalogue.sql / "statements", "change_times.sql", change_log=table, numbers=list(params))
     return {row["change_number"]: row["changed_at"] for row in servers.big_query.query(sql, params, where=table)}
 
 
@@ -109,14 +107,15 @@ def _change_log(
     table = servers.cloud.table("change_log", entity)
     columns = ["change_number", "changed_at", "operation", "is_event", *published_columns(encoder.schema)]
     sql = render(catalogue.sql / "statements", "change_log_window.sql", change_log=table, columns=columns)
-    rows = pa.Table.from_batches(servers.storage_read.ordered(sql, {"low": low, "high": high}, where=table))
-    if rows.column("change_number").to_pylist() != list(range(low + 1, high + 1)):
+    batches = list(servers.storage_read.ordered(sql, {"low": low, "high": high}, where=table))
+    numbers = [number for batch in batches for number in batch.column("change_number").to_pylist()]
+    if numbers != list(range(low + 1, high + 1)):
         raise IntegrityError(
             f"the change log does not have exactly the changes {low + 1} to {high}, in order",
             where=table,
             remedy="nothing of this window was sent; find out who changed or restored the change log",
         )
-    yield from rows.combine_chunks().to_batches(max_chunksize=PER_TRANSACTION)
+    yield from pa.Table.from_batches(batches).combine_chunks().to_batches(max_chunksize=PER_TRANSACTION)
 
 
 def _send(

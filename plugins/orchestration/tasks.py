@@ -108,13 +108,22 @@ def _guarded(use_case: str, step: Callable[[_Work], Summary]) -> Summary:
     causes are cut off, and of an unforeseen error only its type and place remain.
     """
     try:
-        return step(_work(use_case))
+        summary = step(_work(use_case))
+        _tell_assets(summary)
+        return summary
     except DataPlatformError as error:
         raise error from None
     except AirflowSkipException:
         raise
     except Exception as error:  # noqa: BLE001 - nothing may leave a task with a value in it
         _raise_without_values(error)
+
+
+def _tell_assets(summary: Summary) -> None:
+    """Airflow notes an event of each outlet whenever the task ends well: what was done, if anything, goes with it."""
+    context = get_current_context()
+    for asset in context["task"].outlets:
+        context["outlet_events"][asset].extra = summary
 
 
 def _raise_without_values(error: Exception) -> NoReturn:

@@ -82,7 +82,7 @@ def _wire(catalogue: Catalogue, use_case: UseCase) -> None:
     """check, then per dataset extract and load, per mapping merge, per entity publish."""
     name = use_case.name
     with TaskGroup("check"):
-        checked = _task(tasks.check, name, retries=0)(name)
+        checked = _task(tasks.check, name)(name)
     with TaskGroup("extract"):
         extracts = {d: _task(tasks.extract, d.flat, pool=f"source_{d.system}")(name, str(d)) for d in use_case.datasets}
     with TaskGroup("load"):

@@ -12,7 +12,7 @@ from airflow.sdk import DAG, WeightRule
 from airflow.sdk.exceptions import ParamValidationError
 
 from include.catalogue import ROOT, Catalogue
-from include.errors import DeclarationError, Refused, SourceRefused, SourceUnavailable, Unavailable
+from include.errors import DeclarationError, Refused, RequestError, SourceRefused, SourceUnavailable, Unavailable
 from include.steps.deploy import pools
 from include.use_case import UseCase
 from orchestration.use_case_dag import RETRY_POLICY, use_case_dag
@@ -91,6 +91,7 @@ def test_it_never_runs_twice_at_once_nor_catches_up_and_its_clock_is_london(dag:
     ("error", "action"),
     [
         (Refused("x", where="x", remedy="x"), "fail"),
+        (RequestError("x", where="the form", remedy="x"), "fail"),
         (SourceRefused("x", where="x", remedy="x"), "fail"),
         (Unavailable("x", where="x", remedy="x"), "retry"),
         (SourceUnavailable("x", where="x", remedy="x"), "retry"),
@@ -100,9 +101,9 @@ def test_what_can_heal_is_retried_and_what_cannot_fails_at_once(error: Exception
     assert RETRY_POLICY.evaluate(error, 1, 3).action.value == action
 
 
-def test_a_refusal_of_the_form_is_not_retried(dag: DAG) -> None:
-    assert dag.get_task("check.customer_base").retries == 0
-    assert dag.get_task("extract.sse_customer").retries == 5
+def test_every_task_is_tried_again_by_that_policy(dag: DAG) -> None:
+    assert {dag.get_task(task_id).retries for task_id in dag.task_ids} == {5}
+    assert all(dag.get_task(task_id).retry_policy is RETRY_POLICY for task_id in dag.task_ids)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,25 @@ def test_comments_and_layout_do_not_change_the_meaning(tmp_path: Path) -> None:
     assert _read(tmp_path, RIGHT).syntax_hash != _read(tmp_path, RIGHT.replace("'X'", "'Y'")).syntax_hash
 
 
+@pytest.mark.parametrize("other", ["Surname", "r'Surname'", "b'Surname'"])
+def test_a_string_and_a_column_of_one_spelling_are_two_meanings(tmp_path: Path, other: str) -> None:
+    right = RIGHT.replace("TRIM(Surname)", "COALESCE(Email, 'Surname')")
+    assert _read(tmp_path, right).syntax_hash != _read(tmp_path, right.replace("'Surname'", other)).syntax_hash
+
+
+def test_the_usual_functions_are_known(tmp_path: Path) -> None:
+    used = (
+        "SPLIT(Surname, ',')[OFFSET(0)]",
+        "SAFE.PARSE_DATE('%Y', Surname)",
+        "NORMALIZE_AND_CASEFOLD(Surname)",
+        "REGEXP_REPLACE(Surname, r'x', '')",
+        "SAFE_CAST(Surname AS NUMERIC)",
+        "JSON_VALUE(Surname, '$.x')",
+    )
+    for function in used:
+        assert _read(tmp_path, RIGHT.replace("NULLIF(TRIM(Surname), '')", function)).source_columns[0] == "Surname"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
@@ -75,6 +94,10 @@ def test_comments_and_layout_do_not_change_the_meaning(tmp_path: Path) -> None:
         ("CustomerId  ", "CURRENT_DATE()", "differs between two runs"),
         ("CustomerId  ", "GENERATE_UUID()", "differs between two runs"),
         ("CustomerId  ", "SESSION_USER()", "differs between two runs"),
+        ("CustomerId  ", "AEAD.ENCRYPT(KEYS.NEW_KEYSET('x'), Surname, '')", "ENCRYPT is not known to be the same"),
+        ("CustomerId  ", "EXTERNAL_QUERY('a', 'b')", "EXTERNAL_QUERY is not known"),
+        ("CustomerId  ", "`p.d.clean`(Surname)", "clean is not known"),
+        ("CustomerId  ", "d.clean(Surname)", "clean is not known"),
         ("AS customer_id", "AS family_name", "two columns are called family_name"),
         ("AS customer_id", "+ 1", "has no name"),
         ("  CustomerId                 AS customer_id,", "  *,", "looks at other rows"),

@@ -18,6 +18,8 @@ import zetasql.core.wasm_client as wasm_client
 from sqlglot import exp
 
 ROOT = Path(__file__).resolve().parents[2]
+# BigQuery's own rule, of which the analyser knows nothing (Google: "Column names", in the page on table schemas)
+_RESERVED = re.compile(r"_TABLE_|_FILE_|_PARTITION|_ROW_TIMESTAMP|__ROOT__|_COLIDENTIFIER", re.IGNORECASE)
 _VARIABLE = re.compile(r"\bv_[a-z_]+\b")
 
 
@@ -81,12 +83,20 @@ class Analyser:
         columns = getattr(analysed, "column_definition_list", None)
         if columns:
             name = tuple(".".join(analysed.name_path).split("."))
+            reserved = [column.name for column in columns if _RESERVED.match(column.name)]
+            if reserved:
+                raise ValueError(f"INVALID_ARGUMENT: BigQuery reserves the name {reserved[0]}")
             self._tables[name] = [(column.name, column.type) for column in columns]
         return type(analysed).__name__
 
     def script(self, sql: str) -> list[str]:
-        """The kinds of a script's statements, in order; DECLARE and SET are analysed by their expression."""
-        return [self.statement(_analysable(statement)) for statement in split(sql)]
+        """The kinds of a script's statements, in order; DECLARE and SET are analysed by their expression. Its temporary
+        tables are gone after it."""
+        before = dict(self._tables)
+        try:
+            return [self.statement(_analysable(statement)) for statement in split(sql)]
+        finally:
+            self._tables = before
 
     def _catalog(self) -> Any:
         builder = CatalogBuilder("bigquery")

@@ -33,6 +33,8 @@ def all_renderings(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
         table = CLOUD.table("change_log", entity)
         sql = render(catalogue.sql / "statements", "change_log_window.sql", change_log=table, columns=columns)
         yield f"publish/{entity}.sql", sql
+        sql = render(catalogue.sql / "statements", "change_times.sql", change_log=table, numbers=["n0", "n1"])
+        yield f"publish/{entity}.times.sql", sql
     for dataset in catalogue.dataset_names():
         capture = catalogue.dataset(dataset).capture
         if isinstance(capture, Landed):
@@ -59,10 +61,10 @@ def landed_window(catalogue: Catalogue, dataset: DatasetName, starts: list[str])
 
 
 def chains(catalogue: Catalogue, mapping: MappingName) -> dict[str, Chain]:
-    """The shapes that a chain can have: begun by a full, and going on by a window."""
+    """The shapes that a chain can have: begun by a full, going on by a window, and cut into two transactions."""
     contract, table = catalogue.dataset(mapping.source), CLOUD.table
     if isinstance(contract.capture, Landed):
-        landing, windows = f"{CLOUD.project}.{contract.table}", (OffsetWindow(0, 0, 5), OffsetWindow(1, 2, 7))
+        landing, windows = f"{CLOUD.project}.{contract.table}", (OffsetWindow(0, 0, 1, 5), OffsetWindow(1, 0, 2, 7))
         return {
             "full": Chain((FULL,), landing_table=landing, windows=windows, landing_is_full=True),
             "window": Chain((WINDOW,), landing_table=landing, windows=windows),
@@ -70,7 +72,11 @@ def chains(catalogue: Catalogue, mapping: MappingName) -> dict[str, Chain]:
     keys = table("staging", mapping.source.keys_table(WINDOW)) if contract.deletes == "key_scan" else None
     full = Staged(FULL, table("staging", mapping.source.staging_table(FULL)), is_full=True)
     window = Staged(WINDOW, table("staging", mapping.source.staging_table(WINDOW)), keys_table=keys)
-    return {"full": Chain((FULL,), (full,)), "full_and_window": Chain((FULL, WINDOW), (full, window))}
+    return {
+        "full": Chain((FULL,), (full,)),
+        "full_and_window": Chain((FULL, WINDOW), (full, window)),
+        "full_before_window": Chain((FULL,), (full,), later=(window,)),
+    }
 
 
 def staging_ddl(catalogue: Catalogue) -> Iterator[str]:

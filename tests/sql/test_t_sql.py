@@ -56,9 +56,18 @@ def test_a_column_that_nobody_claims_is_never_named(name: DatasetName) -> None:
         assert not sqlglot.parse_one(q.sql, read="tsql").find(exp.Order)
 
 
-def test_no_column_of_sse_that_nobody_claims_is_read() -> None:
-    contract = CATALOGUE.dataset(DatasetName("sse", "customer"))
-    assert {"Title", "Phone"} <= set(contract.columns) - set(CATALOGUE.claimed(DatasetName("sse", "customer")))
+def test_there_are_columns_that_nobody_claims() -> None:
+    name = DatasetName("sse", "customer")
+    assert {"Title", "Phone"} <= set(CATALOGUE.dataset(name).columns) - set(CATALOGUE.claimed(name))
+    assert not any(column in q.sql for q in queries(name) for column in ("Title", "Phone"))
+
+
+def test_a_column_whose_name_holds_a_word_of_sql_is_counted_like_any_other() -> None:
+    rows = query.everything("a.b.c", ["Id", "VALID_FROM", "WHERE_TO"])
+    assert query.count(rows, "Id").sql == "SELECT COUNT_BIG([Id]) FROM [a].[b].[c]"
+    rows = query.window("a.b.c", ["Id", "VALID_FROM"], "Rv", b"1", b"2")
+    assert query.count(rows, "Id").sql.startswith("SELECT COUNT_BIG([Id]) FROM [a].[b].[c] WHERE [Rv] >=")
+    assert query.count(rows, "Id").params == (b"1", b"2")
 
 
 def test_a_full_has_no_upper_bound() -> None:

@@ -32,7 +32,6 @@ def test_the_last_record_of_a_slot_counts_and_other_entities_do_not() -> None:
 
 
 def test_slots_are_64_and_every_shard_has_its_own() -> None:
-    assert {position.slot_of(f"{byte:02x}ff") for byte in range(256)} == set(range(64))
     shards = [position.shard_slots(shard, 3) for shard in range(3)]
     assert sorted(slot for slots in shards for slot in slots) == list(range(64))
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from include.clients.cloud_storage import Bucket
-from include.errors import IntegrityError
+from include.errors import Unavailable
 from include.names import DatasetName
 from include.stage.parquet import PartWriter
 
@@ -71,7 +71,7 @@ def test_two_tries_never_share_a_part(bucket: Bucket) -> None:
 
 def test_a_part_that_is_there_already_is_never_overwritten(bucket: Bucket) -> None:
     (part,) = PartWriter(bucket, NAME, 3, "again").write([_batch(1)], SCHEMA)
-    with pytest.raises(IntegrityError, match="there already"):
+    with pytest.raises(Unavailable, match="there already"):
         PartWriter(bucket, NAME, 3, "again").write([_batch(2)], SCHEMA)
     assert [row["id"] for row in _rows(bucket, part.path)] == [1]
 
@@ -87,7 +87,7 @@ def test_other_bytes_in_the_bucket_than_were_written_are_noticed(bucket: Bucket)
             super().create(path, data, content_type)
             return "AAAAAA=="
 
-    with pytest.raises(IntegrityError, match="other bytes"):
+    with pytest.raises(Unavailable, match="other bytes"):
         PartWriter(Corrupts(), NAME, 4, "corrupt").write([_batch(1)], SCHEMA)
 
 

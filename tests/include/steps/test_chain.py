@@ -99,13 +99,15 @@ def test_windows_of_offsets_join_and_go_back_by_the_overlap() -> None:
     contract = Catalogue().dataset(NAME)
     batches = [a_batch(2, window={"0": [5000, 6000]}), a_batch(3, window={"0": [6000, 7000], "1": [10, 20]})]
     chain = as_merge_chain(lambda d, t: f"p.{d}.{t}", "p", NAME, contract, batches)
-    assert [(w.partition, w.start, w.end) for w in chain.windows] == [(0, 4000, 7000), (1, 0, 20)]
+    windows = [(w.partition, w.read_from, w.start, w.end) for w in chain.windows]
+    assert windows == [(0, 4000, 5000, 7000), (1, 0, 10, 20)]
+    assert chain.landing_counted == sum(batch.counted for batch in batches) > 0
     assert not chain.landing_is_full
 
 
-def test_a_full_of_a_landing_table_begins_where_its_window_does() -> None:
+def test_a_full_of_a_landing_table_is_read_from_the_first_offset_because_absence_removes() -> None:
     contract = Catalogue().dataset(NAME)
     batch = a_batch(1, "full", window={"0": [5000, 6000]})
     chain = as_merge_chain(lambda d, t: f"p.{d}.{t}", "p", NAME, contract, [batch])
-    assert [(w.start, w.end) for w in chain.windows] == [(5000, 6000)]
+    assert [(w.read_from, w.start, w.end) for w in chain.windows] == [(0, 5000, 6000)]
     assert chain.landing_is_full
