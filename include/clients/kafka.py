@@ -57,9 +57,14 @@ class Kafka:
             return {name: entry.value for name, entry in entries.items()}
 
     def create(self, topic: str, partitions: int, config: Mapping[str, str]) -> None:
+        """Make a topic, unless somebody has made it meanwhile."""
         with self._translated(topic):
             new = NewTopic(topic, num_partitions=partitions, config=dict(config))
-            self._admin_client().create_topics([new])[topic].result(TIMEOUT)
+            try:
+                self._admin_client().create_topics([new])[topic].result(TIMEOUT)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise
 
     def alter(self, topic: str, config: Mapping[str, str]) -> None:
         """Set some of a topic's settings; the others stay."""

@@ -33,8 +33,17 @@ class Registry:
         Raises DeclarationError when it is not compatible with every earlier version.
         """
         with self._translated(subject):
-            self._client.set_config(subject, ServerConfig(compatibility=ConfigCompatibilityLevel.FULL_TRANSITIVE))
+            self._set_compatibility(subject)
             return int(self._client.register_schema(subject, Schema(schema, "AVRO")))
+
+    def _set_compatibility(self, subject: str) -> None:
+        full = ServerConfig(compatibility=ConfigCompatibilityLevel.FULL_TRANSITIVE)
+        try:
+            self._client.set_config(subject, full)
+        except SchemaRegistryError as error:
+            if error.http_status_code != 409:  # another deployment has made the rule since the registry looked for it
+                raise
+            self._client.set_config(subject, full)
 
     def schema(self, schema_id: int) -> str:
         """The text of a schema by its id."""

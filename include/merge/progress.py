@@ -51,15 +51,15 @@ class EntityProgress:
 
 
 def read_progress(warehouse: Warehouse, ledger_table: str) -> EntityProgress:
-    """Raises NotDeployed when the ledger has no row for the entity."""
-    rows = {row["name"]: row for row in warehouse.query(f"SELECT * FROM {quoted(ledger_table)}", where=ledger_table)}
-    entity = rows.pop("entity", None)
-    if entity is None:
+    """Raises NotDeployed unless the ledger has one row for the entity."""
+    rows = warehouse.query(f"SELECT * FROM {quoted(ledger_table)}", where=ledger_table)
+    entities = [row for row in rows if row["name"] == "entity"]
+    if len(entities) != 1:
         raise NotDeployed(
-            "the ledger is empty",
+            f"the ledger has {len(entities)} rows for the entity instead of one",
             where=ledger_table,
             remedy="its one row is made with the table: restore both from BigQuery's time travel",
         )
-    names = [field.name for field in fields(MappingProgress)]
-    mappings = {name: MappingProgress(**{n: row[n] for n in names}) for name, row in rows.items()}
+    (entity,), names = entities, [field.name for field in fields(MappingProgress)]
+    mappings = {row["name"]: MappingProgress(**{n: row[n] for n in names}) for row in rows if row is not entity}
     return EntityProgress(entity["epoch"], entity["change_number"], entity["changed_at"], mappings)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import re
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +12,7 @@ import sqlglot
 from sqlglot import exp
 
 from include.catalogue import Catalogue
-from include.errors import DriftError
+from include.errors import DriftError, Unavailable
 from include.merge.statement import conformed_columns, entity_tables
 from include.names import key_column
 from include.publish.schemas import event_schema, schema_text, subject
@@ -95,6 +97,17 @@ def declared_columns(ddl: str) -> tuple[str, dict[str, str]]:
 
 
 def _apply(servers: Servers, ddl: str, report: Report) -> None:
+    """Looks again when another deployment changes the table at the same moment."""
+    for tries_left in range(4, -1, -1):
+        try:
+            return _apply_once(servers, ddl, report)
+        except Unavailable:
+            if not tries_left:
+                raise
+            time.sleep(random.uniform(0.5, 2))  # noqa: S311  so that two do not meet again
+
+
+def _apply_once(servers: Servers, ddl: str, report: Report) -> None:
     name, wanted = declared_columns(ddl)
     there = servers.big_query.facts(name)
     if there is None:
@@ -104,7 +117,7 @@ def _apply(servers: Servers, ddl: str, report: Report) -> None:
     new = {column_name: kind for column_name, kind in wanted.items() if column_name not in there.columns}
     _refuse_other_types(name, wanted, there.columns)
     for column_name, kind in new.items():
-        addition = f"ADD COLUMN IF NOT EXISTS {column(column_name)} {kind}"  # another deployment may be at work
+        addition = f"ADD COLUMN IF NOT EXISTS {column(column_name)} {kind}"
         servers.big_query.query(f"ALTER TABLE {table(name)} {addition}", where=name)
     report(f"table {name}: {'added ' + ', '.join(new) if new else 'as it must be'}")
 

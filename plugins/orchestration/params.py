@@ -15,7 +15,8 @@ def form(use_case: UseCase) -> dict[str, Param]:
             False,
             type="boolean",
             title="Dry run",
-            description_md="Check the sources' catalogs, log the T-SQL, count rows. **Nothing is written anywhere.**",
+            description_md="Check the sources' catalogs, log the T-SQL, count rows. **Nothing is written anywhere.** "
+            "(Airflow itself notes asset events; theirs carry `dry_run: true`.)",
         ),
         "full_refresh": Param(
             False,

@@ -39,6 +39,30 @@ def test_a_wrong_file_stops_only_itself(root: Path, text: str, says: str) -> Non
     assert [error.problem for error in problems(catalogue)] == [refused.value.problem]
 
 
+@pytest.mark.parametrize(
+    "conversion",
+    ["CreatedAt", "TIMESTAMP(CreatedAt)", "CAST(CreatedAt AS TIMESTAMP)", "TIMESTAMP(CreatedAt, 'America/New_York')"],
+)
+def test_a_moment_made_without_the_contracts_zone_is_a_mistake(root: Path, conversion: str) -> None:
+    mapping = root / "sql" / "common_model" / "customer" / "from_sse_customer.sql"
+    text = mapping.read_text(encoding="utf-8")
+    assert list(problems(Catalogue(root))) == []
+    mapping.write_text(text.replace("TIMESTAMP(CreatedAt, 'Europe/London')", conversion), encoding="utf-8")
+    (found,) = problems(Catalogue(root))
+    assert "registered_at is a moment" in found.problem
+    assert "TIMESTAMP(CreatedAt, 'Europe/London')" in found.remedy
+    assert found.where == "sql/common_model/customer/from_sse_customer.sql:11"
+
+
+def test_a_system_without_a_place_in_the_precedence_is_a_mistake(root: Path) -> None:
+    contract = root / "sql" / "common_model" / "account" / "contract.yaml"
+    text = contract.read_text(encoding="utf-8")
+    contract.write_text(text.replace("[sse, mis, platform]", "[sse, platform]"), encoding="utf-8")
+    (found,) = problems(Catalogue(root))
+    assert "account/from_mis_gentrack_account maps the system mis" in found.problem
+    assert found.where == "sql/common_model/account/contract.yaml"
+
+
 def test_a_claim_of_a_column_that_is_not_there_stops_only_who_claims_it(root: Path) -> None:
     file = (root / "dags" / "customer_base.py").read_text(encoding="utf-8")
     (root / "dags" / "wrong.py").write_text(

@@ -63,6 +63,20 @@ def test_a_dry_run_writes_nothing_anywhere(dry: tuple[DagRun, bool]) -> None:
     assert dry[1]
 
 
+def test_asset_events_tell_what_was_done_and_a_dry_runs_that_nothing_was(story: Story, dry: Any) -> None:
+    def told(run: DagRun) -> list[dict[str, Any]]:
+        path = f"/assets/events?source_dag_id=customer_base&source_run_id={run.run_id}"
+        return [event["extra"] for event in story.airflow.platform.airflow().get(path)["asset_events"]]
+
+    assert len(told(dry[0])) == 8
+    assert all(extra["dry_run"] for extra in told(dry[0]))
+    real = told(story.unchanged)
+    assert sorted(extra["mapping"] for extra in real if "mapping" in extra) == sorted(
+        summary["mapping"] for summary in story.unchanged.summaries("merge")
+    )
+    assert not any("dry_run" in extra for extra in real)
+
+
 def test_a_dry_run_tells_the_query_and_the_count_of_rows(dry: tuple[DagRun, bool]) -> None:
     found = {summary["dataset"]: summary for summary in dry[0].summaries("extract")}
     assert len(found) == 6

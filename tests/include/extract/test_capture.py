@@ -115,16 +115,6 @@ def test_a_window_reads_what_changed_and_looks_at_all_keys(session: Session, wri
     assert len(rows.ids("keys")) == 9
 
 
-def test_what_commits_between_the_bound_and_the_picture_is_read_next_time(session: Session, writer: Session) -> None:
-    before, _ = _full(session)
-    bounds = capture.bounds(session, CONTRACT, "window", (before.position, before.epoch), "here")
-    writer.execute("UPDATE dbo.thing SET v = N'late' WHERE id = 5")  # between `hi` and the snapshot
-    rows = Rows()
-    capture.read(session, CONTRACT, COLUMNS, bounds, rows.sink, "here")
-    _, later = _window(session, bounds)
-    assert 5 in rows.ids() + later.ids()
-
-
 def test_a_long_open_transaction_makes_rows_late_but_loses_none(session: Session, writer: Session) -> None:
     before, _ = _full(session)
     writer.execute("BEGIN TRANSACTION; UPDATE dbo.thing SET v = N'open' WHERE id = 6")
@@ -152,6 +142,18 @@ def test_a_restored_database_is_noticed_and_nothing_is_guessed(session: Session,
     with pytest.raises(EpochBroken, match="another recovery fork") as caught:
         capture.bounds(session, CONTRACT, "window", (before.position, before.epoch), "here")
     assert "full_refresh" in caught.value.remedy
+
+
+def test_a_database_that_hides_whether_it_was_restored_is_refused(session: Session) -> None:
+    class Hides:
+        """As a server where VIEW ANY DATABASE was revoked: the row of sys.database_recovery_status is not shown."""
+
+        def rows(self, sql: str, params: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+            return [(None, created) for _, created in session.rows(sql, params)]
+
+    with pytest.raises(SourceRefused, match="a restore would go unnoticed") as caught:
+        capture.bounds(Hides(), CONTRACT, "full", None, "here")  # type: ignore[arg-type]
+    assert "VIEW ANY DATABASE" in caught.value.remedy
 
 
 def test_a_counter_that_fell_is_noticed(session: Session) -> None:

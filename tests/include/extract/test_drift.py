@@ -32,7 +32,7 @@ def test_what_agrees_goes_on_and_new_columns_are_noted() -> None:
 
 
 def test_a_table_without_a_primary_key_is_noted() -> None:
-    assert "no primary key" in compare(NAME, CONTRACT, Catalog(THERE, []), COLUMNS)[0]
+    assert "a batch in which a key is doubled is not merged" in compare(NAME, CONTRACT, Catalog(THERE, []), COLUMNS)[0]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from include.catalogue import Catalogue
+from include.contract import EntityContract
 from include.publish.schemas import event_schema, schema_text, subject
 
 
@@ -28,7 +29,29 @@ def test_a_withheld_column_is_absent_and_a_reference_is_a_key() -> None:
     assert "customer_id" not in account
 
 
-def test_the_text_is_the_same_each_time() -> None:
-    contract = Catalogue().entity("customer")
-    assert schema_text(event_schema("customer", contract)) == schema_text(event_schema("customer", contract))
+def test_the_text_is_as_it_was_registered_because_a_publisher_finds_its_schema_by_it() -> None:
+    contract = EntityContract.model_validate(
+        {
+            "describes": "One row per thing.",
+            "owner": "x",
+            "mastered": "by_customer",
+            "precedence": ["sse"],
+            "event": {"topic": "thing.changes.v1", "withhold": ["secret"]},
+            "retention": {"keep": "7y", "after": "since"},
+            "columns": {
+                "customer_id": {"references": "customer"},
+                "amount": {"type": "NUMERIC", "describes": "pounds"},
+                "since": {"type": "TIMESTAMP"},
+                "secret": {"type": "STRING"},
+            },
+        }
+    )
+    assert schema_text(event_schema("thing", contract)) == (
+        '{"type":"record","name":"Thing","namespace":"common_model","doc":"One row per thing.","fields":['
+        '{"name":"thing_key","type":"string","doc":"the key of the thing"},'
+        '{"name":"customer_key","type":["null","string"],"default":null,"doc":""},'
+        '{"name":"amount","type":["null",{"type":"bytes","logicalType":"decimal","precision":38,"scale":9}],'
+        '"default":null,"doc":"pounds"},'
+        '{"name":"since","type":["null",{"type":"long","logicalType":"timestamp-micros"}],"default":null,"doc":""}]}'
+    )
     assert subject("customer.changes.v1") == "customer.changes.v1-value"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from include.clients.sql_server import Session
 from include.errors import DriftError, LostRace, TooManyDeletions
 from include.extract import capture
 from include.stage.log import DatasetLog
@@ -60,6 +61,37 @@ def test_a_full_refresh_reads_everything_and_changes_nothing_but_what_differs(wa
     way.load()
     merged = way.merge()
     assert (merged["rows_taken"], merged["updated"], merged["inserted"], merged["removed"]) == (20, 1, 0, 0)
+
+
+@pytest.mark.parametrize("customer", [4, 5])
+def test_what_commits_around_the_bound_and_the_picture_is_read_now_or_next_time(
+    way: Way, monkeypatch: pytest.MonkeyPatch, customer: int
+) -> None:
+    """Just before the bound is read for one customer, just after it for the other: a picture that was taken before the
+    bound shows neither, and no later window would look for the first."""
+    shipped, changed = Session.scalar, []
+
+    def scalar(self: Session, sql: str, params: Any = ()) -> Any:
+        if "MIN_ACTIVE_ROWVERSION" not in sql or changed:
+            return shipped(self, sql, params)
+        changed.append(customer)
+        change = f"UPDATE dbo.Customer SET Surname = N'Around{customer}' WHERE CustomerId = {customer}"
+        if customer == 4:
+            way.sql(change)
+            return shipped(self, sql, params)
+        high = shipped(self, sql, params)
+        way.sql(change)
+        return high
+
+    monkeypatch.setattr(Session, "scalar", scalar)
+    way.extract()
+    assert changed == [customer]
+    way.load()
+    way.merge()
+    way.extract()
+    way.load()
+    way.merge()
+    assert way.names()[str(customer)] == f"Around{customer}"
 
 
 def test_more_deletions_than_the_contract_allows_are_refused_and_nothing_is_committed(way: Way) -> None:

@@ -60,6 +60,16 @@ def test_every_change_is_sent_and_the_second_time_none(way: Way) -> None:
     assert _sent(way) == list(range(1, 21))
 
 
+def test_an_emptied_change_log_is_refused_as_what_it_is(way: Way) -> None:
+    cloud, big_query = way.world.servers.cloud, way.world.servers.big_query
+    ledger = cloud.table("ledger", "customer")
+    big_query.query(f"UPDATE `{ledger}` SET change_number = change_number + 5 WHERE name = 'entity'")
+    with pytest.raises(IntegrityError, match="does not have exactly the changes 21 to 25"):
+        way.publish()
+    big_query.query(f"UPDATE `{ledger}` SET change_number = change_number - 5 WHERE name = 'entity'")
+    assert _sent(way) == list(range(1, 21))
+
+
 def test_a_change_that_no_consumer_sees_moves_the_position_only(way: Way) -> None:
     _changes(way, is_event=False)
     told = way.publish()

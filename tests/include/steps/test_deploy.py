@@ -1,0 +1,94 @@
+"""The deployment's steps add what is missing and change nothing else, also when two are at work at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from include.catalogue import Catalogue
+from include.errors import DeclarationError, DriftError, IntegrityError
+from include.local.platform import Platform
+from include.steps.deploy import apply_tables, apply_topics, register_schemas
+from include.steps.servers import Servers
+from tests.conftest import World, bare_world
+from tests.include.steps.way import make_way
+
+NEW = "  nickname:      {type: STRING, describes: null when unknown}\n"
+
+
+@pytest.fixture(scope="module")
+def world(platform: Platform) -> World:
+    return bare_world(platform, "deploy")
+
+
+@pytest.fixture(scope="module")
+def catalogue(world: World, tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
+    return make_way(world, Path(tmp_path_factory.mktemp("declarations"))).catalogue
+
+
+def _contract(catalogue: Catalogue, edit: Callable[[str], str]) -> Catalogue:
+    """The customer's contract, changed on disk."""
+    path = catalogue.sql / "common_model" / "customer" / "contract.yaml"
+    path.write_text(edit(path.read_text(encoding="utf-8")), encoding="utf-8")
+    return Catalogue(catalogue.sql.parent)
+
+
+def _twice_at_once(step: Callable[..., None], catalogue: Catalogue, world: World) -> list[str]:
+    said: list[str] = []
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(step, catalogue, Servers(world.connections), said.append) for _ in range(2)]
+    for one in both:
+        one.result()
+    return said
+
+
+# -- one story, in this order
+def test_two_deployments_at_once_make_everything_once(catalogue: Catalogue, world: World) -> None:
+    apply_tables(
+        catalogue, world.servers, lambda text: None
+    )  # alone: CREATE … AS SELECT is two acts at the local server
+    _twice_at_once(apply_topics, catalogue, world)
+    _twice_at_once(register_schemas, catalogue, world)
+    servers = world.servers
+    assert len(servers.big_query.query(f"SELECT * FROM `{servers.cloud.table('identity', 'salt')}`")) == 1
+    assert len(servers.big_query.query(f"SELECT * FROM `{servers.cloud.table('ledger', 'customer')}`")) == 1
+    assert servers.kafka.partitions(servers.kafka_settings.topic("customer.changes.v1")) == 12
+
+
+def test_the_second_time_nothing_is_changed(catalogue: Catalogue, world: World) -> None:
+    said: list[str] = []
+    for step in (apply_tables, apply_topics):
+        step(catalogue, world.servers, said.append)
+    assert len(said) > 10
+    assert {line.rpartition(": ")[2] for line in said} == {"as it must be"}
+
+
+def test_a_new_column_is_added_by_two_deployments_at_once(catalogue: Catalogue, world: World) -> None:
+    wider = _contract(catalogue, lambda text: text + NEW)
+    said = _twice_at_once(apply_tables, wider, world)
+    assert any("table" in line and "added nickname" in line for line in said)
+    register_schemas(wider, world.servers, said.append)
+    for dataset in ("conformed", "common_model", "change_log"):
+        facts = world.servers.big_query.facts(world.servers.cloud.table(dataset, "customer"))
+        assert facts is not None
+        assert facts.columns["nickname"] == "STRING"
+
+
+def test_another_type_is_refused_with_both_and_what_to_do(catalogue: Catalogue, world: World) -> None:
+    other = _contract(catalogue, lambda text: text.replace(NEW, NEW.replace("STRING", "INT64")))
+    with pytest.raises(DriftError, match="nickname is STRING, the contract says INT64") as refused:
+        apply_tables(other, world.servers, lambda text: None)
+    assert "a type is never changed in place" in refused.value.remedy
+    with pytest.raises(DeclarationError, match="not compatible"):
+        register_schemas(other, world.servers, lambda text: None)
+
+
+def test_a_topic_with_other_partitions_is_refused(catalogue: Catalogue, world: World) -> None:
+    topic = world.servers.kafka_settings.topic("customer.changes.v2")
+    world.servers.kafka.create(topic, 3, {})
+    other = _contract(catalogue, lambda text: text.replace("customer.changes.v1", "customer.changes.v2"))
+    with pytest.raises(IntegrityError, match="has 3 partitions, it must have 12"):
+        apply_topics(other, world.servers, lambda text: None)
