@@ -114,8 +114,8 @@ def _wire(catalogue: Catalogue, use_case: UseCase) -> None:
 
 
 def _task(function: Any, name: str, **settings: Any) -> Any:
-    """A task `<verb>.<name>`: the group gives the verb."""
-    return task(task_id=name, doc_md=function.__doc__, **settings)(function)
+    """A task `<verb>.<name>`: the group gives the verb. Its summary is one XCom, not one more for each of its keys."""
+    return task(task_id=name, doc_md=function.__doc__, multiple_outputs=False, **settings)(function)
 
 
 def _check_files(catalogue: Catalogue, use_case: UseCase) -> None:
