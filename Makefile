@@ -1,13 +1,11 @@
 # What can be done here; `make` alone lists it. Everything that is installed or written goes below .venv and .local.
 PYTHON := .venv/bin/python
-CUSTOMERS ?= 2000
-SEED ?= 1
 
 # before anything is deleted or started
-ifneq ($(shell echo '$(CUSTOMERS)' | grep -Ex '[1-9][0-9]{0,4}|[1-8][0-9]{5}|900000'),$(CUSTOMERS))
+ifneq ($(shell echo '$(CUSTOMERS)' | grep -Ex '|[1-9][0-9]{0,4}|[1-8][0-9]{5}|900000'),$(CUSTOMERS))
 $(error CUSTOMERS=$(CUSTOMERS) is not a whole number from 1 to 900000: write it without separators, CUSTOMERS=20000)
 endif
-ifneq ($(shell echo '$(SEED)' | grep -Ex '[0-9]+'),$(SEED))
+ifneq ($(shell echo '$(SEED)' | grep -Ex '[0-9]*'),$(SEED))
 $(error SEED=$(SEED) is not a whole number: the same seed gives the same data)
 endif
 
@@ -25,7 +23,7 @@ bootstrap:  ## set up .venv and .local: all that is missing is said in one messa
 	@./bootstrap
 
 demo: bootstrap  ## the whole way on this machine: servers, data, two runs, what happened (CUSTOMERS=2000 SEED=1)
-	@$(PYTHON) -m include local demo --customers $(CUSTOMERS) --seed $(SEED)
+	@$(PYTHON) -m include local demo $(if $(CUSTOMERS),--customers $(CUSTOMERS)) $(if $(SEED),--seed $(SEED))
 
 up: bootstrap  ## start the laptop platform; repairs what died
 	@$(PYTHON) -m include local up
@@ -37,7 +35,7 @@ erase:  ## end the laptop platform and delete its data: the next demo begins ane
 	@test ! -x $(PYTHON) || $(PYTHON) -m include local down --erase
 
 status:  ## which servers are up
-	@$(PYTHON) -m include local status || true
+	@test ! -x $(PYTHON) || $(PYTHON) -m include local status || true
 
 check:  ## format, lint, types, imports, SQL
 	@./bootstrap --only python

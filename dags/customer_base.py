@@ -6,10 +6,11 @@ from the common model, and follow the topics `customer.changes.v1` and `account.
 **What breaks when this is late.** Letters go to old addresses and agents see yesterday's balances. Nothing is lost:
 the next run reads on from where the last one ended.
 
-**At 3 a.m.** Open the task that is red and read the end of its log: the message says what is wrong, where, and what to
-do. *Unavailable* things are tried again by themselves. *Refused* things need a person: a contract that no longer fits
-its table, a login that was changed, more deletions than the contract allows (compare with the source's owner, then
-trigger with `allow_deletions`). Running the DAG again is always safe: what is done is not done twice.
+**At 3 a.m.** Open the task that is red and read the lines under *Task failed with exception* in its log: what is wrong,
+where, and what to do. *Unavailable* things are tried again by themselves. *Refused* things need a person: a contract
+that no longer fits its table, a login that was changed, more deletions than the contract allows (ask the source's
+owner, then trigger with that number under *Allow deletions*). Running the DAG again is always safe: what is done is not
+done twice.
 """
 
 from include.use_case import UseCase

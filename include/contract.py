@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zoneinfo
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -92,6 +93,22 @@ class DatasetContract(_Strict):
     def _names(cls, columns: dict[str, DatasetColumn]) -> dict[str, DatasetColumn]:
         return _column_names(columns)
 
+    @field_validator("deletes_at_most")
+    @classmethod
+    def _percentage(cls, value: str) -> str:
+        if not re.fullmatch(r"\d+(\.\d+)?%", value):
+            raise ValueError(f"'{value}' is not a percentage (1%)")
+        return value
+
+    @field_validator("zone")
+    @classmethod
+    def _zone(cls, value: str | None) -> str | None:
+        try:
+            zoneinfo.ZoneInfo(value or "UTC")
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"'{value}' is no zone of the time-zone database (Europe/London)") from None
+        return value
+
     @model_validator(mode="after")
     def _fits_together(self) -> DatasetContract:
         for name in self.key:
@@ -111,8 +128,6 @@ class DatasetContract(_Strict):
         ]
         if self.deletes not in known:
             raise ValueError(f"{self.capture.method} does not know deletes: {self.deletes}, only {', '.join(known)}")
-        if not re.fullmatch(r"\d+(\.\d+)?%", self.deletes_at_most):
-            raise ValueError(f"deletes_at_most '{self.deletes_at_most}' is not a percentage (1%)")
         form = "dataset.table" if isinstance(self.capture, Landed) else "database.schema.table"
         if self.table.count(".") != form.count("."):
             raise ValueError(f"table must be {form}")
@@ -278,7 +293,9 @@ def _declaration_error(error: ValidationError, lines: Mapping[tuple[Any, ...], i
         label = ".".join(str(part) for part in problem["loc"]) or "the contract"
         found.append((lines.get(at, 1), f"{label}: {problem['msg'].removeprefix('Value error, ')}"))
     text = "; ".join(f"line {line}: {message}" for line, message in found)
-    remedy = "correct these lines; the README shows what a contract says"
+    remedy = (
+        "correct these lines; sql/sources/sse/customer and sql/common_model/customer hold contracts to compare with"
+    )
     return DeclarationError(text, where=f"{file}:{found[0][0]}", remedy=remedy)
 
 

@@ -112,14 +112,14 @@ def _tokens(sql: str, place: str) -> list[Token]:
     try:
         return list(BigQuery().tokenize(sql))
     except SqlglotError as error:
-        raise DeclarationError(f"not SQL: {error}", where=place, remedy="mend the syntax") from None
+        raise _not_sql(error, place) from None
 
 
 def _select(sql: str, place: str) -> exp.Select:
     try:
         statements = [statement for statement in sqlglot.parse(sql, read="bigquery") if statement is not None]
     except SqlglotError as error:
-        raise DeclarationError(f"not SQL: {_first(error)}", where=place, remedy="mend the syntax") from None
+        raise _not_sql(error, place) from None
     if len(statements) != 1 or not isinstance(statements[0], exp.Select):
         raise DeclarationError(
             "a mapping is one SELECT",
@@ -129,8 +129,10 @@ def _select(sql: str, place: str) -> exp.Select:
     return statements[0]
 
 
-def _first(error: SqlglotError) -> str:
-    return str(error).splitlines()[0]
+def _not_sql(error: SqlglotError, place: str) -> DeclarationError:
+    line = next((found["line"] for found in getattr(error, "errors", []) if found.get("line")), 1)
+    said = str(error.__cause__ or error).splitlines()[0]  # of the tokenizer's errors the cause names the place
+    return DeclarationError(f"not SQL: {said}", where=f"{place}:{line}", remedy="mend the syntax")
 
 
 def _check_clauses(select: exp.Select, name: MappingName, place: str) -> None:

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from include.catalogue import Catalogue
-from include.cli.report import as_text
+from include.cli.report import as_text, count
 from include.cli.servers import servers
 from include.names import DatasetName
 from include.stage.log import Batch, DatasetLog
@@ -15,7 +15,7 @@ from include.stage.log import Batch, DatasetLog
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser("batches", help="the batches of a dataset, the newest first")
     parser.add_argument("dataset", help="for example sse/customer")
-    parser.add_argument("--most", type=int, default=20, help="how many (20)")
+    parser.add_argument("--most", type=count, default=20, help="how many (20)")
     parser.set_defaults(run=run)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from include.catalogue import ROOT, Catalogue
 from include.steps.catalogue_page import PAGE, page
+from include.steps.check import check_declarations
 
 
 def add(subparsers: Any) -> None:
@@ -17,9 +18,12 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    path, text = ROOT / PAGE, page(Catalogue())
+    catalogue = Catalogue()
+    check_declarations(catalogue)
+    path, text = ROOT / PAGE, page(catalogue)
     if args.action == "write":
         path.write_text(text, encoding="utf-8")
+        print(f"{PAGE} is written")
         return 0
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return 0

@@ -9,10 +9,9 @@ import sys
 import time
 from typing import Any
 
+from include.cli.servers import check_laptop
 from include.local.platform import SERVERS, Platform
 from include.local.servers.airflow import PASSWORD, USER
-
-_CUSTOMERS, _SEED = 2000, 1
 
 
 def add(subparsers: Any) -> None:
@@ -41,16 +40,17 @@ def _add_data_commands(commands: Any) -> None:
         ("seed", "the three estates' data", _seed),
     ):
         parser = commands.add_parser(name, help=what)
-        parser.add_argument("--customers", type=int, default=_CUSTOMERS, help="per estate")
-        parser.add_argument("--seed", type=int, default=_SEED, help="the same seed gives the same data")
+        parser.add_argument(
+            "--customers", type=int, help="per estate (2000, or as many as the estates that are there have)"
+        )
+        parser.add_argument("--seed", type=int, help="the same seed gives the same data (1, or that of the estates)")
         parser.set_defaults(run=run)
     day = commands.add_parser("business-day", help="a day of moves, payments, changes and deletions at the sources")
-    day.add_argument("--seed", type=int, default=_SEED)
+    day.add_argument("--seed", type=int, help="of the estates (theirs)")
     day.add_argument(
         "--day",
         type=int,
-        default=1,
-        help="the same seed and day give the same changes, unless a day was interrupted: it happens again",
+        help="the same seed and day give the same changes, unless a day was interrupted: it happens again (the next)",
     )
     day.set_defaults(run=_business_day)
 
@@ -80,6 +80,7 @@ def _down(args: argparse.Namespace) -> int:
 def _status(args: argparse.Namespace) -> int:
     """Exit code 1 unless all are up."""
     statuses = Platform.of_checkout().status()
+    print(f"{'server':22} {'state':15} {'pid':>8} {'listens on':34} log")
     for found in statuses:
         print(f"{found.name:22} {found.state:15} {found.pid or '':>8} {', '.join(found.addresses):34} {found.log}")
     return 0 if all(found.state == "up" for found in statuses) else 1
@@ -108,12 +109,19 @@ def _demo(args: argparse.Namespace) -> int:
 def _seed(args: argparse.Namespace) -> int:
     from include.local.estates import seed
 
-    os.environ.update(Platform.of_checkout().environment())
+    _reach_platform()
     return int(seed.run(args))
 
 
 def _business_day(args: argparse.Namespace) -> int:
     from include.local import business_day
 
-    os.environ.update(Platform.of_checkout().environment())
+    _reach_platform()
     return int(business_day.run(args))
+
+
+def _reach_platform() -> None:
+    """Raises Unavailable when a server is down: its clients would try again for minutes."""
+    settings = Platform.of_checkout().environment()
+    check_laptop(settings)
+    os.environ.update(settings)

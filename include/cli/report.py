@@ -1,9 +1,17 @@
-"""How is a list of rows printed? (pandas' table; what is unknown stays empty)"""
+"""How is a list of rows asked for and printed? (pandas' table; what is unknown stays empty)"""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+
+def count(text: str) -> int:
+    """How many, for argparse: 1 or more."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1 on")
+    return int(text)
 
 
 def as_text(rows: Sequence[Mapping[str, Any]]) -> str:

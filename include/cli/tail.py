@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from include.catalogue import Catalogue
+from include.cli.report import count
 from include.cli.servers import servers
 from include.contract import EntityContract
 from include.names import key_column
@@ -19,7 +20,7 @@ MASK = "•••"
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser("tail", help="decoded events of an entity")
     parser.add_argument("entity", help="for example customer")
-    parser.add_argument("--most", type=int, default=10, help="how many of the newest events (10)")
+    parser.add_argument("--most", type=count, default=10, help="how many of the newest events (10)")
     parser.add_argument("--follow", action="store_true", help="go on as they come; stop with Ctrl-C")
     parser.add_argument("--show-personal", action="store_true", help="do not mask personal columns")
     parser.set_defaults(run=run)

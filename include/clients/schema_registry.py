@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,8 @@ class Registry:
         config: dict[str, Any] = {"url": settings.url}
         if settings.user_info:
             config["basic.auth.user.info"] = settings.user_info
+        for library in ("httpx", "httpx2"):  # a line per request, in the log of a task that says what it did
+            logging.getLogger(library).setLevel(logging.WARNING)
         self._client, self._where = SchemaRegistryClient(config), f"schema registry {settings.url}"
 
     def lookup(self, subject: str, schema: str) -> int:

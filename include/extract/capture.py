@@ -148,6 +148,15 @@ def keys_of(contract: DatasetContract, bounds: Bounds) -> Query | None:
     return None
 
 
+def keys_now(session: Session, contract: DatasetContract, bounds: Bounds) -> pa.Table | None:
+    """Every key that the source has now, for a dry run; None when a batch of these bounds would not look at all."""
+    if bounds.kind != "full" and keys_of(contract, bounds) is None:
+        return None
+    wanted = schema(contract, contract.key)
+    q = query.everything(contract.table, contract.key)
+    return pa.Table.from_batches([batch.cast(wanted) for batch in session.batches(q.sql)], wanted)
+
+
 def schema(contract: DatasetContract, columns: Sequence[str]) -> pa.Schema:
     """What the parts hold."""
     return pa.schema([(name, arrow_type(contract.column_type(name))) for name in columns])
@@ -156,7 +165,7 @@ def schema(contract: DatasetContract, columns: Sequence[str]) -> pa.Schema:
 def _transfer(
     session: Session, contract: DatasetContract, columns: Sequence[str], q: Query, sink: Sink, what: str, where: str
 ) -> tuple[int, Sequence[Any]]:
-    sink.log(f"{what}: {q.sql}")
+    sink.log(f"{what}: {q.told}")
     counting = query.count(q, contract.key[0])
     counted = int(session.scalar(counting.sql, counting.params))
     parts = sink.write(session.batches(q.sql, q.params), schema(contract, columns), what)

@@ -15,6 +15,12 @@ class Query:
     params: tuple[Any, ...] = ()
     source: str = ""
 
+    @property
+    def told(self) -> str:
+        """The T-SQL and its parameters, for a log: these are rowversions, never anybody's data."""
+        values = ", ".join(f"0x{value.hex()}" for value in self.params if isinstance(value, bytes))
+        return f"{self.sql} -- {values}" if values else self.sql
+
 
 def quoted(name: str) -> str:
     """An identifier in brackets."""

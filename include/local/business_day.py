@@ -16,17 +16,22 @@ from include.connections import Connections, EnvironmentConnections, SqlServerSe
 from include.errors import RequestError
 from include.local.estates import day_at_mis, day_at_sse, day_on_platform, t_sql
 from include.local.estates.day import Day
-from include.local.estates.seed import places
-from include.local.estates.seed_sql_server import Database, marker_of, writing
-from include.local.estates.seeded import SeededBy
+from include.local.estates.seed import held, places
+from include.local.estates.seed_sql_server import writing
 from include.local.estates.tables import BUSINESS_DAY
 
 Report = Callable[[str], None]
 
 
 def run(args: argparse.Namespace) -> int:
-    """The command: `args.seed`, `args.day`."""
-    business_day(EnvironmentConnections(), seed=args.seed, day=args.day, report=_say)
+    """The command: `args.seed`, `args.day`; by default the estates' own seed, and the next day."""
+    connections = EnvironmentConnections()
+    there = held(connections)
+    if there is None or not there.is_done:
+        raise _not_seeded("CRM on connection sse")
+    seed = there.seed if args.seed is None else args.seed
+    day = next_day(connections) if args.day is None else args.day
+    business_day(connections, seed=seed, day=day, report=_say)
     return 0
 
 
@@ -80,21 +85,13 @@ def _where(connections: Connections, day: Day) -> Iterator[dict[str, int]]:
 
 def _customers(connections: Connections, seed: int) -> int:
     """The size of the estates; all places must be filled from `seed`, so that no real system is ever written to."""
-    database = Database.of_estates(connections.sql_server("sse"), "CRM")
-    marker = _marker(database)
+    marker = held(connections)
     if marker is None or not marker.is_done:
         raise _not_seeded("CRM on connection sse")
     for place in places(connections):
         if not place.is_done(seed, marker.customers):
             raise _not_seeded(str(place))
     return marker.customers
-
-
-def _marker(database: Database) -> SeededBy | None:
-    if not database.is_there():
-        return None
-    with connect(database.settings, database.name) as session:
-        return marker_of(session)
 
 
 def _not_seeded(where: str) -> RequestError:

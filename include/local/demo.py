@@ -20,9 +20,10 @@ from include.local.business_day import business_day, next_day
 from include.local.demo_report import follow_one_customer, print_runs
 from include.local.demo_run import DagRun
 from include.local.estates.generate import check_size
-from include.local.estates.seed import seed
+from include.local.estates.seed import seed, size_and_seed
 from include.local.platform import Platform
 from include.local.servers.airflow import PASSWORD, USER
+from include.steps.check import check_declarations
 from include.steps.deploy import apply_tables, apply_topics, register_schemas
 from include.steps.servers import Servers
 
@@ -31,7 +32,9 @@ USE_CASE = "customer_base"
 
 def run(args: argparse.Namespace) -> int:
     """The whole story; 1 when a run failed. A second call goes on from what is there: it is another day."""
-    check_size(args.customers)
+    if args.customers is not None:
+        check_size(args.customers)
+    check_declarations(Catalogue())
     try:
         return _tell(args)
     except KeyboardInterrupt:
@@ -47,14 +50,15 @@ def _tell(args: argparse.Namespace) -> int:
     connections = EnvironmentConnections(dict(os.environ))
     servers = Servers(connections)
     with _stage("data at the sources", times):
-        seed(connections, customers=args.customers, seed=args.seed, report=_indented)
+        customers, number = size_and_seed(connections, args.customers, args.seed)
+        seed(connections, customers=customers, seed=number, report=_indented)
     with _stage("deployment: tables, topics, schemas", times):
         _deploy(servers)
     first, second = DagRun(platform, USE_CASE, _name("before")), DagRun(platform, USE_CASE, _name("after"))
     with _stage(f"{USE_CASE}, run by Airflow", times):
         first.run(_indented)
     with _stage("a day of business", times):
-        business_day(connections, seed=args.seed, day=next_day(connections), report=_indented)
+        business_day(connections, seed=number, day=next_day(connections), report=_indented)
     with _stage(f"{USE_CASE}, run again", times):
         second.run(_indented)
     print_runs([first, second])

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from include.errors import Unavailable
+from include.errors import Refused, Unavailable
 from include.local.airflow_api import ApiRefused
 from include.local.platform import Platform
 
-_ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
+_ENDED = {"success", "failed", "skipped", "removed"}
 _PATIENCE = 600.0
+_SILENCE = 10.0
+"""Seconds without anything to tell, after which it is said what is waited for."""
+
+
+class RunFailed(Refused):
+    """A run ended, and not well."""
 
 
 class DagRun:
@@ -25,14 +31,16 @@ class DagRun:
         self._path = f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"
 
     def run(self, report: Callable[[str], None], conf: Mapping[str, Any] | None = None) -> None:
-        """Trigger, and wait for success; each task is reported when it ends. Raises Unavailable when the run failed."""
+        """Trigger, and wait for success; each task is reported when it ends. Raises RunFailed with each failed task's
+        error when the run failed."""
         self.trigger(conf)
         state = self.wait(report)
         if state != "success":
             raise self._failure(state)
 
     def trigger(self, conf: Mapping[str, Any] | None = None) -> None:
-        """Begin the run, once the DAG is known: its file is parsed some seconds after the start."""
+        """Begin the run, once the DAG is known: its file is parsed some seconds after the start. Raises RunFailed with
+        Airflow's import errors when it does not become known."""
         deadline = time.monotonic() + 120
         body = {"dag_run_id": self.run_id, "logical_date": None, "conf": dict(conf or {})}
         while True:
@@ -40,20 +48,41 @@ class DagRun:
                 self._api.call("POST", f"/dags/{self.dag_id}/dagRuns", body)
                 return
             except ApiRefused as error:
-                if error.status != 404 or time.monotonic() > deadline:
+                if error.status != 404:
                     raise
+                if time.monotonic() > deadline or self._import_errors():
+                    raise self._unknown() from None
                 time.sleep(1)
+
+    def _import_errors(self) -> list[dict[str, Any]]:
+        """Of the file that should hold the DAG."""
+        found = self._api.get("/importErrors?limit=1000")["import_errors"]
+        return [error for error in found if Path(error["filename"]).stem == self.dag_id]
+
+    def _unknown(self) -> RunFailed:
+        errors = "; ".join(error["stack_trace"].strip().splitlines()[-1] for error in self._import_errors())
+        return RunFailed(
+            f"Airflow knows no DAG {self.dag_id}: {errors or 'no file declares it'}",
+            where=f"dags/{self.dag_id}.py",
+            remedy="`python -m include check` says what is wrong with the declarations",
+        )
 
     def wait(self, report: Callable[[str], None] = lambda text: None, *, patience: float = _PATIENCE) -> str:
         """The state in which the run ended. Raises Unavailable when no task of it ends for `patience` seconds."""
-        deadline, told = time.monotonic() + patience, set[str]()
-        while time.monotonic() < deadline:
-            with suppress(Unavailable):  # a busy server answers late; a dead one has until the deadline to come back
+        last, told, said = time.monotonic(), set[str](), ""
+        while time.monotonic() < last + patience:
+            try:
                 state = str(self._api.get(self._path)["state"])
                 if self._report_ended(report, told):
-                    deadline = time.monotonic() + patience
+                    last, said = time.monotonic(), ""
                 if state in ("success", "failed"):
                     return state
+                why = self._waits_for(state) if time.monotonic() > last + _SILENCE else ""
+            except Unavailable:  # a busy server answers late; a dead one has until the deadline to come back
+                why = f"Airflow does not answer: {self._api.url}"
+            if why != said:
+                said = why
+                report(f"… waiting: {why}")
             time.sleep(0.5)
         raise Unavailable(
             f"no task of the run has ended in {patience:.0f} s",
@@ -68,6 +97,16 @@ class DagRun:
             told.add(task["task_id"])
             report(f"{task['task_id']:45} {task['state']:10} {task['duration'] or 0:6.1f} s")
         return bool(ended)
+
+    def _waits_for(self, state: str) -> str:
+        """Why nothing ends: the DAG is paused, another run goes first, or some tasks take their time."""
+        if self._api.get(f"/dags/{self.dag_id}")["is_paused"]:
+            return f"the DAG {self.dag_id} is paused: switch it on in the UI"
+        if state == "queued":
+            runs = self._api.get(f"/dags/{self.dag_id}/dagRuns?state=running&limit=10")["dag_runs"]
+            return f"another run goes first: {', '.join(run['dag_run_id'] for run in runs) or 'none is seen yet'}"
+        tasks = [(task["task_id"], task["state"]) for task in self.tasks() if task["state"] not in (*_ENDED, None)]
+        return ", ".join(f"{name} is {what.replace('_', ' ')}" for name, what in tasks) or "no task is ready"
 
     def tasks(self) -> list[dict[str, Any]]:
         """The run's task instances, as the API gives them."""
@@ -92,18 +131,32 @@ class DagRun:
 
     def log(self, task_id: str) -> str:
         """The text of a task's last try."""
+        return "\n".join(_log_line(line) for line in self._log_lines(task_id))
+
+    def _log_lines(self, task_id: str) -> list[dict[str, Any]]:
         instance = self._api.get(f"{self._path}/taskInstances/{task_id}")
         content = self._api.get(f"{self._path}/taskInstances/{task_id}/logs/{instance['try_number']}?full_content=true")
-        return "\n".join(_log_line(line) for line in content["content"] if isinstance(line, dict))
+        return [line for line in content["content"] if isinstance(line, dict)]
 
-    def _failure(self, state: str) -> Unavailable:
-        failed = [task for task in self.tasks() if task["state"] == "failed"]
+    def _failure(self, state: str) -> RunFailed:
+        """Names each failed task, its log and the error at its end."""
+        tasks = self.tasks()
+        failed = [task for task in tasks if task["state"] == "failed"]
         logs = self._platform.state / "airflow" / "logs" / f"dag_id={self.dag_id}" / f"run_id={self.run_id}"
-        names = ", ".join(str(task["task_id"]) for task in failed) or "no task"
-        files = ", ".join(str(logs / f"task_id={task['task_id']}") for task in failed) or str(logs)
-        return Unavailable(
-            f"the run ended as {state}; failed: {names}", where=files, remedy=f"read these logs, or {self._link()}"
+        files = [str(logs / f"task_id={t['task_id']}" / f"attempt={t['try_number']}.log") for t in failed]
+        errors = [f"{task['task_id']}: {self._error(task['task_id'])}" for task in failed]
+        left = sum(task["state"] == "upstream_failed" for task in tasks)
+        return RunFailed(
+            "\n".join([f"the run ended as {state}, and {left} tasks behind it did not run", *errors]),
+            where=", ".join(files) or str(logs),
+            remedy=f"what the errors above say; with their whole logs: {self._link()}",
         )
+
+    def _error(self, task_id: str) -> str:
+        """The words of the last exception in a task's log."""
+        lines = self._log_lines(task_id)
+        errors = [error for line in lines for error in line.get("error_detail") or ()]
+        return f"{errors[-1]['exc_type']}: {errors[-1]['exc_value']}" if errors else "left no error behind"
 
     def _link(self) -> str:
         return f"{self._api.url}/dags/{self.dag_id}/runs/{quote(self.run_id, safe='')}"

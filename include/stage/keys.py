@@ -12,13 +12,21 @@ from include.errors import IntegrityError, TooManyDeletions
 from include.stage.log import Batch, ObjectStore, Part
 
 
-def vanished(store: ObjectStore, before: Batch, now: Sequence[Part], key: Sequence[str]) -> int:
-    """How many keys of `before`, a batch that looked at every key, are not in the parts `now`.
+def vanished(store: ObjectStore, before: Batch, now: pa.Table, key: Sequence[str]) -> int:
+    """How many keys of `before`, a batch that looked at every key, are not in `now`, which holds the columns `key`.
 
     Memory: both key sets (about 20 bytes a key for numbers, 60 for text).
     """
-    old = _keys(store, before.keys if before.keys is not None else before.parts, key)
-    return int(old.join(_keys(store, now, key), keys=list(key), join_type="left anti").num_rows)
+    return int(keys_of(store, _looked_at(before), key).join(now, keys=list(key), join_type="left anti").num_rows)
+
+
+def known(before: Batch) -> int:
+    """How many keys a batch that looked at every key has seen."""
+    return sum(part.rows for part in _looked_at(before))
+
+
+def _looked_at(batch: Batch) -> Sequence[Part]:
+    return batch.keys if batch.keys is not None else batch.parts
 
 
 def check_deletions(deleted: int, known: int, share: float, allowed: int | None, *, dataset: str, where: str) -> None:
@@ -26,14 +34,17 @@ def check_deletions(deleted: int, known: int, share: float, allowed: int | None,
     exactly this number. A source that suddenly has no row at all looks like everybody's death."""
     if deleted <= known * share or deleted == allowed:
         return
+    may = f"{share:.4%}".rstrip("0%").rstrip(".") + f" % of them, {int(known * share)}"
+    asked = f" (the form allows {allowed}, which is another number)" if allowed is not None else ""
     raise TooManyDeletions(
-        f"{deleted} of {known} known keys of {dataset} have vanished, the contract allows {share:.4g} of them",
+        f"{deleted} of {known} known keys of {dataset} have vanished, the contract allows {may}{asked}",
         where=where,
         remedy=f"ask the owner whether it is right; if it is, trigger again with allow_deletions: {dataset}={deleted}",
     )
 
 
-def _keys(store: ObjectStore, parts: Sequence[Part], key: Sequence[str]) -> pa.Table:
+def keys_of(store: ObjectStore, parts: Sequence[Part], key: Sequence[str]) -> pa.Table:
+    """The keys that parts hold, each once."""
     tables = [_key_table(store, part, key) for part in parts]
     return pa.concat_tables(tables).group_by(list(key)).aggregate([])
 

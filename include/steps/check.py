@@ -30,6 +30,14 @@ def problems(catalogue: Catalogue) -> Iterator[DeclarationError]:
                 yield error
 
 
+def check_declarations(catalogue: Catalogue) -> None:
+    """Raises the first mistake, and says how many more there are."""
+    found = list(problems(catalogue))
+    if found:
+        more = f" ({len(found) - 1} more: see `python -m include check`)" if len(found) > 1 else ""
+        raise DeclarationError(f"{found[0].problem}{more}", where=found[0].where, remedy=found[0].remedy)
+
+
 def check_mapping(catalogue: Catalogue, name: MappingName) -> None:
     """Raises DeclarationError unless the mapping fits its entity and its dataset, zones included."""
     mapping, entity, source = catalogue.mapping(name), catalogue.entity(name.entity), catalogue.dataset(name.source)

@@ -16,7 +16,7 @@ from include.extract.query import count
 from include.names import DatasetName
 from include.rendering import render
 from include.run import Run
-from include.stage.keys import check_deletions, vanished
+from include.stage.keys import check_deletions, keys_of, known, vanished
 from include.stage.log import Batch, DatasetLog, Part
 from include.stage.parquet import PartWriter
 from include.steps.extract_plan import Plan, Work, plan_extract
@@ -47,12 +47,15 @@ def extract_dataset(
             plan.reason,
         )
         if request.dry_run:
-            return _dry_run(work, plan)
+            return _dry_run(work, dataset_log, plan)
         if plan.reuse:
             assert plan.latest is not None
             return _summary(plan.latest, plan, reused=True)
         try:
-            return _summary(_read_and_commit(work, dataset_log, plan), plan, reused=False)
+            batch = _read_and_commit(work, dataset_log, plan)
+            text = "%s: batch %d holds %d rows, as many as the source counted; %d known keys are gone; window %s"
+            log.info(text, name, batch.number, batch.rows, batch.deleted, dict(batch.window) or "everything")
+            return _summary(batch, plan, reused=False)
         except LostRace:
             if race == RACES - 1:
                 raise
@@ -110,15 +113,24 @@ def _deletions(
 ) -> int:
     """How many known keys vanished since the last batch that looked at all; refused when they are too many."""
     looked = plan.kind == "full" or keys is not None
-    before = next((batch for batch in dataset_log.newest_first() if batch.looked_at_all_keys), None)
+    before = _last_look(dataset_log)
     if not looked or before is None:
         return 0
-    deleted = vanished(work.servers.bucket, before, keys if keys is not None else parts, work.contract.key)
-    share = 0.0 if work.contract.deletes == "never" else work.contract.deletions_allowed
-    known = sum(part.rows for part in (before.keys if before.keys is not None else before.parts))
-    allowed = work.request.allow_deletions.get(str(work.name))
-    check_deletions(deleted, known, share, allowed, dataset=str(work.name), where=work.where)
+    store, key = work.servers.bucket, work.contract.key
+    deleted = vanished(store, before, keys_of(store, keys if keys is not None else parts, key), key)
+    _check_deletions(work, before, deleted)
     return deleted
+
+
+def _check_deletions(work: Work, before: Batch, deleted: int) -> None:
+    """Raises TooManyDeletions unless the contract or the form allows them."""
+    share = 0.0 if work.contract.deletes == "never" else work.contract.deletions_allowed
+    allowed = work.request.allow_deletions.get(str(work.name))
+    check_deletions(deleted, known(before), share, allowed, dataset=str(work.name), where=work.where)
+
+
+def _last_look(dataset_log: DatasetLog) -> Batch | None:
+    return next((batch for batch in dataset_log.newest_first() if batch.looked_at_all_keys), None)
 
 
 def _landed_batch(work: Work, settings: Landed, plan: Plan) -> Batch:
@@ -147,7 +159,7 @@ def _landed_bounds(
     facts = landing.check_table(big_query, _landing_table(work))
     landing.check_columns(work.name, work.contract, work.columns, facts)
     sql, params = _landed_window(work, settings, plan, now)
-    log.info("window: %s", sql)
+    log.debug("window: %s", sql)
     rows = big_query.query(sql, params, where=_landing_table(work))
     before = _landed_before(plan, facts) if plan.kind == "window" else None
     return facts, landing.landed_bounds(rows, facts, before, settings, work.where)
@@ -196,10 +208,11 @@ def _common(work: Work, plan: Plan, read_at: datetime) -> dict[str, Any]:
 
 
 # -- telling
-def _dry_run(work: Work, plan: Plan) -> dict[str, Any]:
-    """Catalog check, T-SQL and count of what would be read now; nothing is written.
+def _dry_run(work: Work, dataset_log: DatasetLog, plan: Plan) -> dict[str, Any]:
+    """Catalog check, T-SQL, count of what would be read now, and of the known keys that are gone; nothing is written.
 
-    bytes_scanned: what BigQuery would bill for finding the window of a landing table.
+    bytes_scanned: what BigQuery would bill for finding the window of a landing table. Raises TooManyDeletions as the
+    real run would, unless the form allows their number.
     """
     contract = work.contract
     told = {"dry_run": True, "dataset": str(work.name), "kind": plan.kind, "reuse": plan.reuse, "why": plan.reason}
@@ -213,13 +226,20 @@ def _dry_run(work: Work, plan: Plan) -> dict[str, Any]:
         before = (plan.latest.position, plan.latest.epoch) if plan.latest else None
         bounds = capture.bounds(session, contract, plan.kind, before, work.where)
         queries = [q for q in (capture.rows_of(contract, work.columns, bounds), capture.keys_of(contract, bounds)) if q]
+        for q in queries:
+            log.info("would read: %s", q.told)
         counts = [int(session.scalar(c.sql, c.params)) for c in (count(q, contract.key[0]) for q in queries)]
-    for q in queries:
-        log.info("would read: %s", q.sql)
+        keys, last_look = capture.keys_now(session, contract, bounds), _last_look(dataset_log)
+    deleted = 0
+    if keys is not None and last_look is not None:
+        deleted = vanished(work.servers.bucket, last_look, keys, contract.key)
+        _check_deletions(work, last_look, deleted)
+    log.info("%s: would read %d rows; %d known keys are gone", work.name, counts[0], deleted)
     return told | {
         "rows": counts[0],
         "keys": counts[1] if len(counts) > 1 else None,
-        "query": queries[0].sql,
+        "deleted": deleted,
+        "query": queries[0].told,
         "notes": notes,
     }
 

@@ -23,6 +23,9 @@ def load_dataset(
     catalogue: Catalogue, servers: Servers, run: Run, use_case: UseCase, name: DatasetName
 ) -> dict[str, Any]:
     """Load every batch that a mapping of the use case must still take; batches that are loaded already are kept."""
+    if isinstance(catalogue.dataset(name).capture, Landed):
+        log.info("%s: a landing table is read in place, nothing is loaded", name)
+        return {"dataset": str(name), "read_in_place": True}
     chains = [read_unmerged(catalogue, servers, m).required() for m in use_case.mappings if m.source == name]
     wanted = {batch.number: batch for chain in chains for batch in chain}
     loaded = stage(catalogue, servers, run, name, wanted.values())
@@ -57,5 +60,6 @@ def _stage_one(servers: Servers, run: Run, name: DatasetName, batch: Batch) -> i
             job_id=f"load-{token}-{name.flat}-{batch.number}-keys",
             now=run.started_at,
         )
-    log.info("%s batch %d: %d rows loaded%s", name, batch.number, rows, "" if rows else " (it was there, or is empty)")
+    what = f"{rows} rows loaded" if rows else "is loaded already" if batch.rows else "has no rows"
+    log.info("%s: batch %d: %s", name, batch.number, what)
     return rows

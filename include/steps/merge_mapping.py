@@ -56,11 +56,14 @@ def _dry_run(name: MappingName, batches: list[Batch] | None) -> dict[str, Any]:
 
     `waits_for` says why nothing is, before a full was read.
     """
-    told: dict[str, Any] = {"mapping": str(name), "dry_run": True, "batches": [b.number for b in batches or []]}
+    told: dict[str, Any] = {"mapping": str(name), "dry_run": True, "batches_waiting": [b.number for b in batches or []]}
     if batches is None:
-        return told | {"rows": 0, "waits_for": "a full batch: no batch that was read serves this mapping as it is now"}
+        log.info("%s waits for a full batch: none that was read serves it as it is now", name)
+        return told | {"rows_waiting": 0, "waits_for": "a full batch: none that was read serves it as it is now"}
+    rows = sum(batch.rows for batch in batches)
+    log.info("%s: %d rows of batches that were read already wait to be merged", name, rows)
     staged = sum(part.size for batch in batches for part in batch.parts)
-    return told | {"rows": sum(batch.rows for batch in batches), "bytes_staged": staged}
+    return told | {"rows_waiting": rows, "bytes_staged": staged}
 
 
 def _merge_slice(

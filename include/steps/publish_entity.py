@@ -35,7 +35,8 @@ PATIENCE = 120.0
 def publish_entity(catalogue: Catalogue, servers: Servers, entity: str, request: Request) -> dict[str, Any]:
     """Send every change after the positions, in order, each transaction with its position.
 
-    Returns the numbers of events, tombstones and changes without event, and from which change number to which.
+    Returns the number of events (how many of them are tombstones), of changes without event, and the last change
+    number that is on the topic.
     Raises EpochBroken when change log, topic and positions do not belong together, NotDeployed for a missing topic
     or schema; Fenced when another publisher took over and did not finish either, Unavailable when there is none.
     """
@@ -49,7 +50,9 @@ def publish_entity(catalogue: Catalogue, servers: Servers, entity: str, request:
         )
     if request.dry_run:
         start, progress = _look(catalogue, servers, entity, topic)
-        return {"entity": entity, "topic": topic, "dry_run": True, "changes": progress.change_number - start}
+        waiting = progress.change_number - start
+        log.info("%s: %d changes wait for %s", entity, waiting, topic)
+        return {"entity": entity, "topic": topic, "dry_run": True, "changes_waiting": waiting}
     try:
         return _publish(catalogue, servers, entity, topic, encoder)
     except Fenced:
@@ -65,8 +68,9 @@ def _publish(catalogue: Catalogue, servers: Servers, entity: str, topic: str, en
             high = min(low + WINDOW, progress.change_number)
             for rows in _change_log(catalogue, servers, entity, encoder, low, high):
                 _send(servers, producer, topic, encoder, rows, progress, counts)
-    log.info("%s: %s, changes %d to %d: %s", entity, topic, start, progress.change_number, counts)
-    return {"entity": entity, "topic": topic, **counts, "from_change": start, "to_change": progress.change_number}
+    told = "{events} events, {tombstones} of them tombstones; {without_event} changes without event".format(**counts)
+    log.info("%s: %s; the last change on %s is %d", entity, told, topic, progress.change_number)
+    return {"entity": entity, "topic": topic, **counts, "last_change": progress.change_number}
 
 
 def _look(catalogue: Catalogue, servers: Servers, entity: str, topic: str) -> tuple[int, EntityProgress]:
@@ -141,7 +145,8 @@ def _send(
     with producer.transaction():
         for event in encoder.encode(events):
             producer.send(topic, event.key, event.value, event.headers)
-            counts["tombstones" if event.value is None else "events"] += 1
+            counts["events"] += 1
+            counts["tombstones"] += event.value is None
         for key, value in positions.as_records(encoder.entity, positions.shard_slots(0, SHARDS), at):
             producer.send(positions_topic, key, value)
     counts["without_event"] += rows.num_rows - events.num_rows
@@ -158,7 +163,8 @@ def _wait_for_the_other(servers: Servers, entity: str, topic: str) -> dict[str, 
     reached = began
     while time.monotonic() < deadline:
         if reached >= target:
-            return {"entity": entity, "topic": topic, "fenced": True, "to_change": target}
+            log.info("%s: another publisher has taken over, and has sent all up to change %d", entity, target)
+            return {"entity": entity, "topic": topic, "fenced": True, "last_change": target}
         time.sleep(2)
         reached = _published(servers, entity)
     if reached == began:

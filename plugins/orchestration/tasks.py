@@ -5,6 +5,7 @@ Everything heavy is imported inside the functions: every start of a task parses 
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from include.steps.servers import Servers
     from include.use_case import UseCase
 
+log = logging.getLogger(__name__)
 Summary = dict[str, Any]
 
 
@@ -41,6 +43,7 @@ def check(use_case: str) -> Summary:
         from include.steps.check import check_use_case
 
         check_use_case(work.catalogue, work.use_case)
+        log.info("the declarations fit together, and the form's values are understood: %s", work.request)
         return {
             "use_case": use_case,
             **{k: list(v) if isinstance(v, tuple) else v for k, v in vars(work.request).items() if v},
@@ -57,7 +60,9 @@ def extract(use_case: str, dataset: str) -> Summary:
         from include.steps.extract_dataset import extract_dataset
 
         if not work.request.takes(dataset):
-            raise AirflowSkipException(f"the form asks for {', '.join(work.request.only)} only")
+            reason = f"skipped: the form asks for {', '.join(work.request.only)} only"
+            log.info(reason)
+            raise AirflowSkipException(reason)
         name = DatasetName.parse(dataset, use_case)
         return extract_dataset(work.catalogue, work.servers, work.run, work.use_case, name, work.request)
 
@@ -72,6 +77,7 @@ def load(use_case: str, dataset: str) -> Summary:
         from include.steps.load_dataset import load_dataset
 
         if work.request.dry_run:
+            log.info("a dry run loads nothing")
             return {"dataset": dataset, "dry_run": True}
         return load_dataset(work.catalogue, work.servers, work.run, work.use_case, DatasetName.parse(dataset, use_case))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk import (
@@ -38,7 +40,8 @@ RETRY_POLICY = ExceptionRetryPolicy(
 def use_case_dag(use_case: UseCase, doc: str | None) -> DAG:
     """The DAG of a use case. `doc`: the file's own text, shown in the UI and sent with alerts.
 
-    Raises DeclarationError (shown as an import error) when the text is missing or a mapping or contract does not exist.
+    Raises DeclarationError (shown as an import error) when the text is missing, the file has another name, or a mapping
+    or contract does not exist.
     """
     if not (doc or "").strip():
         raise DeclarationError(
@@ -47,6 +50,7 @@ def use_case_dag(use_case: UseCase, doc: str | None) -> DAG:
             remedy="begin the file with one (who asks, what breaks when it is late, what to do) and pass doc=__doc__",
         )
     catalogue = Catalogue()
+    _check_place(catalogue, use_case, Path(sys._getframe(1).f_globals.get("__file__", "")))
     _check_files(catalogue, use_case)
     dag = DAG(
         dag_id=use_case.name,
@@ -116,6 +120,17 @@ def _wire(catalogue: Catalogue, use_case: UseCase) -> None:
 def _task(function: Any, name: str, **settings: Any) -> Any:
     """A task `<verb>.<name>`: the group gives the verb. Its summary is one XCom, not one more for each of its keys."""
     return task(task_id=name, doc_md=function.__doc__, multiple_outputs=False, **settings)(function)
+
+
+def _check_place(catalogue: Catalogue, use_case: UseCase, file: Path) -> None:
+    """Raises DeclarationError for a file of `dags/` that declares another's use case: of two files that are one DAG
+    Airflow takes now the one, now the other, and says nothing."""
+    if file.parent == catalogue.dags and file.stem != use_case.name:
+        raise DeclarationError(
+            f"the use case is called {use_case.name}",
+            where=f"dags/{file.name}",
+            remedy="give file and use case one name",
+        )
 
 
 def _check_files(catalogue: Catalogue, use_case: UseCase) -> None:

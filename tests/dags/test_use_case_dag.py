@@ -131,6 +131,14 @@ def test_a_file_without_text_is_refused() -> None:
         use_case_dag(CASE, "  ")
 
 
+def test_a_copied_file_that_still_has_the_others_name_is_refused() -> None:
+    copy_of = ROOT / "dags" / "customer_base.py"
+    code = compile(copy_of.read_text(encoding="utf-8"), "other.py", "exec")
+    with pytest.raises(DeclarationError, match="the use case is called customer_base") as caught:
+        exec(code, {"__file__": str(ROOT / "dags" / "other.py"), "__doc__": "text", "__name__": "other"})
+    assert caught.value.where == "dags/other.py"
+
+
 def test_a_mapping_that_does_not_exist_is_refused_with_the_file_to_write() -> None:
     fields = {name: getattr(CASE, name) for name in CASE.__dataclass_fields__}
     fields |= {"claims": {**CASE.claims, "sse/nothing": ["x"]}, "merges": [*CASE.merges, "customer/from_sse_nothing"]}

@@ -113,6 +113,16 @@ def test_what_is_not_row_local_is_refused(tmp_path: Path, old: str, new: str, sa
     assert caught.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "says"),
+    [("AS customer_id,", "AS customer_id, (", "from_sse_customer.sql:7"), ("'X'", "'X", "Missing ' from")],
+)
+def test_a_mistake_in_the_syntax_names_its_place(tmp_path: Path, right: str, wrong: str, says: str) -> None:
+    with pytest.raises(DeclarationError, match="not SQL") as caught:
+        _read(tmp_path, RIGHT.replace(right, wrong, 1))
+    assert says in f"{caught.value.where} {caught.value.problem}"
+
+
 def test_a_missing_mapping_says_so(tmp_path: Path) -> None:
     with pytest.raises(DeclarationError, match="there is no mapping customer/from_sse_customer"):
         read_mapping(tmp_path / "from_sse_customer.sql", NAME)

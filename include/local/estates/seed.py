@@ -16,21 +16,38 @@ from include.connections import Connections, EnvironmentConnections
 from include.local.estates.generate import check_size, generate
 from include.local.estates.seed_landing import LandingDataset
 from include.local.estates.seed_sql_server import Database
+from include.local.estates.seeded import SeededBy
 from include.local.estates.tables import TableData
 
 Report = Callable[[str], None]
+CUSTOMERS, SEED = 2_000, 1
+"""What is made where nobody asks for anything else."""
 DATABASES = {"CRM": "sse", "Billing": "sse", "OldDB": "mis"}
 """Each database and the connection that reaches it."""
 
 
 def run(args: argparse.Namespace) -> int:
     """The command: `args.customers`, `args.seed`."""
-    seed(EnvironmentConnections(), customers=args.customers, seed=args.seed, report=_say)
+    connections = EnvironmentConnections()
+    customers, number = size_and_seed(connections, args.customers, args.seed)
+    seed(connections, customers=customers, seed=number, report=_say)
     return 0
 
 
 def _say(line: str) -> None:
     print(line, flush=True)
+
+
+def size_and_seed(connections: Connections, customers: int | None, seed: int | None) -> tuple[int, int]:
+    """What is not asked for is as the estates have it; where there are none, it is the usual."""
+    there = held(connections)
+    usual = (there.customers, there.seed) if there and there.customers else (CUSTOMERS, SEED)
+    return (usual[0] if customers is None else customers), (usual[1] if seed is None else seed)
+
+
+def held(connections: Connections) -> SeededBy | None:
+    """What the first of the estates' databases says of itself, done or not."""
+    return Database.of_estates(connections.sql_server("sse"), "CRM").marker()
 
 
 def seed(connections: Connections, *, customers: int, seed: int, report: Report) -> None:

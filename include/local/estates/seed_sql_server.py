@@ -52,6 +52,13 @@ class Database:
     def holds(self, table: Table) -> bool:
         return table in self.tables
 
+    def marker(self) -> SeededBy | None:
+        """Which seed filled it, if one did."""
+        if not self.is_there():
+            return None
+        with connect(self.settings, self.name) as session:
+            return marker_of(session)
+
     def is_done(self, seed: int, customers: int) -> bool:
         """Raises RequestError when the database holds another seed's tables, or any table that no seed made."""
         if not self.is_there():

@@ -39,5 +39,6 @@ def _other(where: str, marker: SeededBy, seed: int, customers: int) -> RequestEr
     return RequestError(
         f"the estates hold {marker.customers:,} customers from seed {marker.seed}, not {customers:,} from seed {seed}",
         where=where,
-        remedy="go on with those, or begin anew: `make erase demo CUSTOMERS=… SEED=…`",
+        remedy="go on with those (`make demo` without CUSTOMERS and SEED), "
+        f"or begin anew: `make erase demo CUSTOMERS={customers} SEED={seed}`",
     )

@@ -77,6 +77,8 @@ _CORE = {
     "API__WORKERS": "1",
     "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # with 5 every second task holds its slot for 5 s after its end
     "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",  # else about 1 s between two tasks
+    "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",  # killed tasks are tried again after one minute, not five
+    "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
     "SCHEDULER__USE_JOB_SCHEDULE": "False",  # runs by hand only: what is tried at 4 a.m. must not meet the nightly run
     "DAG_PROCESSOR__REFRESH_INTERVAL": "5",
     "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",

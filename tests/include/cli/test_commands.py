@@ -94,8 +94,22 @@ def test_a_laptop_that_is_down_is_said_at_once(
     )
     assert main(["batches", "sse/customer"]) == 1
     said = capsys.readouterr().err
-    assert "the laptop platform is not up" in said
+    assert "the laptop platform is not up, or not whole\n  where: STORAGE_EMULATOR_HOST" in said
     assert "`make up`" in said
+
+
+@pytest.mark.parametrize("command", [("tail", "customer"), ("batches", "sse/customer")])
+@pytest.mark.parametrize("most", ["0", "-3", "many"])
+def test_a_count_below_one_is_refused(
+    shell: Callable[..., tuple[int, str, str]],
+    capsys: pytest.CaptureFixture[str],
+    command: tuple[str, ...],
+    most: str,
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        shell(*command, "--most", most)
+    assert refused.value.code == 2
+    assert "a whole number from 1 on" in capsys.readouterr().err
 
 
 def test_tail_masks_what_is_personal(shell: Callable[..., tuple[int, str, str]]) -> None:

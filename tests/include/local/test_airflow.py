@@ -13,8 +13,10 @@ from typing import Any
 import psutil
 import pytest
 
+from include.errors import Unavailable
+from include.local import demo_run
 from include.local.airflow_api import ApiRefused
-from include.local.demo_run import DagRun
+from include.local.demo_run import DagRun, RunFailed
 from include.local.laptop import Laptop
 from include.local.platform import Platform
 from include.local.pools import import_pools
@@ -35,7 +37,31 @@ def probe():
     look()
 
 probe()
+
+@dag(schedule=None)
+def fails():
+    @task
+    def look():
+        raise ValueError("what went wrong")
+
+    @task
+    def behind(found):
+        return found
+    behind(look())
+
+fails()
+
+@dag(schedule=None)
+def sleeps():
+    @task
+    def wait_a_while():
+        import time
+        time.sleep(20)
+    wait_a_while()
+
+sleeps()
 """
+BROKEN = "from airflow.sdk import no_such_thing  # a dag\n"
 _numbers = itertools.count(1)
 
 
@@ -43,6 +69,7 @@ _numbers = itertools.count(1)
 def platform(new_platform: Callable[..., Platform], tmp_path_factory: pytest.TempPathFactory) -> Platform:
     dags = tmp_path_factory.mktemp("d")
     (dags / "probe.py").write_text(DAG)
+    (dags / "broken.py").write_text(BROKEN)
     environment = {
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(dags),
@@ -94,6 +121,34 @@ def test_what_airflow_refuses_is_said_in_its_words(platform: Platform) -> None:
     with pytest.raises(ApiRefused, match="nowhere") as refused:
         platform.airflow().get("/dags/nowhere")
     assert refused.value.status == 404
+
+
+def test_a_run_that_failed_names_each_error_its_log_and_how_many_did_not_run(platform: Platform) -> None:
+    told: list[str] = []
+    with pytest.raises(RunFailed) as failed:
+        DagRun(platform, "fails", "it-fails").run(told.append)
+    assert "1 tasks behind it did not run\nlook: ValueError: what went wrong" in failed.value.problem
+    assert Path(failed.value.where).is_file()
+    assert [line.split()[:2] for line in told] == [["look", "failed"]]
+
+
+def test_a_dag_whose_file_is_broken_is_named_with_airflows_own_words(platform: Platform) -> None:
+    with pytest.raises(RunFailed, match=r"knows no DAG broken: ImportError: cannot import name 'no_such_thing'"):
+        DagRun(platform, "broken", "never").trigger()
+
+
+def test_what_is_waited_for_is_said(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_run, "_SILENCE", 1.0)
+    told: list[str] = []
+    first, second = (DagRun(platform, "sleeps", name) for name in ("first", "second"))
+    first.trigger()
+    assert first.wait(told.append) == "success"
+    assert "… waiting: wait_a_while is running" in told
+    platform.airflow().call("PATCH", "/dags/sleeps", {"is_paused": True})
+    second.trigger()
+    with pytest.raises(Unavailable, match="no task of the run has ended in 5 s"):
+        second.wait(told.append, patience=5)
+    assert "… waiting: the DAG sleeps is paused: switch it on in the UI" in told
 
 
 def test_all_are_healthy_again_after_a_kill_9_and_tasks_see_the_new_environment(platform: Platform) -> None:

@@ -102,6 +102,9 @@ def test_more_deletions_than_the_contract_allows_are_refused_and_nothing_is_comm
     assert "allow_deletions: sse/customer=2" in refused.value.remedy
     with pytest.raises(TooManyDeletions):
         way.extract(allow_deletions={"sse/customer": 3})
+    with pytest.raises(TooManyDeletions, match="2 of 20 known keys"):
+        way.extract(dry_run=True)
+    assert way.extract(dry_run=True, allow_deletions={"sse/customer": 2})["deleted"] == 2
     assert _log(way).numbers() == before
 
 

@@ -49,14 +49,14 @@ def _fencing_id(way: Way) -> str:
 
 def test_a_dry_run_counts_and_sends_nothing(way: Way) -> None:
     _changes(way, 20)
-    assert way.publish(dry_run=True)["changes"] == 20
+    assert way.publish(dry_run=True)["changes_waiting"] == 20
     assert _sent(way) == []
 
 
 def test_every_change_is_sent_and_the_second_time_none(way: Way) -> None:
     assert way.publish()["events"] == 20
     told = way.publish()
-    assert (told["events"], told["tombstones"], told["to_change"]) == (0, 0, 20)
+    assert (told["events"], told["tombstones"], told["last_change"]) == (0, 0, 20)
     assert _sent(way) == list(range(1, 21))
 
 
@@ -73,7 +73,7 @@ def test_an_emptied_change_log_is_refused_as_what_it_is(way: Way) -> None:
 def test_a_change_that_no_consumer_sees_moves_the_position_only(way: Way) -> None:
     _changes(way, is_event=False)
     told = way.publish()
-    assert (told["events"], told["without_event"], told["from_change"], told["to_change"]) == (0, 1, 20, 21)
+    assert (told["events"], told["without_event"], told["last_change"]) == (0, 1, 21)
     assert way.publish()["without_event"] == 0
 
 
@@ -103,7 +103,7 @@ def test_who_is_fenced_waits_until_the_other_has_done_it(way: Way, monkeypatch: 
     _changes(way)
     _before_the_first_send(monkeypatch, way.publish)
     told = way.publish()
-    assert (told["fenced"], told["to_change"]) == (True, 23)
+    assert (told["fenced"], told["last_change"]) == (True, 23)
     assert _sent(way) == [*range(1, 21), 22, 23]
 
 
@@ -145,7 +145,7 @@ def test_changes_that_others_made_and_sent_meanwhile_are_no_restore(way: Way, mo
 
     monkeypatch.setattr(step, "_positions", positions_of)
     told = way.publish()
-    assert (told["events"], told["to_change"]) == (0, 25)
+    assert (told["events"], told["last_change"]) == (0, 25)
     assert _sent(way) == [*range(1, 21), 22, 23, 24, 25]
 
 

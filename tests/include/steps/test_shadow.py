@@ -43,4 +43,4 @@ def test_a_shadow_works_and_production_is_as_it_was(production: Way, new_world: 
     assert shadow.names()["2"] == "Seen by the shadow"
     assert _picture(production.world) == before
     told = _whole_way(production)
-    assert (told["events"], told["from_change"]) == (1, 3)
+    assert (told["events"], told["last_change"]) == (1, 4)
