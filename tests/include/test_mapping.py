@@ -115,7 +115,7 @@ def test_what_is_not_row_local_is_refused(tmp_path: Path, old: str, new: str, sa
 
 @pytest.mark.parametrize(
     ("right", "wrong", "says"),
-    [("AS customer_id,", "AS customer_id, (", "from_sse_customer.sql:7"), ("'X'", "'X", "Missing ' from")],
+    [("AS customer_id,", "AS customer_id, (", "from_sse_customer.sql:8"), ("'X'", "'X", "Missing ' from")],
 )
 def test_a_mistake_in_the_syntax_names_its_place(tmp_path: Path, right: str, wrong: str, says: str) -> None:
     with pytest.raises(DeclarationError, match="not SQL") as caught:
