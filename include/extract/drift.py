@@ -23,12 +23,20 @@ class Catalog:
 def compare(name: DatasetName, contract: DatasetContract, catalog: Catalog, columns: Sequence[str]) -> list[str]:
     """Notes for the log (columns that are not in the contract, a missing primary key).
 
-    Raises DriftError with both sides and what to write, when one of `columns` is missing, has a type that the
-    declared one cannot hold exactly, may be NULL though it is required, or is a position that is no rowversion; or
-    when the key is another, or compares its text in another way.
+    Raises DriftError with both sides and what to write, when the table is missing; when one of `columns` is missing,
+    has a type that the declared one cannot hold exactly, may be NULL though it is required, or is a position that is no
+    rowversion; or when the key is another, or compares its text in another way.
     """
+    if not catalog.columns:
+        raise DriftError(
+            f"there is no table {contract.table}, or it is hidden from us",
+            where=f"sql/sources/{name}/contract.yaml",
+            remedy="correct `table`, or have granted what `python -m include grants <system> --to <login>` prints",
+        )
     there = {column.name: column for column in catalog.columns}
-    problems = [problem for wanted in columns for problem in _column(contract, there, wanted)]
+    missing = [wanted for wanted in columns if wanted not in there]
+    problems = [f"column {', '.join(missing)} is missing (there are: {', '.join(sorted(there))})"] if missing else []
+    problems += [problem for wanted in columns if wanted in there for problem in _column(contract, there[wanted])]
     if catalog.primary_key and sorted(catalog.primary_key) != sorted(contract.key):
         keys = ", ".join(catalog.primary_key), ", ".join(contract.key)
         problems.append(f"the primary key is ({keys[0]}), the contract's key ({keys[1]}): write key: [{keys[0]}]")
@@ -41,15 +49,12 @@ def compare(name: DatasetName, contract: DatasetContract, catalog: Catalog, colu
     return _notes(contract, catalog)
 
 
-def _column(contract: DatasetContract, there: dict[str, SourceColumn], wanted: str) -> list[str]:
-    if wanted not in there:
-        return [f"column {wanted} is missing (there are: {', '.join(sorted(there))})"]
-    column, declared = there[wanted], contract.column_type(wanted)
-    exact = exact_types(column)
+def _column(contract: DatasetContract, column: SourceColumn) -> list[str]:
+    name, declared, exact = column.name, contract.column_type(column.name), exact_types(column)
     if not exact:
-        return [f"{wanted} is {column.text()}, which is not carried: {why_refused(column)}"]
+        return [f"{name} is {column.text()}, which is not carried: {why_refused(column)}"]
     if re.split(r"\(", declared)[0] not in exact:
-        return [f"{wanted} is {column.text()} there and {declared} here: write {wanted}: {{type: {exact[0]}}}"]
+        return [f"{name} is {column.text()} there and {declared} here: write {name}: {{type: {exact[0]}}}"]
     return _promises(contract, column, declared)
 
 

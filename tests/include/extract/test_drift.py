@@ -38,6 +38,8 @@ def test_a_table_without_a_primary_key_is_noted() -> None:
 @pytest.mark.parametrize(
     ("catalog", "says"),
     [
+        (Catalog([], []), "there is no table CRM.dbo.Customer, or it is hidden from us"),
+        (_with(Surname=None, CreatedAt=None), "column Surname, CreatedAt is missing (there are: CustomerId, RowVer)"),
         (_with(Surname=None), "column Surname is missing"),
         (_with(Surname=SourceColumn("Surname", "xml")), "Surname is xml, which is not carried"),
         (
