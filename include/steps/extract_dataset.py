@@ -53,8 +53,9 @@ def extract_dataset(
             return _summary(plan.latest, plan, reused=True)
         try:
             batch = _read_and_commit(work, dataset_log, plan)
-            text = "%s: batch %d holds %d rows, as many as the source counted; %d known keys are gone; window %s"
-            log.info(text, name, batch.number, batch.rows, batch.deleted, dict(batch.window) or "everything")
+            text = "%s: batch %d holds %d rows, as many as the source counted; window %s%s"
+            gone = f"; {batch.deleted} known keys are gone" if batch.parts and batch.looked_at_all_keys else ""
+            log.info(text, name, batch.number, batch.rows, dict(batch.window) or "everything", gone)
             return _summary(batch, plan, reused=False)
         except LostRace:
             if race == RACES - 1:
