@@ -18,6 +18,10 @@ _SILENCE = 10.0
 """Seconds without anything to tell, after which it is said what is waited for."""
 
 
+_PARSED_AGAIN = 40.0
+"""Seconds within which Airflow parses a file again: an import error that is older may be of one that was mended."""
+
+
 class RunFailed(Refused):
     """A run ended, and not well."""
 
@@ -41,7 +45,7 @@ class DagRun:
     def trigger(self, conf: Mapping[str, Any] | None = None) -> None:
         """Begin the run, once the DAG is known: its file is parsed some seconds after the start. Raises RunFailed with
         Airflow's import errors when it does not become known."""
-        deadline = time.monotonic() + 120
+        began = time.monotonic()
         body = {"dag_run_id": self.run_id, "logical_date": None, "conf": dict(conf or {})}
         while True:
             try:
@@ -50,7 +54,8 @@ class DagRun:
             except ApiRefused as error:
                 if error.status != 404:
                     raise
-                if time.monotonic() > deadline or self._import_errors():
+                waited = time.monotonic() - began
+                if waited > _PATIENCE / 5 or (waited > _PARSED_AGAIN and self._import_errors()):
                     raise self._unknown() from None
                 time.sleep(1)
 
