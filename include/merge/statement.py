@@ -73,9 +73,10 @@ class Statement:
 
 
 def entity_tables(table: TableName, entity: str) -> dict[str, str]:
-    """The full names of an entity's own tables and of the two that all share."""
+    """The full names of an entity's own tables and of those that all share."""
     own = {name: table(name, entity) for name in ("ledger", "conformed", "identity", "common_model", "change_log")}
-    return own | {"authority": table("migration", "authority"), "salt": table("identity", "salt")}
+    shared = {"authority": "migration", "environment": "migration", "salt": "identity"}
+    return own | {name: table(dataset, name) for name, dataset in shared.items()}
 
 
 def conformed_columns(entity: EntityContract) -> dict[str, str]:

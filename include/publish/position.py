@@ -15,6 +15,7 @@ from include.errors import EpochBroken
 
 POSITIONS_TOPIC = "publisher.positions"
 SLOTS = 64
+_ENVIRONMENT = b"environment"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,17 @@ def positions_of(entity: str, records: Iterable[tuple[bytes, bytes | None]]) -> 
         if owner == entity and value is not None:
             found[int(slot)] = Position(**json.loads(value))
     return found
+
+
+def environment_record(datasets: str) -> tuple[bytes, bytes]:
+    """The record that says to which datasets the topics of this prefix belong."""
+    return _ENVIRONMENT, json.dumps({"datasets": datasets}).encode()
+
+
+def environment_of(records: Iterable[tuple[bytes, bytes | None]]) -> str | None:
+    """What that record says; None without it."""
+    said = [value for key, value in records if key == _ENVIRONMENT and value is not None]
+    return str(json.loads(said[-1])["datasets"]) if said else None
 
 
 def check(

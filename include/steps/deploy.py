@@ -16,8 +16,16 @@ from include.errors import DriftError, Unavailable
 from include.merge.statement import conformed_columns, entity_tables
 from include.names import key_column
 from include.publish.schemas import event_schema, schema_text, subject
-from include.publish.topics import compare, event_topic, positions_topic
+from include.publish.topics import Topic, compare, event_topic, positions_topic
 from include.rendering import column, render, table
+from include.steps.environment import (
+    check_datasets,
+    check_topics,
+    refuse_others_storage,
+    stamp_storage,
+    stamp_topics,
+    topics_are_ours,
+)
 from include.steps.servers import Servers
 
 DATASETS = ("staging", "conformed", "identity", "common_model", "change_log", "ledger", "migration")
@@ -29,11 +37,14 @@ Report = Callable[[str], None]
 def apply_tables(catalogue: Catalogue, servers: Servers, report: Report) -> None:
     """Create what is missing: datasets, tables, columns. Nothing is ever dropped.
 
-    Raises DriftError when a column has another type than its contract says: such a change is a migration.
+    Raises DriftError when a column has another type than its contract says: such a change is a migration;
+    IntegrityError, before anything is made, when bucket or datasets belong to another environment.
     """
     cloud, big_query = servers.cloud, servers.big_query
+    refuse_others_storage(servers)
     for name in DATASETS:
         big_query.create_dataset(cloud.dataset_prefix + name)
+    stamp_storage(catalogue, servers)
     for name in _SHARED_TABLES:
         _apply(
             servers,
@@ -59,29 +70,33 @@ def entity_ddl(catalogue: Catalogue, name_of: Callable[[str, str], str], entity:
 
 def apply_topics(catalogue: Catalogue, servers: Servers, report: Report) -> None:
     """Create the events' topics and `publisher.positions`, or set what differs. Raises IntegrityError for another
-    number of partitions, which is never changed."""
-    wanted = [positions_topic()] + [event_topic(catalogue.entity(e).event.topic) for e in catalogue.entity_names()]
-    for topic in wanted:
-        full_name = servers.kafka_settings.topic(topic.name)
-        partitions = servers.kafka.partitions(full_name)
-        there = servers.kafka.config(full_name) if partitions is not None else {}
-        difference = compare(topic, partitions, there, f"topic {full_name}")
-        if difference.is_new:
-            servers.kafka.create(full_name, topic.partitions, topic.config)
-        elif difference.config:
-            servers.kafka.alter(full_name, difference.config)
-        done = (
-            "created"
-            if difference.is_new
-            else f"set {dict(difference.config)}"
-            if difference.config
-            else "as it must be"
-        )
-        report(f"topic {full_name}: {done}")
+    number of partitions, which is never changed, and for topics of another environment."""
+    check_datasets(servers)
+    topics_are_ours(servers)
+    _apply_topic(positions_topic(), servers, report)
+    stamp_topics(servers)
+    for entity in catalogue.entity_names():
+        _apply_topic(event_topic(catalogue.entity(entity).event.topic), servers, report)
+
+
+def _apply_topic(topic: Topic, servers: Servers, report: Report) -> None:
+    full_name = servers.kafka_settings.topic(topic.name)
+    partitions = servers.kafka.partitions(full_name)
+    there = servers.kafka.config(full_name) if partitions is not None else {}
+    difference = compare(topic, partitions, there, f"topic {full_name}")
+    if difference.is_new:
+        servers.kafka.create(full_name, topic.partitions, topic.config)
+        report(f"topic {full_name}: created")
+        return
+    if difference.config:
+        servers.kafka.alter(full_name, difference.config)
+    report(f"topic {full_name}: {f'set {dict(difference.config)}' if difference.config else 'as it must be'}")
 
 
 def register_schemas(catalogue: Catalogue, servers: Servers, report: Report) -> None:
-    """Register the schema of each entity's events. Raises DeclarationError when one is not compatible."""
+    """Register the schema of each entity's events. Raises DeclarationError when one is not compatible, IntegrityError
+    for topics of another environment."""
+    check_topics(servers)
     for entity in catalogue.entity_names():
         contract = catalogue.entity(entity)
         name = subject(servers.kafka_settings.topic(contract.event.topic))

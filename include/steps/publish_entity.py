@@ -20,6 +20,7 @@ from include.publish.events import Encoder, published_columns
 from include.publish.position import ChangeLogState, Position
 from include.publish.schemas import event_schema, schema_text, subject
 from include.rendering import render
+from include.steps.environment import are_ours
 from include.steps.request import Request
 from include.steps.servers import Servers
 
@@ -37,8 +38,9 @@ def publish_entity(catalogue: Catalogue, servers: Servers, entity: str, request:
 
     Returns the number of events (how many of them are tombstones), of changes without event, and the last change
     number that is on the topic.
-    Raises EpochBroken when change log, topic and positions do not belong together, NotDeployed for a missing topic
-    or schema; Fenced when another publisher took over and did not finish either, Unavailable when there is none.
+    Raises EpochBroken when change log, topic and positions do not belong together, IntegrityError for topics of another
+    environment, NotDeployed for a missing topic or schema; Fenced when another publisher took over and did not finish
+    either, Unavailable when there is none.
     """
     contract = catalogue.entity(entity)
     topic = servers.kafka_settings.topic(contract.event.topic)
@@ -91,7 +93,9 @@ def _progress(servers: Servers, entity: str) -> EntityProgress:
 
 def _positions(servers: Servers, entity: str) -> dict[int, Position]:
     topic = servers.kafka_settings.topic(positions.POSITIONS_TOPIC)
-    return positions.positions_of(entity, servers.kafka.committed_records(topic, timeout=PATIENCE))
+    records = servers.kafka.committed_records(topic, timeout=PATIENCE)
+    are_ours(servers, records)
+    return positions.positions_of(entity, records)
 
 
 def _given_at(catalogue: Catalogue, servers: Servers, entity: str, numbers: Sequence[int]) -> Mapping[int, datetime]:

@@ -37,12 +37,15 @@ class _Work:
 
 
 def check(use_case: str) -> Summary:
-    """The form's values and the declarations; refuses before anything is read."""
+    """The form's values, the declarations, and whether the connections belong together; refuses before anything is
+    read."""
 
     def step(work: _Work) -> Summary:
         from include.steps.check import check_use_case
+        from include.steps.environment import check_environment
 
         check_use_case(work.catalogue, work.use_case)
+        check_environment(work.servers)
         log.info("the declarations fit together, and the form's values are understood: %s", work.request)
         return {
             "use_case": use_case,

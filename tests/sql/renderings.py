@@ -23,7 +23,7 @@ FULL, WINDOW = 7, 8
 def all_renderings(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
     """(file name, SQL) of every statement of `sql/`, with fixed batches."""
     shared = {"tables": entity_tables(CLOUD.table, "customer")}
-    for name in ("authority", "salt"):
+    for name in ("authority", "environment", "salt"):
         yield f"ddl/{name}.sql", render(catalogue.sql / "ledger", f"{name}.sql", **shared)
     for entity in catalogue.entity_names():
         for name, ddl in entity_ddl(catalogue, CLOUD.table, entity).items():

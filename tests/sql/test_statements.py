@@ -30,7 +30,7 @@ def analyser() -> Analyser:
 def test_there_is_a_rendering_of_every_mapping_and_entity() -> None:
     landed = [m for m in CATALOGUE.mapping_names() if isinstance(CATALOGUE.dataset(m.source).capture, Landed)]
     assert len(MERGES) == 3 * len(CATALOGUE.mapping_names()) - len(landed) >= 16
-    assert sum(name.startswith("ddl/") for name in RENDERINGS) == 2 + 5 * len(CATALOGUE.entity_names())
+    assert sum(name.startswith("ddl/") for name in RENDERINGS) == 3 + 5 * len(CATALOGUE.entity_names())
 
 
 @pytest.mark.parametrize("name", sorted(RENDERINGS))

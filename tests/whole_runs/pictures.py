@@ -24,6 +24,9 @@ NOT_COMPARED = {
     "changed_at",
     "merged_at",
     "since",
+    # each world's own
+    "bucket",
+    "topic_prefix",
 }
 OF_THE_LAST_TRY = {"rows_taken", "rows_conformed", "inserted", "updated", "removed", "events", "contested"}
 """Counts of a mapping's last merge: a run that was cut in two counts its second part."""

@@ -1,16 +1,37 @@
-"""A shadow with its own bucket and prefixes reads production's sources and touches nothing of production's."""
+"""A shadow with its own bucket and prefixes reads production's sources and touches nothing of production's; one that
+shares any of the three by mistake is refused before it does."""
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import World
+from include.catalogue import Catalogue
+from include.errors import IntegrityError, NotDeployed
+from include.local.platform import Platform
+from include.publish.position import POSITIONS_TOPIC
+from include.publish.schemas import subject
+from include.steps.deploy import DATASETS, apply_tables, apply_topics, register_schemas
+from include.steps.environment import check_environment
+from include.steps.publish_entity import publish_entity
+from include.steps.request import Request
+from tests.conftest import World, bare_world
 from tests.include.steps.way import Way, make_way
-from tests.whole_runs.pictures import events, tables
+
+TOPIC = "customer.changes.v1"
+STEPS: dict[str, Callable[[Catalogue, World], object]] = {
+    "tables apply": lambda catalogue, world: apply_tables(catalogue, world.servers, print),
+    "topics apply": lambda catalogue, world: apply_topics(catalogue, world.servers, print),
+    "schemas register": lambda catalogue, world: register_schemas(catalogue, world.servers, print),
+    "check": lambda catalogue, world: check_environment(world.servers),
+    "publish": lambda catalogue, world: publish_entity(catalogue, world.servers, "customer", Request()),
+}
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +42,21 @@ def production(new_world: Callable[[str], World], tmp_path_factory: pytest.TempP
     return way
 
 
+@pytest.fixture(scope="module")
+def changed(production: Way, tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
+    """Production's declarations but for what shall be tried: one more column, and a mapping that fills it."""
+    root = Path(tmp_path_factory.mktemp("changed")) / "root"
+    shutil.copytree(production.catalogue.sql.parent, root)
+    folder = root / "sql" / "common_model" / "customer"
+    contract, mapping = folder / "contract.yaml", folder / "from_sse_customer.sql"
+    column = '  nickname: {type: STRING, privacy: personal, describes: "null when unknown"}\n'
+    contract.write_text(contract.read_text(encoding="utf-8") + column, encoding="utf-8")
+    text = mapping.read_text(encoding="utf-8")
+    assert text.count("SELECT\n") == 1
+    mapping.write_text(text.replace("SELECT\n", "SELECT\n  UPPER(Surname) AS nickname,\n"), encoding="utf-8")
+    return Catalogue(root)
+
+
 def _whole_way(way: Way) -> dict[str, Any]:
     way.extract()
     way.load()
@@ -28,19 +64,90 @@ def _whole_way(way: Way) -> dict[str, Any]:
     return way.publish()
 
 
-def _picture(world: World) -> tuple[Any, ...]:
-    objects = [(blob.name, blob.generation) for blob in world.servers.bucket._bucket.list_blobs()]
-    return tables(world), events(world, "customer"), objects
+def _picture(world: World) -> dict[str, Any]:
+    """All that a world has: tables with rows, columns and last change; objects; topics; positions; schemas."""
+    servers, client = world.servers, world.servers.big_query._client
+    tables = {}
+    for dataset in DATASETS:
+        for item in client.list_tables(servers.cloud.dataset_prefix + dataset):
+            table = client.get_table(item.reference)
+            rows = sorted(str(dict(row)) for row in client.list_rows(table))
+            tables[f"{dataset}.{item.table_id}"] = table.modified, [field.name for field in table.schema], rows
+    topics = {}
+    for name in servers.kafka._admin_client().list_topics(timeout=20).topics:
+        if name.startswith(servers.kafka_settings.topic_prefix):
+            topics[name] = servers.kafka.end_offsets(name), servers.kafka.config(name)
+    prefixed = servers.kafka_settings.topic
+    return {
+        "tables": tables,
+        "objects": [(blob.name, blob.generation) for blob in servers.bucket._bucket.list_blobs()],
+        "topics": topics,
+        "positions": servers.kafka.committed_records(prefixed(POSITIONS_TOPIC), timeout=30),
+        "schemas": servers.registry._client.get_versions(subject(prefixed(TOPIC))),
+    }
 
 
-def test_a_shadow_works_and_production_is_as_it_was(production: Way, new_world: Callable[[str], World]) -> None:
+def test_a_changed_use_case_works_in_a_shadow_and_production_is_as_it_was(
+    production: Way, changed: Catalogue, platform: Platform
+) -> None:
     before = _picture(production.world)
-    assert before[0]
-    assert before[2]
-    shadow = Way(new_world("shadow"), production.catalogue)
+    assert all(before.values())
+    shadow = Way(bare_world(platform, "shadow"), changed)
+    for step in ("tables apply", "topics apply", "schemas register", "check"):
+        STEPS[step](changed, shadow.world)
     production.sql("UPDATE dbo.Customer SET Surname = N'Seen by the shadow' WHERE CustomerId = 2")
     assert _whole_way(shadow)["events"] == 3
     assert shadow.names()["2"] == "Seen by the shadow"
     assert _picture(production.world) == before
     told = _whole_way(production)
     assert (told["events"], told["last_change"]) == (1, 4)
+
+
+def _sharing(production: World, own: World, *shared: str) -> World:
+    """A shadow in which these settings are production's by mistake."""
+    environment = dict(own.environment)
+    for connection in ("AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", "AIRFLOW_CONN_KAFKA_DEFAULT"):
+        theirs, ours = json.loads(production.environment[connection]), json.loads(environment[connection])
+        ours["extra"] |= {key: value for key, value in theirs["extra"].items() if key in shared}
+        environment[connection] = json.dumps(ours)
+    return replace(own, environment=environment)
+
+
+@pytest.fixture(scope="module")
+def untouched(production: Way) -> dict[str, Any]:
+    """Production as it is once the shadow has worked: from then on nobody may change it."""
+    return _picture(production.world)
+
+
+@pytest.mark.parametrize(
+    ("shared", "refused_at", "words"),
+    [
+        (["bucket"], "tables apply", r"the bucket production\S+ belongs to the datasets \S+production\d+_\*"),
+        (["dataset_prefix"], "tables apply", r"work with the bucket 'production\S+', not 'mistaken"),
+        (["topic_prefix"], "topics apply", r"the topics production\d+\.\* belong to the datasets \S+production\d+_\*"),
+        (["bucket", "dataset_prefix"], "tables apply", r"work with the topic_prefix 'production\S+', not 'mistaken"),
+    ],
+    ids=["bucket", "datasets", "topics", "all but the topics"],
+)
+def test_a_shadow_that_shares_something_by_mistake_is_refused_before_anything_is_touched(
+    production: Way,
+    untouched: dict[str, Any],
+    changed: Catalogue,
+    platform: Platform,
+    shared: list[str],
+    refused_at: str,
+    words: str,
+) -> None:
+    mistaken = _sharing(production.world, bare_world(platform, "mistaken"), *shared)
+    refused: dict[str, str] = {}
+    for name, step in STEPS.items():
+        try:
+            step(changed, mistaken)
+        except (IntegrityError, NotDeployed) as error:
+            refused[name] = str(error)
+    assert next(iter(refused)) == refused_at
+    assert [name for name in ("topics apply", "schemas register", "publish") if name not in refused] == []
+    assert next(iter(refused.values())).count("Nothing was changed") == 1
+    with pytest.raises(IntegrityError, match=words):
+        STEPS[refused_at](changed, mistaken)
+    assert _picture(production.world) == untouched
