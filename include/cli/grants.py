@@ -7,29 +7,35 @@ from typing import Any
 
 from include.catalogue import Catalogue
 from include.cli.servers import connections
-from include.steps import grants
+from include.steps.grants import Accounts, airflow, google, kafka, sql_server
 
-SYSTEMS = ("sse", "mis", "big_query", "bucket", "kafka")
+SYSTEMS = ("sse", "mis", "big_query", "bucket", "kafka", "airflow")
 
 
 def add(subparsers: Any) -> None:
-    parser = subparsers.add_parser("grants", help="the rights that a system must give us, column by column")
+    parser = subparsers.add_parser("grants", help="the rights that a system must give, column by column")
     parser.add_argument("system", choices=SYSTEMS)
-    parser.add_argument("--to", default="migration", help="our user, service account or principal there (migration)")
-    parser.add_argument("--deployer", default="migration-deployment", help="who deploys topics (migration-deployment)")
+    parser.add_argument("--to", default="migration", help="the account of Airflow's tasks there (migration)")
+    parser.add_argument(
+        "--deployer", default="migration-deployment", help="the deployment's account (migration-deployment)"
+    )
+    parser.add_argument("--analysts", default="analysts", help="the group that reads the common model (analysts)")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    catalogue = Catalogue()
+    catalogue, accounts = Catalogue(), Accounts(args.to, args.deployer, args.analysts)
     match args.system:
+        case "airflow":
+            print(airflow.roles())
+            return 0
         case "big_query":
-            lines = grants.big_query(catalogue, connections().google_cloud(), args.to)
+            lines = google.big_query(catalogue, connections().google_cloud(), accounts)
         case "bucket":
-            lines = grants.bucket(connections().google_cloud(), args.to)
+            lines = google.bucket(connections().google_cloud(), accounts)
         case "kafka":
-            lines = grants.kafka(catalogue, connections().kafka(), args.to, args.deployer)
+            lines = kafka.lines(catalogue, connections().kafka(), accounts)
         case system:
-            lines = grants.sql_server(catalogue, system, args.to)
+            lines = sql_server.lines(catalogue, system, accounts)
     print("\n".join(lines))
     return 0

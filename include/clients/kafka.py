@@ -20,6 +20,8 @@ from confluent_kafka.admin import (
 from include.connections import KafkaSettings
 from include.errors import DataPlatformError, Fenced, ForbiddenError, NotDeployed, Unavailable
 
+GROUP = "publisher"
+"""Required by the client; never joined, and its offsets are never committed."""
 TIMEOUT = 30.0
 TRANSACTION_TIMEOUT_MS = 60_000
 _FORBIDDEN = {
@@ -177,7 +179,7 @@ class Kafka:
         consumer = Consumer(
             {
                 **self._config,
-                "group.id": "publisher",  # required by the client; never joined, offsets are never committed
+                "group.id": GROUP,
                 "isolation.level": isolation,
                 "enable.partition.eof": True,
                 "enable.auto.commit": False,

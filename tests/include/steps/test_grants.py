@@ -3,63 +3,113 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 import sqlglot
 from sqlglot import exp
 
-from include.catalogue import Catalogue
+from include.catalogue import ROOT, Catalogue
 from include.connections import GoogleCloudSettings, KafkaSettings
 from include.contract import Landed
 from include.names import DatasetName
-from include.steps import grants
+from include.steps.grants import Accounts, google, kafka, sql_server
 from tests.sql.test_t_sql import DATASETS, queries
 
 CATALOGUE = Catalogue()
 CLOUD = GoogleCloudSettings("project", "EU", "staged", "shadow_")
+ACCOUNTS = Accounts("us@project", "deployer@project", "analysts@company")
+
+
+def columns(catalogue: Catalogue, name: DatasetName, verb: str) -> set[str]:
+    """The columns of a dataset that are granted or revoked."""
+    lines = list(sql_server.lines(catalogue, name.system, ACCOUNTS))
+    start = lines.index(f"-- {name}")
+    for line in lines[start + 1 : start + 3]:
+        if line.startswith(f"{verb} SELECT"):
+            return set(re.findall(r"\[(\w+)\]", line[line.index("(") : line.index(")")]))
+    return set()
 
 
 @pytest.mark.parametrize("name", DATASETS, ids=str)
 def test_exactly_the_columns_that_are_read_are_granted(name: DatasetName) -> None:
-    lines = list(grants.sql_server(CATALOGUE, name.system, "reader"))
-    (granted,) = (lines[at + 1] for at, line in enumerate(lines) if line == f"-- {name}")
-    columns = set(re.findall(r"\[(\w+)\]", granted[granted.index("(") : granted.index(")")]))
     asked = queries(name)[:-2]  # without those of the catalog
     used = {c.name for q in asked for c in sqlglot.parse_one(q.sql, read="tsql").find_all(exp.Column)}
     position = {CATALOGUE.dataset(name).position_column} - {None}
-    assert columns == used | position
+    assert columns(CATALOGUE, name, "GRANT") == used | position
+
+
+def test_a_claim_more_is_granted_and_one_less_is_taken_back(tmp_path: Path) -> None:
+    for folder in ("sql", "dags"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    name, path = DatasetName("sse", "customer"), tmp_path / "dags" / "customer_base.py"
+    text = path.read_text(encoding="utf-8")
+    assert text.count('"Surname"') == 1
+    assert {"Title", "Phone"} <= columns(CATALOGUE, name, "REVOKE")
+    path.write_text(text.replace('"Surname"', '"Title"'), encoding="utf-8")
+    changed = Catalogue(tmp_path)
+    assert columns(changed, name, "GRANT") == columns(CATALOGUE, name, "GRANT") - {"Surname"} | {"Title"}
+    assert columns(changed, name, "REVOKE") == columns(CATALOGUE, name, "REVOKE") - {"Title"} | {"Surname"}
 
 
 def test_each_statement_is_in_the_database_of_its_table() -> None:
-    lines = list(grants.sql_server(CATALOGUE, "sse", "reader"))
+    lines = list(sql_server.lines(CATALOGUE, "sse", ACCOUNTS))
     at = {line: index for index, line in enumerate(lines)}
     assert at["USE [Billing];"] < at["-- sse/account"] < at["USE [CRM];"] < at["-- sse/customer"]
 
 
 def test_nothing_may_write_at_a_source() -> None:
     for system in ("sse", "mis"):
-        verbs = {line.split()[1] for line in grants.sql_server(CATALOGUE, system, "r") if line.startswith("GRANT")}
-        assert verbs == {"SELECT", "VIEW"}
+        lines = sql_server.lines(CATALOGUE, system, ACCOUNTS)
+        assert {line.split()[1] for line in lines if line.startswith("GRANT")} == {"SELECT", "VIEW"}
 
 
-def test_landing_tables_are_read_one_by_one_and_our_datasets_written() -> None:
-    text = "\n".join(grants.big_query(CATALOGUE, CLOUD, "us@project"))
+def test_landing_tables_are_read_one_by_one() -> None:
+    text = "\n".join(google.big_query(CATALOGUE, CLOUD, ACCOUNTS))
     landing = [n for n in CATALOGUE.dataset_names() if isinstance(CATALOGUE.dataset(n).capture, Landed)]
+    assert landing
     for name in landing:
         assert f"dataViewer` ON TABLE `project.{CATALOGUE.dataset(name).table}`" in text
-    assert "ON SCHEMA `project.shadow_common_model`" in text
     assert "ON SCHEMA `project.platform_landing`" not in text
 
 
-def test_only_parts_may_be_deleted() -> None:
-    deleting = [line for line in grants.bucket(CLOUD, "us@project") if "objectUser" in line or "Admin" in line]
-    assert len(deleting) == 1
-    assert "extract('/parts/{part}') != ''" in deleting[0]
+def test_people_read_the_common_model_and_nothing_else_of_ours() -> None:
+    lines = [line for line in google.big_query(CATALOGUE, CLOUD, ACCOUNTS) if "group:" in line]
+    assert [line for line in lines if line.startswith("GRANT")] == [
+        'GRANT `roles/bigquery.dataViewer` ON SCHEMA `project.shadow_common_model` TO "group:analysts@company";'
+    ]
+    assert [line for line in lines if not line.startswith("GRANT") and "roles/bigquery.jobUser" not in line] == []
+    assert not [line for line in google.bucket(CLOUD, ACCOUNTS) if "group:" in line]
 
 
-def test_a_publisher_never_makes_a_topic() -> None:
-    lines = list(grants.kafka(CATALOGUE, KafkaSettings({}, "shadow."), "publisher", "deployer"))
+def test_nobody_who_runs_may_change_the_salt_or_drop_a_table_that_is_kept() -> None:
+    lines = [line for line in google.big_query(CATALOGUE, CLOUD, ACCOUNTS) if line.startswith("GRANT")]
+    (salt,) = (line for line in lines if "shadow_identity.salt" in line)
+    assert "dataViewer" in salt
+    assert not [line for line in lines if "SCHEMA `project.shadow_identity`" in line]
+    editing = [line for line in lines if "dataViewer" not in line and google.ROWS_ROLE not in line]
+    assert editing == [
+        'GRANT `roles/bigquery.dataEditor` ON SCHEMA `project.shadow_staging` TO "serviceAccount:us@project";'
+    ]
+    assert not [permission for permission in google.ROWS_PERMISSIONS if re.search("delete|create|update$", permission)]
+
+
+def test_only_parts_may_be_deleted_or_replaced() -> None:
+    lines = [line for line in google.bucket(CLOUD, ACCOUNTS) if "add-iam-policy-binding" in line]
+    harmless = ("objectCreator", "objectViewer", "legacyBucketReader")  # none of them deletes, and who cannot, replaces
+    (deleting,) = (line for line in lines if not any(role in line for role in harmless))
+    assert f"roles/{google.PARTS_ROLE} " in deleting
+    assert "extract('/parts/{part}') != ''" in deleting
+
+
+def test_a_publisher_never_makes_a_topic_and_a_consumer_never_writes() -> None:
+    lines = list(kafka.lines(CATALOGUE, KafkaSettings({}, "shadow."), Accounts("publisher", "deployer", "")))
     ours = [line for line in lines if "User:publisher" in line]
+    assert ours
     assert not [line for line in ours if "Create" in line or "Alter" in line]
-    assert [line for line in ours if "--topic shadow.publisher.positions" in line]
-    assert [line for line in ours if "--transactional-id shadow.customer/" in line]
+    consumers = {name for entity in CATALOGUE.entity_names() for name in CATALOGUE.entity(entity).consumers}
+    assert len(consumers) >= 3
+    for consumer in consumers:
+        theirs = [line for line in lines if f"User:{consumer} " in line]
+        assert {word for line in theirs for word in re.findall(r"--operation (\w+)", line)} == {"Read"}
