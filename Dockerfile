@@ -19,5 +19,6 @@ COPY --chown=airflow:0 sql /opt/airflow/sql
 # `include` and `orchestration` are imported from here in every component, whatever its working directory.
 ENV PYTHONPATH=/opt/airflow:/opt/airflow/plugins \
     AIRFLOW__CORE__DAG_DISCOVERY_SAFE_MODE=False \
+    AIRFLOW__CORE__AUTH_MANAGER=airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager \
     AIRFLOW__CORE__LOAD_EXAMPLES=False \
     AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL=1
