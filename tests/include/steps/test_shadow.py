@@ -4,7 +4,6 @@ shares any of the three by mistake is refused before it does."""
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from include.steps.environment import check_environment
 from include.steps.publish_entity import publish_entity
 from include.steps.request import Request
 from tests.conftest import World, bare_world
-from tests.include.steps.way import Way, make_way
+from tests.include.steps.way import Way, make_way, widened
 
 TOPIC = "customer.changes.v1"
 STEPS: dict[str, Callable[[Catalogue, World], object]] = {
@@ -44,17 +43,8 @@ def production(new_world: Callable[[str], World], tmp_path_factory: pytest.TempP
 
 @pytest.fixture(scope="module")
 def changed(production: Way, tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
-    """Production's declarations but for what shall be tried: one more column, and a mapping that fills it."""
-    root = Path(tmp_path_factory.mktemp("changed")) / "root"
-    shutil.copytree(production.catalogue.sql.parent, root)
-    folder = root / "sql" / "common_model" / "customer"
-    contract, mapping = folder / "contract.yaml", folder / "from_sse_customer.sql"
-    column = '  nickname: {type: STRING, privacy: personal, describes: "null when unknown"}\n'
-    contract.write_text(contract.read_text(encoding="utf-8") + column, encoding="utf-8")
-    text = mapping.read_text(encoding="utf-8")
-    assert text.count("SELECT\n") == 1
-    mapping.write_text(text.replace("SELECT\n", "SELECT\n  UPPER(Surname) AS nickname,\n"), encoding="utf-8")
-    return Catalogue(root)
+    """Production's declarations but for what shall be tried."""
+    return widened(production.catalogue, Path(tmp_path_factory.mktemp("changed")) / "root")
 
 
 def _whole_way(way: Way) -> dict[str, Any]:

@@ -119,3 +119,16 @@ def make_way(world: World, root: Path) -> Way:
         session.execute(f"ALTER DATABASE {DATABASE} SET ALLOW_SNAPSHOT_ISOLATION ON")
     world.servers.big_query.create_dataset(LANDING)
     return Way(world, Catalogue(root))
+
+
+def widened(catalogue: Catalogue, root: Path) -> Catalogue:
+    """The same declarations in another folder, with one more column of the customer and a mapping that fills it."""
+    shutil.copytree(catalogue.sql.parent, root)
+    folder = root / "sql" / "common_model" / "customer"
+    contract, mapping = folder / "contract.yaml", folder / "from_sse_customer.sql"
+    column = '  nickname: {type: STRING, privacy: personal, describes: "null when unknown"}\n'
+    contract.write_text(contract.read_text(encoding="utf-8") + column, encoding="utf-8")
+    text = mapping.read_text(encoding="utf-8")
+    assert text.count("SELECT\n") == 1
+    mapping.write_text(text.replace("SELECT\n", "SELECT\n  UPPER(Surname) AS nickname,\n"), encoding="utf-8")
+    return Catalogue(root)
