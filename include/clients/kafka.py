@@ -148,6 +148,18 @@ class Kafka:
                         yield message
 
     # -- writing
+    def send(self, topic: str, key: bytes, value: bytes) -> None:
+        """One record outside of any transaction; it is there when this returns."""
+        failed: list[KafkaError] = []
+        with self._translated(topic):
+            producer = Producer({**self._config, "acks": "all", "enable.idempotence": True})
+            producer.produce(topic, value, key, on_delivery=lambda error, _: failed.append(error) if error else None)
+            waiting = producer.flush(TIMEOUT)
+            if failed:
+                raise KafkaException(failed[0])
+        if waiting:
+            raise self._silent(topic)
+
     @contextmanager
     def transactions(self, transactional_id: str) -> Iterator[TransactionalProducer]:
         """A producer whose transactions no other of the same id can interleave: an older one is fenced now."""
@@ -217,7 +229,7 @@ class Kafka:
 
     def _silent(self, topic: str) -> Unavailable:
         return Unavailable(
-            f"nothing more of {topic} came for {TIMEOUT:.0f} s",
+            f"the brokers of {topic} were silent for {TIMEOUT:.0f} s",
             where=self._where,
             remedy="tried again by itself; if it lasts, ask whether the brokers are up",
         )

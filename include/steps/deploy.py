@@ -72,9 +72,10 @@ def apply_topics(catalogue: Catalogue, servers: Servers, report: Report) -> None
     """Create the events' topics and `publisher.positions`, or set what differs. Raises IntegrityError for another
     number of partitions, which is never changed, and for topics of another environment."""
     check_datasets(servers)
-    topics_are_ours(servers)
+    is_stamped = topics_are_ours(servers)
     _apply_topic(positions_topic(), servers, report)
-    stamp_topics(servers)
+    if not is_stamped:
+        stamp_topics(servers)
     for entity in catalogue.entity_names():
         _apply_topic(event_topic(catalogue.entity(entity).event.topic), servers, report)
 

@@ -18,8 +18,6 @@ from include.rendering import render, table
 from include.steps.servers import Servers
 
 OBJECT = "environment.json"
-TRANSACTIONS = "environment"
-"""The transactional id under which the topics are stamped, without its prefix."""
 _PATIENCE = 30.0
 """Seconds to wait for a publisher's open transaction to end."""
 
@@ -97,13 +95,9 @@ def check_topics(servers: Servers) -> None:
 
 
 def stamp_topics(servers: Servers) -> None:
-    """Say in the positions' topic, which must exist, to which datasets the topics belong."""
-    if topics_are_ours(servers):
-        return
+    """Say in the positions' topic, which must exist, to which datasets the topics belong. Said twice it is the same."""
     key, value = environment_record(datasets_of(servers.cloud))
-    prefixed = servers.kafka_settings.topic
-    with servers.kafka.transactions(prefixed(TRANSACTIONS)) as producer, producer.transaction():
-        producer.send(prefixed(POSITIONS_TOPIC), key, value)
+    servers.kafka.send(servers.kafka_settings.topic(POSITIONS_TOPIC), key, value)
 
 
 def datasets_of(cloud: GoogleCloudSettings) -> str:

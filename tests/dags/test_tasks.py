@@ -7,8 +7,13 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.errors import SourceRefused, Unavailable
+from include.catalogue import Catalogue
+from include.errors import NotDeployed, SourceRefused, Unavailable
+from include.local.platform import Platform
+from include.run import Run
+from include.steps.request import Request
 from orchestration import tasks
+from tests.conftest import bare_world
 
 
 @pytest.fixture(autouse=True)
@@ -50,3 +55,15 @@ def test_our_own_error_goes_out_without_its_cause() -> None:
 def test_a_skip_stays_a_skip() -> None:
     with pytest.raises(AirflowSkipException):
         tasks._guarded("x", _raising(AirflowSkipException("only others")))
+
+
+def test_the_first_task_refuses_connections_that_do_not_belong_together(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each case of that is in tests/include/steps/test_shadow.py; here nothing is deployed at all."""
+    catalogue, servers = Catalogue(), bare_world(platform, "first").servers
+    case = catalogue.use_case("customer_base")
+    work = tasks._Work(catalogue, servers, Run.begin(case.name, "a_run", 1), case, Request())
+    monkeypatch.setattr(tasks, "_work", lambda use_case: work)
+    with pytest.raises(NotDeployed, match="tables apply"):
+        tasks.check(case.name)

@@ -8,7 +8,6 @@ from include.catalogue import Catalogue
 from include.clients.kafka import GROUP
 from include.connections import KafkaSettings
 from include.publish.position import POSITIONS_TOPIC
-from include.steps.environment import TRANSACTIONS
 from include.steps.grants import Accounts
 
 _ACLS = "kafka-acls --bootstrap-server <bootstrap> --command-config <admin.properties> --add"
@@ -26,7 +25,6 @@ def lines(catalogue: Catalogue, settings: KafkaSettings, accounts: Accounts) -> 
     for topic in [positions, *(topics[entity] for entity in published)]:
         yield _acl(accounts.runner, ["Read", "Write"], f"--topic {topic}")
     yield _acl(accounts.deployer, ["Create", "Read", "Write", "AlterConfigs"], f"--topic {positions}")
-    yield _acl(accounts.deployer, ["Write"], f"--transactional-id {settings.topic(TRANSACTIONS)}")
     for topic in topics.values():
         yield _acl(accounts.deployer, ["Create", "Describe", "AlterConfigs"], f"--topic {topic}")
     for reader in (accounts.runner, accounts.deployer):  # librdkafka looks for its coordinator, though nobody joins it
