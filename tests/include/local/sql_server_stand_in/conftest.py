@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import mssql_python
 import pytest
+
+from tests.include.local.sql_server_stand_in.asking import Asking
 
 ROOT = Path(__file__).parents[4]
 UNTIL_INPUT_ENDS = """
@@ -82,3 +84,37 @@ def connect() -> Any:
         return mssql_python.connect(";".join(f"{key}={value}" for key, value in words.items()), autocommit=autocommit)
 
     return log_in
+
+
+@pytest.fixture(scope="session")
+def server(start: Any) -> StandIn:
+    """Shared by the files that need none of their own: each has its own database."""
+    return start()
+
+
+@pytest.fixture(scope="module")
+def database(server: StandIn, connect: Any, request: pytest.FixtureRequest) -> str:
+    """A new one, named after the file of tests; snapshots are allowed."""
+    name = request.module.__name__.rpartition(".")[2]
+    with connect(server) as connection:
+        connection.cursor().execute(f"CREATE DATABASE {name}; ALTER DATABASE {name} SET ALLOW_SNAPSHOT_ISOLATION ON")
+    return name
+
+
+@pytest.fixture
+def asking(server: StandIn, connect: Any, database: str) -> Iterator[Callable[..., Asking]]:
+    """Opens connections to the file's database; they are closed after the test."""
+    opened: list[Asking] = []
+
+    def open_one(db: str = database, **options: Any) -> Asking:
+        opened.append(Asking(connect(server, db, **options)))
+        return opened[-1]
+
+    yield open_one
+    for each in opened:
+        each.connection.close()
+
+
+@pytest.fixture
+def client(asking: Callable[..., Asking]) -> Asking:
+    return asking()

@@ -1,114 +1,202 @@
-"""Every type, edge values: written as literals and as parameters, read row by row and as Arrow."""
-import datetime as dt, decimal, uuid
+"""Every type at the edges of what it holds: written as literals and as parameters, read row by row and as Arrow."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
 import pytest
-import mssql_python
-D = decimal.Decimal
 
-COLS = """id int NOT NULL PRIMARY KEY, c_int int NULL, c_bigint bigint NULL, c_smallint smallint NULL, c_tinyint tinyint NULL, c_dec decimal(18,4) NULL, c_dec38 decimal(38,10) NULL, c_num numeric(9,2) NULL, c_money money NULL, c_smallmoney smallmoney NULL,
-  c_bit bit NULL, c_float float NULL, c_real real NULL, c_date date NULL, c_time time(7) NULL, c_time3 time(3) NULL, c_datetime datetime NULL, c_smalldatetime smalldatetime NULL, c_datetime2 datetime2(7) NULL, c_datetime2_3 datetime2(3) NULL, c_dto datetimeoffset(7) NULL,
-  c_char char(10) NULL, c_varchar varchar(100) NULL, c_varcharmax varchar(max) NULL, c_nchar nchar(10) NULL, c_nvarchar nvarchar(100) NULL, c_nvarcharmax nvarchar(max) NULL, c_binary binary(8) NULL, c_varbinary varbinary(100) NULL, c_varbinarymax varbinary(max) NULL, c_uuid uniqueidentifier NULL, c_xml xml NULL, c_rv rowversion"""
-NAMES = [c.split()[0] for c in COLS.replace("\n", " ").replace("(18,4)", "").replace("(38,10)", "").replace("(9,2)", "").split(",")][:-1]
-LIT = {1: "1, 2147483647, 9223372036854775807, -32768, 255, 99999999999999.9999, 1234567890123456789012345678.0123456789, -1234567.89, 922337203685477.5807, 214748.3647, 1, 3.141592653589793, 1.5, '2024-02-29','23:59:59.1234567','23:59:59.123','2024-02-29T12:34:56.998','2024-02-29T12:34:31','2024-02-29T12:34:56.1234567','2024-02-29T12:34:56.1234567','2024-02-29T12:34:56.1234567+05:30', 'abc','caf'+char(233),'long varchar',N'nch',N'żółć 漢字 😀𝒳 end',N'max 😀',0x0102030405060708,0xDEADBEEF,0x00FF00FF,'6F9619FF-8B86-D011-B42D-00C04FC964FF','<a b=\"1\">x</a>'",
-       3: "3, -2147483648, -9223372036854775808, 32767, 0, -0.0001, -0.0000000001, 0, -922337203685477.5808, -214748.3648, 0, -1e308, -1.5, '0001-01-01','00:00:00','00:00:00','1753-01-01','1900-01-01','0001-01-01','9999-12-31T23:59:59.999','0001-01-01T00:00:00+00:00','','','',N'',N'',N'',0x00,0x,0x,'00000000-0000-0000-0000-000000000000','<r/>'"}
-WANT = {1: [1, 2147483647, 9223372036854775807, -32768, 255, D("99999999999999.9999"), D("1234567890123456789012345678.0123456789"), D("-1234567.89"), D("922337203685477.5807"), D("214748.3647"), True, 3.141592653589793, 1.5, dt.date(2024, 2, 29), dt.time(23, 59, 59, 123456), dt.time(23, 59, 59, 123000),
-            dt.datetime(2024, 2, 29, 12, 34, 56, 997000), dt.datetime(2024, 2, 29, 12, 35), dt.datetime(2024, 2, 29, 12, 34, 56, 123456), dt.datetime(2024, 2, 29, 12, 34, 56, 123000), dt.datetime(2024, 2, 29, 12, 34, 56, 123456, dt.timezone(dt.timedelta(minutes=330))),
-            "abc       ", "café", "long varchar", "nch       ", "żółć 漢字 😀𝒳 end", "max 😀", bytes.fromhex("0102030405060708"), bytes.fromhex("DEADBEEF"), bytes.fromhex("00FF00FF"), uuid.UUID("6F9619FF-8B86-D011-B42D-00C04FC964FF"), '<a b="1">x</a>'],
-        3: [3, -2147483648, -9223372036854775808, 32767, 0, D("-0.0001"), D("-0.0000000001"), D("0.00"), D("-922337203685477.5808"), D("-214748.3648"), False, -1e308, -1.5, dt.date(1, 1, 1), dt.time(0), dt.time(0), dt.datetime(1753, 1, 1), dt.datetime(1900, 1, 1), dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31, 23, 59, 59, 999000), dt.datetime(1, 1, 1, tzinfo=dt.timezone.utc),
-            " " * 10, "", "", " " * 10, "", "", bytes(8), b"", b"", uuid.UUID(int=0), "<r/>"]}
+from tests.include.local.sql_server_stand_in.asking import Asking
 
 
-@pytest.fixture(scope="module")
-def server(connect, start):
-    s = start()
-    c = connect(s)
-    c.cursor().execute("CREATE DATABASE lab")
-    cur = c.cursor()
-    cur.execute(f"USE lab; CREATE TABLE dbo.alltypes ({COLS})")
-    for i in (1, 3):
-        cur.execute(f"INSERT INTO dbo.alltypes ({','.join(NAMES)}) VALUES ({LIT[i]})")
-    cur.execute("INSERT INTO dbo.alltypes (id) VALUES (2)")
-    c.close()
-    yield s
-    s.stop()
+@dataclass(frozen=True)
+class Kind:
+    """A column's type; what is written and what must be read, at both ends."""
+
+    name: str
+    declared: str
+    high: tuple[str, Any]
+    low: tuple[str, Any]
+    arrow: str = ""
 
 
-@pytest.mark.parametrize("i,name", list(enumerate(NAMES)))
-def test_literals_row_by_row(server, i, name, connect):
-    c = connect(server, "lab")
-    cur = c.cursor()
-    for row in (1, 3):
-        cur.execute(f"SELECT {name} FROM dbo.alltypes WHERE id = {row}")
-        assert cur.fetchone()[0] == WANT[row][i]
-    if name != "id":
-        cur.execute(f"SELECT {name} FROM dbo.alltypes WHERE id = 2")
-        assert cur.fetchone()[0] is None
-    c.close()
+KINDS = (
+    Kind("c_int", "int", ("2147483647", 2147483647), ("-2147483648", -2147483648)),
+    Kind("c_bigint", "bigint", ("9223372036854775807", 2**63 - 1), ("-9223372036854775808", -(2**63))),
+    Kind("c_smallint", "smallint", ("-32768", -32768), ("32767", 32767)),
+    Kind("c_tinyint", "tinyint", ("255", 255), ("0", 0), "uint8"),
+    Kind(
+        *("c_dec", "decimal(18,4)", ("99999999999999.9999", Decimal("99999999999999.9999"))),
+        *(("-0.0001", Decimal("-0.0001")), "decimal128(18, 4)"),
+    ),
+    Kind(
+        *("c_dec38", "decimal(38,10)"),
+        ("1234567890123456789012345678.0123456789", Decimal("1234567890123456789012345678.0123456789")),
+        *(("-0.0000000001", Decimal("-0.0000000001")), "decimal128(38, 10)"),
+    ),
+    Kind("c_num", "numeric(9,2)", ("-1234567.89", Decimal("-1234567.89")), ("0", Decimal("0.00"))),
+    Kind(
+        *("c_money", "money", ("922337203685477.5807", Decimal("922337203685477.5807"))),
+        *(("-922337203685477.5808", Decimal("-922337203685477.5808")), "decimal128(19, 4)"),
+    ),
+    Kind(
+        "c_smallmoney", "smallmoney", ("214748.3647", Decimal("214748.3647")), ("-214748.3648", Decimal("-214748.3648"))
+    ),
+    Kind("c_bit", "bit", ("1", True), ("0", False), "bool"),
+    Kind("c_float", "float", ("3.141592653589793", 3.141592653589793), ("-1e308", -1e308)),
+    Kind("c_real", "real", ("1.5", 1.5), ("-1.5", -1.5), "float|double"),
+    Kind("c_date", "date", ("'2024-02-29'", dt.date(2024, 2, 29)), ("'00010101'", dt.date(1, 1, 1))),
+    Kind("c_time", "time(7)", ("'23:59:59.1234567'", dt.time(23, 59, 59, 123456)), ("'00:00:00'", dt.time(0))),
+    Kind("c_time3", "time(3)", ("'23:59:59.1234'", dt.time(23, 59, 59, 123000)), ("'00:00:00'", dt.time(0))),
+    Kind(
+        *("c_datetime", "datetime", ("'2024-02-29T12:34:56.998'", dt.datetime(2024, 2, 29, 12, 34, 56, 997000))),
+        ("'1753-01-01'", dt.datetime(1753, 1, 1)),
+    ),
+    Kind(
+        *("c_smalldatetime", "smalldatetime", ("'2024-02-29T12:34:31'", dt.datetime(2024, 2, 29, 12, 35))),
+        ("'1900-01-01'", dt.datetime(1900, 1, 1)),
+    ),
+    Kind(
+        *("c_datetime2", "datetime2(7)"),
+        ("'2024-02-29T12:34:56.1234567'", dt.datetime(2024, 2, 29, 12, 34, 56, 123456)),
+        *(("'0001-01-01'", dt.datetime(1, 1, 1)), "timestamp[us]"),
+    ),
+    Kind(
+        *("c_datetime2_3", "datetime2(3)"),
+        ("'2024-02-29T12:34:56.1234567'", dt.datetime(2024, 2, 29, 12, 34, 56, 123000)),
+        ("'9999-12-31T23:59:59.999'", dt.datetime(9999, 12, 31, 23, 59, 59, 999000)),
+    ),
+    Kind(
+        *("c_dto", "datetimeoffset(7)"),
+        (
+            "'2024-02-29T12:34:56.1234567+05:30'",
+            dt.datetime(2024, 2, 29, 12, 34, 56, 123456, dt.timezone(dt.timedelta(minutes=330))),
+        ),
+        *(("'0001-01-01T00:00:00+00:00'", dt.datetime(1, 1, 1, tzinfo=dt.UTC)), "timestamp[us, tz=+00:00]"),
+    ),
+    Kind("c_char", "char(10)", ("'abc'", "abc       "), ("''", " " * 10)),
+    Kind("c_varchar", "varchar(100)", ("'café'", "café"), ("''", "")),
+    Kind("c_varcharmax", "varchar(max)", ("'long varchar'", "long varchar"), ("''", "")),
+    Kind("c_nchar", "nchar(10)", ("N'nch'", "nch       "), ("N''", " " * 10)),
+    Kind("c_nvarchar", "nvarchar(100)", ("N'żółć 漢字 😀𝒳 end'", "żółć 漢字 😀𝒳 end"), ("N''", "")),
+    Kind("c_nvarcharmax", "nvarchar(max)", ("N'max 😀'", "max 😀"), ("N''", "")),
+    Kind("c_binary", "binary(8)", ("0x0102030405060708", bytes(range(1, 9))), ("0x00", bytes(8))),
+    Kind("c_varbinary", "varbinary(100)", ("0xDEADBEEF", bytes.fromhex("DEADBEEF")), ("0x", b"")),
+    Kind("c_varbinarymax", "varbinary(max)", ("0x00FF00FF", bytes.fromhex("00FF00FF")), ("0x", b"")),
+    Kind(
+        *("c_uuid", "uniqueidentifier"),
+        ("'6F9619FF-8B86-D011-B42D-00C04FC964FF'", uuid.UUID("6F9619FF-8B86-D011-B42D-00C04FC964FF")),
+        *(("'00000000-0000-0000-0000-000000000000'", uuid.UUID(int=0)), "string|large_string"),
+    ),
+    Kind("c_xml", "xml", ("'<a b=\"1\">x</a>'", '<a b="1">x</a>'), ("'<r/>'", "<r/>"), "string|large_string"),
+)
+COLUMNS = ", ".join(f"{kind.name} {kind.declared} NULL" for kind in KINDS)
+NAMES = ", ".join(kind.name for kind in KINDS)
+HIGH, LOW, EMPTY = 1, 2, 3
 
 
-ARROW = {"c_dec": "decimal128(18, 4)", "c_dec38": "decimal128(38, 10)", "c_money": "decimal128(19, 4)", "c_datetime2": "timestamp[us]", "c_dto": "timestamp[us, tz=+00:00]", "c_uuid": "string|large_string", "c_rv": "binary|large_binary", "c_xml": "string|large_string", "c_bit": "bool", "c_tinyint": "uint8", "c_real": "float|double"}
+def _made(connect: Any, server: Any, database: str, table: str) -> Asking:
+    client = Asking(connect(server, database))
+    client.run(f"CREATE TABLE dbo.{table} (id int NOT NULL PRIMARY KEY, {COLUMNS}, c_rv rowversion)")
+    return client
 
 
-def test_arrow(server, connect):
-    c = connect(server, "lab")
-    cur = c.cursor()
-    cur.execute("SELECT * FROM dbo.alltypes ORDER BY id")
-    t = cur.arrow()
-    print(t.schema)
-    for name, types in ARROW.items():
-        assert str(t.schema.field(name).type) in types.split("|"), (name, t.schema.field(name).type)
-    for i, name in enumerate(NAMES):
-        column = t.column(name)
-        got = (column.cast("time64[us]", safe=False) if str(column.type) == "time64[ns]" else column).to_pylist()
-        for k, row in ((0, 1), (2, 3)):
-            want = WANT[row][i]
-            want = str(want).upper() if isinstance(want, uuid.UUID) else want
-            assert got[k] == want, name
-        assert name == "id" or got[1] is None
-    c.close()
+@pytest.fixture(scope="module", autouse=True)
+def _all_types(server: Any, connect: Any, database: str) -> None:
+    client = _made(connect, server, database, "alltypes")
+    for row, values in ((HIGH, [kind.high[0] for kind in KINDS]), (LOW, [kind.low[0] for kind in KINDS])):
+        client.run(f"INSERT INTO dbo.alltypes (id, {NAMES}) VALUES ({row}, {', '.join(values)})")
+    client.run(f"INSERT INTO dbo.alltypes (id) VALUES ({EMPTY})")
+    client.connection.close()
 
 
-def test_parameters(server, connect):
-    c = connect(server, "lab")
-    cur = c.cursor()
-    cur.execute(f"CREATE TABLE dbo.byparam ({COLS})")
-    low = [v if not isinstance(v, dt.date) or v.year >= 1753 else v.replace(year=1753) for v in WANT[3]]  # the driver refuses earlier dates as parameters
-    for row in (WANT[1], low):
-        cur.execute(f"INSERT INTO dbo.byparam ({','.join(NAMES)}) VALUES ({','.join('?' * len(NAMES))})", row)
-    cur.execute(f"INSERT INTO dbo.byparam ({','.join(NAMES)}) VALUES ({','.join('?' * len(NAMES))})", [2] + [None] * (len(NAMES) - 1))
-    cur.execute(f"SELECT {','.join(NAMES)} FROM dbo.byparam ORDER BY id")
-    got = {r[0]: list(r) for r in cur.fetchall()}
-    assert got[1] == WANT[1] and got[3] == low and got[2] == [2] + [None] * (len(NAMES) - 1)
-    c.close()
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.declared)
+def test_a_literal_is_read_as_it_was_written(client: Asking, kind: Kind) -> None:
+    values = client.column(f"SELECT {kind.name} FROM dbo.alltypes ORDER BY id")
+    assert values == [kind.high[1], kind.low[1], None]
+    assert [type(value) for value in values[:2]] == [type(kind.high[1]), type(kind.low[1])]
 
 
-def test_executemany(server, connect):
-    c = connect(server, "lab")
-    cur = c.cursor()
-    cur.execute("CREATE TABLE dbo.many (id int PRIMARY KEY, n nvarchar(50), d decimal(18,4), t datetime2(7))")
-    cur.executemany("INSERT INTO dbo.many VALUES (?,?,?,?)", [(i, f"név {i}", D(i) / 4, dt.datetime(2024, 1, 1, 0, 0, i % 60, i)) for i in range(200)])
-    cur.execute("SELECT COUNT(*), MIN(n), MAX(d), MAX(t) FROM dbo.many")
-    assert tuple(cur.fetchone()) == (200, "név 0", D("49.75"), dt.datetime(2024, 1, 1, 0, 0, 59, 179))
-    c.close()
+def test_many_rows_of_literals_are_read_as_few_are(client: Asking, server: Any, connect: Any, database: str) -> None:
+    """They take another way in: as columns of Arrow."""
+    many = _made(connect, server, database, "manyrows")
+    kinds = [kind for kind in KINDS if not kind.high[0].startswith("0x") and kind.name != "c_dto"]
+    names = ", ".join(kind.name for kind in kinds)
+    high, low = (", ".join(values) for values in zip(*((kind.high[0], kind.low[0]) for kind in kinds), strict=True))
+    nothing = ", ".join("NULL" for _ in kinds)
+    rows = (f"({row}, {(high, low, nothing)[row % 3]})" for row in range(30))
+    many.run(f"INSERT INTO dbo.manyrows (id, {names}) VALUES {', '.join(rows)}")
+    expected = client.rows(f"SELECT {names} FROM dbo.alltypes ORDER BY id")
+    for row in range(30):
+        assert many.rows(f"SELECT {names} FROM dbo.manyrows WHERE id = {row}") == [expected[row % 3]]
+    many.connection.close()
 
 
-def test_hundred_nanoseconds_kept(server, connect):
-    c = connect(server, "lab")
-    cur = c.cursor()
-    cur.execute("SELECT CONVERT(varchar(33), c_datetime2, 126), CONVERT(varchar(40), c_dto, 126), CONVERT(varchar(40), c_dto, 127), CONVERT(varchar(20), c_rv, 1), CAST(c_rv AS bigint), CONVERT(varchar(33), c_datetime, 121), CONVERT(char(8), c_date, 112) FROM dbo.alltypes WHERE id = 1")
-    assert tuple(cur.fetchone()) == ("2024-02-29T12:34:56.1234567", "2024-02-29T12:34:56.1234567+05:30", "2024-02-29T07:04:56.1234567Z", "0x00000000000007D1", 2001, "2024-02-29 12:34:56.997", "20240229")
-    for low, n in (("2024-02-29T12:34:56.1234567", 0), ("2024-02-29T12:34:56.1234566", 1)):
-        cur.execute("SELECT COUNT(*) FROM dbo.alltypes WHERE c_datetime2 > CAST(? AS datetime2(7))", (low,))
-        assert cur.fetchone()[0] == n
-        cur.execute(f"SELECT COUNT(*) FROM dbo.alltypes WHERE c_datetime2 > '{low}'")
-        assert cur.fetchone()[0] == n
-    cur.execute("SELECT COUNT(*) FROM dbo.alltypes WHERE c_dto = '2024-02-29T07:04:56.1234567+00:00'")
-    assert cur.fetchone()[0] == 1
-    c.close()
+def test_arrow_has_the_types_and_values_of_the_columns(client: Asking) -> None:
+    client.run("SELECT * FROM dbo.alltypes ORDER BY id")
+    table = client.cursor.arrow()
+    assert str(table.schema.field("c_rv").type) in ("binary", "large_binary")
+    for kind in KINDS:
+        column = table.column(kind.name)
+        assert not kind.arrow or str(column.type) in kind.arrow.split("|"), kind.name
+        if str(column.type) == "time64[ns]":
+            column = column.cast("time64[us]", safe=False)
+        wanted = [kind.high[1], kind.low[1], None]
+        assert column.to_pylist() == [str(v).upper() if isinstance(v, uuid.UUID) else v for v in wanted], kind.name
 
 
-def test_collation(server, connect):
-    c = connect(server, "lab")
-    cur = c.cursor()
-    cur.execute("SELECT COUNT(*) FROM dbo.alltypes WHERE c_varchar = 'CAFÉ'")
-    assert cur.fetchone()[0] == 1
-    c.close()
+def test_a_parameter_is_read_as_it_was_given(connect: Any, server: Any, database: str) -> None:
+    client = _made(connect, server, database, "byparameter")
+    rows = {HIGH: [kind.high[1] for kind in KINDS], LOW: [_sendable(kind.low[1]) for kind in KINDS]}
+    rows[EMPTY] = [None] * len(KINDS)
+    for key, row in rows.items():
+        marks = ", ".join("?" * (len(row) + 1))
+        client.run(f"INSERT INTO dbo.byparameter (id, {NAMES}) VALUES ({marks})", key, *row)
+    assert client.rows(f"SELECT {NAMES} FROM dbo.byparameter ORDER BY id") == [tuple(row) for row in rows.values()]
+    client.connection.close()
+
+
+def _sendable(value: Any) -> Any:
+    """The driver refuses dates before 1753 as parameters."""
+    return value.replace(year=1753) if isinstance(value, dt.date) and value.year < 1753 else value
+
+
+def test_executemany_writes_every_row(client: Asking) -> None:
+    client.run("CREATE TABLE dbo.many (id int PRIMARY KEY, n nvarchar(50), d decimal(18,4), t datetime2(7))")
+    rows = [(i, f"név {i}", Decimal(i) / 4, dt.datetime(2024, 1, 1, 0, 0, i % 60, i)) for i in range(100)]
+    client.cursor.executemany("INSERT INTO dbo.many VALUES (?,?,?,?)", rows)
+    assert client.rows("SELECT id, n, d, t FROM dbo.many ORDER BY id") == rows
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        ("CONVERT(varchar(33), c_datetime2, 126)", "2024-02-29T12:34:56.1234567"),
+        ("CONVERT(varchar(40), c_dto, 126)", "2024-02-29T12:34:56.1234567+05:30"),
+        ("CONVERT(varchar(40), c_dto, 127)", "2024-02-29T07:04:56.1234567Z"),
+        ("CONVERT(varchar(33), c_datetime, 121)", "2024-02-29 12:34:56.997"),
+        ("CONVERT(varchar(33), c_smalldatetime, 126)", "2024-02-29T12:35:00"),
+        ("CONVERT(char(8), c_date, 112)", "20240229"),
+        ("CAST(c_time AS varchar(20))", "23:59:59.1234567"),
+        ("CONVERT(varchar(30), c_money, 2)", "922337203685477.5807"),
+        ("CONVERT(varchar(20), c_binary, 1)", "0x0102030405060708"),
+    ],
+)
+def test_a_value_is_spelt_with_all_its_digits(client: Asking, expression: str, text: str) -> None:
+    assert client.one(f"SELECT {expression} FROM dbo.alltypes WHERE id = {HIGH}") == text
+
+
+@pytest.mark.parametrize(("moment", "later"), [("56.1234567", 0), ("56.1234566", 1)])
+def test_a_watermark_is_compared_to_100_nanoseconds(client: Asking, moment: str, later: int) -> None:
+    count, text = "SELECT COUNT(*) FROM dbo.alltypes WHERE id = 1 AND c_datetime2 >", f"2024-02-29T12:34:{moment}"
+    assert client.one(f"{count} CAST(? AS datetime2(7))", text) == later
+    assert client.one(f"{count} '{text}'") == later
+
+
+def test_moments_are_the_same_in_any_offset(client: Asking) -> None:
+    same = "SELECT COUNT(*) FROM dbo.alltypes WHERE c_dto = '2024-02-29T07:04:56.1234567+00:00'"
+    assert client.one(same) == 1

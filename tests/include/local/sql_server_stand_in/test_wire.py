@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from include.local.sql_server_stand_in.protocol import Wire
-from include.local.sql_server_stand_in.server import self_signed
+from include.local.sql_server_stand_in.certificate import self_signed
+from include.local.sql_server_stand_in.tds.wire import Wire
 
 PACKETS = 30_000
 
@@ -25,7 +25,7 @@ def _over_tls(folder: Path) -> tuple[Wire, socket.socket, Any, ssl.MemoryBIO]:
     inward, outward = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = trusting.wrap_bio(inward, outward)
     wire.bio_in, wire.bio_out = ssl.MemoryBIO(), ssl.MemoryBIO()
-    wire.tls = self_signed(str(folder)).wrap_bio(wire.bio_in, wire.bio_out, server_side=True)
+    wire.tls = self_signed(folder).wrap_bio(wire.bio_in, wire.bio_out, server_side=True)
     done: set[Any] = set()
     while len(done) < 2:
         for side in (client, wire.tls):
@@ -50,7 +50,7 @@ def test_reading_and_answering_at_once_ends_no_session(tmp_path: Path) -> None:
 
     def answer() -> None:
         for _ in range(PACKETS):
-            wire._send(b"x" * 2000)
+            wire.send(b"x" * 2000)
 
     def listen() -> None:
         while theirs.recv(1 << 20):
