@@ -67,7 +67,7 @@ class Catalogue:
             self._require(name, self.dataset_names(), f"sql/sources/{name}/contract.yaml")
             from include.contract import read_dataset
 
-            self._datasets[name] = read_dataset(self.sql / "sources" / name.system / name.dataset / "contract.yaml")
+            self._datasets[name] = read_dataset(self.dataset_path(name))
         return self._datasets[name]
 
     def entity(self, name: str) -> EntityContract:
@@ -76,7 +76,7 @@ class Catalogue:
             self._require(name, self.entity_names(), f"sql/common_model/{name}/contract.yaml")
             from include.contract import read_entity
 
-            self._entities[name] = read_entity(self.sql / "common_model" / name / "contract.yaml")
+            self._entities[name] = read_entity(self.entity_folder(name) / "contract.yaml")
         return self._entities[name]
 
     @staticmethod
@@ -84,6 +84,12 @@ class Catalogue:
         if name not in there:
             remedy = f"write it, or correct the name; there are: {', '.join(map(str, there))}"
             raise DeclarationError(f"there is no contract of {name}", where=where, remedy=remedy)
+
+    def entity_folder(self, name: str) -> Path:
+        return self.sql / "common_model" / name
+
+    def dataset_path(self, name: DatasetName) -> Path:
+        return self.sql / "sources" / name.system / name.dataset / "contract.yaml"
 
     def mapping(self, name: MappingName) -> Mapping:
         """Raises DeclarationError when there is no such mapping or it is not row-local."""
@@ -94,7 +100,7 @@ class Catalogue:
         return self._mappings[name]
 
     def mapping_path(self, name: MappingName) -> Path:
-        return self.sql / "common_model" / name.entity / f"{name.file_stem}.sql"
+        return self.entity_folder(name.entity) / f"{name.file_stem}.sql"
 
     def use_case(self, name: str) -> UseCase:
         """Raises DeclarationError when no file in `dags/` declares it, or not rightly."""

@@ -17,7 +17,9 @@ from include.errors import DeclarationError
 from include.names import SYSTEMS, place
 
 COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
-_TYPE = re.compile(r"(INT64|FLOAT64|BOOL|STRING|BYTES|DATE|TIME|DATETIME|TIMESTAMP|NUMERIC|BIGNUMERIC)")
+TYPE = re.compile(r"(INT64|FLOAT64|BOOL|STRING|BYTES|DATE|TIME|DATETIME|TIMESTAMP|NUMERIC|BIGNUMERIC)")
+NOT_FOR_KEYS = ("FLOAT64", "BYTES")
+"""Types whose text is not one for one value: a key is compared as text."""
 Privacy = Literal["none", "personal", "special"]
 Collation = Literal["case_insensitive", "case_sensitive", "exact"]
 
@@ -243,6 +245,16 @@ def read_entity(path: Path) -> EntityContract:
     return _read(path, EntityContract)
 
 
+def line_of(path: Path, *at: str | int) -> str:
+    """`path:line` of a part of a contract, `("columns", "Surname")`; of the nearest part around it that is there."""
+    lines: dict[tuple[Any, ...], int] = {}
+    node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    _plain(node, (), lines, place(path))
+    while at and at not in lines:
+        at = at[:-1]
+    return f"{place(path)}:{lines.get(at, 1)}"
+
+
 def _read[T: _Strict](path: Path, model: type[T]) -> T:
     where = place(path)
     try:
@@ -300,7 +312,7 @@ def _declaration_error(error: ValidationError, lines: Mapping[tuple[Any, ...], i
 
 
 def _known_type(value: str) -> str:
-    if not _TYPE.fullmatch(value):
+    if not TYPE.fullmatch(value):
         raise ValueError(
             f"'{value}' is not a type that we carry (INT64, STRING, NUMERIC, DATE, DATETIME, TIMESTAMP, …)"
         )
