@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from include.contract import EntityContract, line_of
+from include.contract import EntityContract
 from include.errors import DeclarationError
 from include.names import place
 from include.publish.schemas import event_schema, schema_text
+from include.yaml_file import line_of
 
 _INSTEAD = (
     "add a column of another name and take the old one out; or, for anything else, begin a new version of the topic "
