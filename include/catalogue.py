@@ -120,6 +120,11 @@ class Catalogue:
         """`path:line` of a part of a use case, ("claims", "sse/customer", "Surname"); of the nearest part around it."""
         return _nearest(case.where, self._lines.get(case.name, {}), at)
 
+    def text_of(self, case: UseCase) -> str:
+        """What the file says at its top: who asks, what breaks, what to do."""
+        tree = ast.parse((self.dags / f"{case.name}.py").read_text(encoding="utf-8"))
+        return ast.get_docstring(tree) or ""
+
     # -- what follows
     def claimed(self, name: DatasetName) -> list[str]:
         """The union of all live claims on a dataset, in the contract's order."""
