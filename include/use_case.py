@@ -105,10 +105,17 @@ def _facts(case: UseCase) -> Iterator[DeclarationError]:
         yield _mistake(case, f"priority is {case.priority!r}", "give a whole number from 1 (first) to 9", "priority")
     if case.tier not in TIERS:
         yield _mistake(case, f"tier is {case.tier!r}", "give 1, 2 or 3", "tier")
-    if case.schedule is not None and not re.fullmatch(r"\S+( \S+){4}", case.schedule):
+    if case.schedule is not None and not _is_cron(case.schedule):
         problem = f"schedule '{case.schedule}' is not a cron"
         yield _mistake(case, problem, "give five fields ('0 4 * * *') or None", "schedule")
     yield from _parsed(case, lambda: duration(case.freshness, case.where), "freshness")
+
+
+def _is_cron(text: str) -> bool:
+    """Five fields; the library would take seconds and years too, and words like @daily."""
+    from croniter import croniter  # Airflow's own; loaded when there is something to judge
+
+    return re.fullmatch(r"\S+( \S+){4}", text) is not None and croniter.is_valid(text)
 
 
 def _ways(case: UseCase) -> Iterator[DeclarationError]:

@@ -18,6 +18,7 @@ from include.declare.use_case import Wanted, use_case_text
 from include.extract.capture import read_catalog, read_unique_indexes
 from include.names import SYSTEMS, DatasetName, MappingName
 from include.publish.schema_files import write_schema
+from include.steps.check import problems
 
 _IN_BIG_QUERY = "platform"
 _CHECK = "python -m include check"
@@ -77,7 +78,8 @@ def _source(args: argparse.Namespace) -> int:
         text = landing_text(name, table, facts.columns if facts else None, catalogue)
     else:
         with clients.sql_server(args.system, parts[0]) as session:
-            catalog, unique = read_catalog(session, table), read_unique_indexes(session, table)
+            catalog = read_catalog(session, table)
+            unique = [] if catalog.primary_key else read_unique_indexes(session, table)
         text = contract_text(name, table, catalog, unique, catalogue)
     _tell(
         [write_new(catalogue.dataset_path(name), text)],
@@ -156,8 +158,15 @@ def _case(args: argparse.Namespace) -> int:
 
 
 def _tell(written: Sequence[str], *next_steps: str) -> None:
+    """What was written, whether it is right, and what a person does next."""
+    wrong = list(problems(Catalogue()))
     for file in written:
-        print(f"{file} is written, and is right as it stands")
+        here = [error for error in wrong if error.where.startswith(f"{file}:")]
+        print(f"{file} is written, {'but is not right yet:' if here else 'and is right as it stands'}")
+        for error in here:
+            print(f"{error}")
+    if wrong:
+        print(f"`{_CHECK}` finds {len(wrong)} problem{'' if len(wrong) == 1 else 's'} in all")
     print("What to do next:")
     for step in next_steps:
         print(f"  {step}")

@@ -88,7 +88,6 @@ def check_use_case(catalogue: Catalogue, case: UseCase) -> None:
 
 
 def _use_case_problems(catalogue: Catalogue, case: UseCase) -> Iterator[DeclarationError]:
-    yield from _schedule(catalogue, case)
     for dataset in case.datasets:
         wrong = found(lambda name=dataset: raise_first(_unknown_claims(catalogue, case, name)))  # type: ignore[misc]
         yield from _placed(wrong, catalogue.where_in(case, "claims", str(dataset)))
@@ -108,17 +107,6 @@ def _placed(mistakes: list[DeclarationError], where: str) -> list[DeclarationErr
     for mistake in mistakes:
         mistake.where = mistake.where if re.search(r":\d+$", mistake.where) else where
     return mistakes
-
-
-def _schedule(catalogue: Catalogue, case: UseCase) -> Iterator[DeclarationError]:
-    from croniter import croniter
-
-    if case.schedule is not None and not croniter.is_valid(case.schedule):
-        yield DeclarationError(
-            f"use case {case.name}: schedule '{case.schedule}' is not a cron",
-            where=catalogue.where_in(case, "schedule"),
-            remedy="give minute, hour, day of the month, month, day of the week: '0 4 * * *' is 4 a.m. every day",
-        )
 
 
 def _unknown_claims(catalogue: Catalogue, case: UseCase, dataset: DatasetName) -> Iterator[DeclarationError]:
