@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from include.catalogue import Catalogue
 from include.contract import DatasetContract
@@ -28,12 +29,12 @@ def _all_problems(catalogue: Catalogue) -> Iterator[DeclarationError]:
     yield from check_contracts.of_datasets(catalogue)
     yield from check_contracts.of_entities(catalogue)
     for name in catalogue.mapping_names():
-        yield from found(lambda name=name: check_mapping(catalogue, name))  # type: ignore[misc]
+        yield from found(partial(check_mapping, catalogue, name))
     live = list(catalogue.use_cases.values())
     for broken in catalogue.broken.values():
         yield from broken.all()
     for case in live:
-        yield from found(lambda case=case: check_use_case(catalogue, case))  # type: ignore[misc]
+        yield from found(partial(check_use_case, catalogue, case))
 
 
 def found(check: Callable[[], object]) -> list[DeclarationError]:
@@ -89,16 +90,16 @@ def check_use_case(catalogue: Catalogue, case: UseCase) -> None:
 
 def _use_case_problems(catalogue: Catalogue, case: UseCase) -> Iterator[DeclarationError]:
     for dataset in case.datasets:
-        wrong = found(lambda name=dataset: raise_first(_unknown_claims(catalogue, case, name)))  # type: ignore[misc]
+        wrong = found(partial(_check_claims, catalogue, case, dataset))
         yield from _placed(wrong, catalogue.where_in(case, "claims", str(dataset)))
     for name in case.mappings:
-        wrong = found(lambda name=name: check_mapping(catalogue, name))  # type: ignore[misc]
+        wrong = found(partial(check_mapping, catalogue, name))
         yield from _placed(wrong, catalogue.where_in(case, "merges", str(name)))
         if not wrong:
             yield from _uncovered(catalogue, case, name)
             yield from _without_parent(catalogue, case, name)
     for entity in case.publishes:
-        wrong = found(lambda entity=entity: catalogue.entity(entity))  # type: ignore[misc]
+        wrong = found(partial(catalogue.entity, entity))
         yield from _placed(wrong, catalogue.where_in(case, "publishes", entity))
 
 
@@ -107,6 +108,10 @@ def _placed(mistakes: list[DeclarationError], where: str) -> list[DeclarationErr
     for mistake in mistakes:
         mistake.where = mistake.where if re.search(r":\d+$", mistake.where) else where
     return mistakes
+
+
+def _check_claims(catalogue: Catalogue, case: UseCase, dataset: DatasetName) -> None:
+    raise_first(_unknown_claims(catalogue, case, dataset))
 
 
 def _unknown_claims(catalogue: Catalogue, case: UseCase, dataset: DatasetName) -> Iterator[DeclarationError]:

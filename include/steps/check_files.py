@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from include.catalogue import Catalogue
@@ -15,10 +15,10 @@ CONTRACT = "contract.yaml"
 
 def misplaced(catalogue: Catalogue) -> Iterator[DeclarationError]:
     for folder in _folders(catalogue.sql / "sources", "*/*"):
-        yield from _parsed(lambda f=folder: DatasetName.parse(f"{f.parent.name}/{f.name}", place(f / CONTRACT) + ":1"))  # type: ignore[misc]
+        yield from _unnamed(DatasetName.parse, f"{folder.parent.name}/{folder.name}", folder / CONTRACT)
         yield from _without_contract(folder)
     for folder in _folders(catalogue.sql / "common_model", "*"):
-        yield from _parsed(lambda f=folder: identifier(f.name, place(f / CONTRACT) + ":1"))  # type: ignore[misc]
+        yield from _unnamed(identifier, folder.name, folder / CONTRACT)
         yield from _without_contract(folder)
         yield from _strangers(folder)
     for path in sorted(catalogue.dags.glob("*.py")):
@@ -29,9 +29,10 @@ def _folders(root: Path, pattern: str) -> list[Path]:
     return sorted(path for path in root.glob(pattern) if path.is_dir() and any(path.iterdir()))
 
 
-def _parsed(parse: object) -> Iterator[DeclarationError]:
+def _unnamed(parse: Callable[[str, str], object], name: str, path: Path) -> Iterator[DeclarationError]:
+    """What is wrong with a name that the file's place gives."""
     try:
-        parse()  # type: ignore[operator]
+        parse(name, f"{place(path)}:1")
     except DeclarationError as error:
         yield error
 
@@ -49,7 +50,7 @@ def _strangers(folder: Path) -> Iterator[DeclarationError]:
     """Files of an entity that nobody would read."""
     for path in sorted(folder.glob("*.sql")):
         if path.name.startswith("from_"):
-            yield from _parsed(lambda p=path: MappingName.parse(f"{p.parent.name}/{p.stem}", f"{place(p)}:1"))  # type: ignore[misc]
+            yield from _unnamed(MappingName.parse, f"{folder.name}/{path.stem}", path)
         elif path.name != "checks.sql":
             yield DeclarationError(
                 f"{path.name} is no mapping's name",
