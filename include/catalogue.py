@@ -6,13 +6,14 @@ Read from the files alone: `sql/` by name, `dags/` by syntax tree, so that no Ai
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import include
-from include.errors import DeclarationError
+from include.errors import DeclarationError, raise_first
 from include.names import DatasetName, MappingName, place
 from include.use_case import FIELDS, UseCase
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from include.contract import DatasetContract, EntityContract
     from include.mapping import Mapping
 
+Lines = dict[tuple[str, ...], int]
+"""Part of a declaration to its line."""
 ROOT = Path(include.__file__).resolve().parent.parent
 
 
@@ -32,11 +35,13 @@ class Catalogue:
         self._entities: dict[str, EntityContract] = {}
         self._mappings: dict[MappingName, Mapping] = {}
         self.broken: dict[str, DeclarationError] = {}
+        self._lines: dict[str, Lines] = {}
 
     # -- what there is
     def dataset_names(self) -> list[DatasetName]:
+        """Those with a contract; a folder whose name is none stops nobody else (`check` tells of it)."""
         found = sorted(self.sql.glob("sources/*/*/contract.yaml"))
-        return [DatasetName.parse(f"{path.parts[-3]}/{path.parts[-2]}", place(path)) for path in found]
+        return _parsed(DatasetName.parse, [f"{path.parts[-3]}/{path.parts[-2]}" for path in found])
 
     def entity_names(self) -> list[str]:
         return sorted(path.parent.name for path in self.sql.glob("common_model/*/contract.yaml"))
@@ -44,7 +49,7 @@ class Catalogue:
     def mapping_names(self, entity: str | None = None) -> list[MappingName]:
         """All mappings, or those of one entity."""
         found = sorted(self.sql.glob(f"common_model/{entity or '*'}/from_*.sql"))
-        return [MappingName.parse(f"{path.parent.name}/{path.stem}", place(path)) for path in found]
+        return _parsed(MappingName.parse, [f"{path.parent.name}/{path.stem}" for path in found])
 
     @cached_property
     def use_cases(self) -> dict[str, UseCase]:
@@ -55,7 +60,7 @@ class Catalogue:
         found: dict[str, UseCase] = {}
         for path in sorted(self.dags.glob("*.py")):
             try:
-                found |= {case.name: case for case in _use_cases(path)}
+                found |= {case.name: case for case in _use_cases(path, self._lines.setdefault(path.stem, {}))}
             except DeclarationError as error:
                 self.broken[path.stem] = error
         return found
@@ -67,7 +72,7 @@ class Catalogue:
             self._require(name, self.dataset_names(), f"sql/sources/{name}/contract.yaml")
             from include.contract import read_dataset
 
-            self._datasets[name] = read_dataset(self.sql / "sources" / name.system / name.dataset / "contract.yaml")
+            self._datasets[name] = read_dataset(self.dataset_path(name))
         return self._datasets[name]
 
     def entity(self, name: str) -> EntityContract:
@@ -76,7 +81,7 @@ class Catalogue:
             self._require(name, self.entity_names(), f"sql/common_model/{name}/contract.yaml")
             from include.contract import read_entity
 
-            self._entities[name] = read_entity(self.sql / "common_model" / name / "contract.yaml")
+            self._entities[name] = read_entity(self.entity_folder(name) / "contract.yaml")
         return self._entities[name]
 
     @staticmethod
@@ -84,6 +89,12 @@ class Catalogue:
         if name not in there:
             remedy = f"write it, or correct the name; there are: {', '.join(map(str, there))}"
             raise DeclarationError(f"there is no contract of {name}", where=where, remedy=remedy)
+
+    def entity_folder(self, name: str) -> Path:
+        return self.sql / "common_model" / name
+
+    def dataset_path(self, name: DatasetName) -> Path:
+        return self.sql / "sources" / name.system / name.dataset / "contract.yaml"
 
     def mapping(self, name: MappingName) -> Mapping:
         """Raises DeclarationError when there is no such mapping or it is not row-local."""
@@ -94,7 +105,7 @@ class Catalogue:
         return self._mappings[name]
 
     def mapping_path(self, name: MappingName) -> Path:
-        return self.sql / "common_model" / name.entity / f"{name.file_stem}.sql"
+        return self.entity_folder(name.entity) / f"{name.file_stem}.sql"
 
     def use_case(self, name: str) -> UseCase:
         """Raises DeclarationError when no file in `dags/` declares it, or not rightly."""
@@ -104,6 +115,15 @@ class Catalogue:
             live = ", ".join(self.use_cases) or "none"
             raise DeclarationError(f"no use case is called {name}", where="dags/", remedy=f"live are: {live}")
         return self.use_cases[name]
+
+    def where_in(self, case: UseCase, *at: str) -> str:
+        """`path:line` of a part of a use case, ("claims", "sse/customer", "Surname"); of the nearest part around it."""
+        return _nearest(case.where, self._lines.get(case.name, {}), at)
+
+    def text_of(self, case: UseCase) -> str:
+        """What the file says at its top: who asks, what breaks, what to do."""
+        tree = ast.parse((self.dags / f"{case.name}.py").read_text(encoding="utf-8"))
+        return ast.get_docstring(tree) or ""
 
     # -- what follows
     def claimed(self, name: DatasetName) -> list[str]:
@@ -121,7 +141,16 @@ class Catalogue:
         return [system for system in self.entity(entity).precedence if system in having]
 
 
-def _use_cases(path: Path) -> Iterator[UseCase]:
+def _parsed[T](parse: Callable[[str, str], T], names: Sequence[str]) -> list[T]:
+    found = []
+    for name in names:
+        with suppress(DeclarationError):
+            found.append(parse(name, ""))
+    return found
+
+
+def _use_cases(path: Path, lines: Lines) -> Iterator[UseCase]:
+    """The use cases of a file; fills `lines` with the line of each part."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"), filename=path.name)
     except SyntaxError as error:
@@ -129,35 +158,70 @@ def _use_cases(path: Path) -> Iterator[UseCase]:
         raise DeclarationError(f"not Python: {error.msg}", where=where, remedy="mend the syntax") from None
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "UseCase":
-            case = UseCase(**_literals(node, path))
+            values = _literals(node, path, lines)
+            case = _made(values, path, lines)
             if case.name != path.stem:
                 raise DeclarationError(
                     f"the use case is called {case.name}",
-                    where=_line(path, node),
+                    where=_nearest(place(path), lines, ("name",)),
                     remedy="give file and use case one name",
                 )
             yield case
 
 
-def _literals(call: ast.Call, path: Path) -> dict[str, Any]:
-    values = {}
+def _made(values: dict[str, Any], path: Path, lines: Lines) -> UseCase:
+    try:
+        return UseCase(**values)
+    except DeclarationError as error:
+        for mistake in error.all():
+            mistake.where = _nearest(place(path), lines, mistake.at)
+        raise
+
+
+def _literals(call: ast.Call, path: Path, lines: Lines) -> dict[str, Any]:
+    """The arguments. Raises DeclarationError, which knows all of them, for those that are no literals."""
+    values: dict[str, Any] = {}
+    mistakes: list[tuple[str, str, tuple[str, ...]]] = []
+    lines[()] = call.lineno
     for keyword in call.keywords:
-        if keyword.arg not in FIELDS:
-            remedy = f"use {', '.join(FIELDS)}"
-            raise DeclarationError(f"UseCase has no '{keyword.arg}'", where=_line(path, keyword.value), remedy=remedy)
+        name = keyword.arg or "**"
+        _note_lines(keyword.value, (name,), lines)
+        lines[(name,)] = keyword.lineno
         try:
-            values[keyword.arg] = ast.literal_eval(keyword.value)
-        except ValueError:
-            raise DeclarationError(
-                f"'{keyword.arg}' is computed", where=_line(path, keyword.value), remedy="write it as a literal"
-            ) from None
-    missing = [name for name in FIELDS if name not in values]
+            values[name] = ast.literal_eval(keyword.value)
+        except (ValueError, TypeError):
+            mistakes.append((f"'{name}' is computed", "write it as a literal", (name,)))
+        if name not in FIELDS:
+            mistakes.append((f"UseCase has no '{name}'", f"use {', '.join(FIELDS)}", (name,)))
+        mistakes += [(f"{'.'.join(at)} is given twice", "keep one of them", at) for at in _doubled(keyword.value, name)]
+    missing = [name for name in FIELDS if (name,) not in lines]
     if missing:
-        raise DeclarationError(
-            f"UseCase lacks {', '.join(missing)}", where=_line(path, call), remedy="add them, by name"
-        )
+        mistakes.append((f"UseCase lacks {', '.join(missing)}", "add them, by name", ()))
+    raise_first(DeclarationError(p, where=_nearest(place(path), lines, at), remedy=r) for p, r, at in mistakes)
     return values
 
 
-def _line(path: Path, node: ast.expr) -> str:
-    return f"{place(path)}:{node.lineno}"
+def _note_lines(node: ast.expr, at: tuple[str, ...], lines: Lines) -> None:
+    """The line of each key of a dictionary and of each word of a list."""
+    lines.setdefault(at, node.lineno)
+    if isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant):
+                lines[(*at, str(key.value))] = key.lineno
+                _note_lines(value, (*at, str(key.value)), lines)
+    elif isinstance(node, (ast.List, ast.Tuple)):
+        for item in node.elts:
+            if isinstance(item, ast.Constant):
+                lines[(*at, str(item.value))] = item.lineno
+
+
+def _doubled(node: ast.expr, name: str) -> list[tuple[str, ...]]:
+    """Keys that a dictionary has twice: Python keeps the last, and says nothing."""
+    keys = [key.value for key in node.keys if isinstance(key, ast.Constant)] if isinstance(node, ast.Dict) else []
+    return [(name, str(key)) for key in dict.fromkeys(keys) if keys.count(key) > 1]
+
+
+def _nearest(file: str, lines: Lines, at: tuple[str, ...]) -> str:
+    while at and at not in lines:
+        at = at[:-1]
+    return f"{file}:{lines[at]}" if at in lines else file

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from include.durations import duration
 from include.errors import DeclarationError
-from include.names import SYSTEMS, place
+from include.names import SYSTEMS
+from include.yaml_file import Mistake, raise_all, read_model
 
 COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
-_TYPE = re.compile(r"(INT64|FLOAT64|BOOL|STRING|BYTES|DATE|TIME|DATETIME|TIMESTAMP|NUMERIC|BIGNUMERIC)")
+PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+TYPE = re.compile(r"(INT64|FLOAT64|BOOL|STRING|BYTES|DATE|TIME|DATETIME|TIMESTAMP|NUMERIC|BIGNUMERIC)")
+NOT_FOR_KEYS = ("FLOAT64", "BYTES")
+"""Types whose text is not one for one value: a key is compared as text."""
+RESERVED = (
+    *("system", "id_space", "source_key", "batch", "is_present", "rank"),
+    *("source_system", "change_number", "changed_at", "operation", "is_event"),
+)
+"""What the tables of an entity have beside its own columns."""
 Privacy = Literal["none", "personal", "special"]
 Collation = Literal["case_insensitive", "case_sensitive", "exact"]
 
@@ -53,6 +61,22 @@ class Landed(_Strict):
     settle: str
     overlap: int = Field(ge=0)
     deleted_when: str
+
+    @field_validator("settle")
+    @classmethod
+    def _settles(cls, value: str) -> str:
+        try:
+            duration(value, "capture.settle")
+        except DeclarationError as error:
+            raise ValueError(f"{error.problem}: {error.remedy}") from None
+        return value
+
+    @field_validator("partition", "offset", "landed_at")
+    @classmethod
+    def _path(cls, value: str) -> str:
+        if not PATH.fullmatch(value):
+            raise ValueError(f"'{value}' is neither a column nor a field of one (kafka_data.offset)")
+        return value
 
     @property
     def settles_after(self) -> timedelta:
@@ -111,27 +135,37 @@ class DatasetContract(_Strict):
 
     @model_validator(mode="after")
     def _fits_together(self) -> DatasetContract:
+        raise_all([*self._key_mistakes(), *self._capture_mistakes(), *_same_but_for_case(self.columns)])
+        return self
+
+    def _key_mistakes(self) -> Iterator[Mistake]:
         for name in self.key:
-            if name not in self.columns:
-                raise ValueError(f"key names {name}, which is not among the columns")
-            if not self.columns[name].required:
-                raise ValueError(f"the key column {name} must say required: true")
-            if self.columns[name].type == "STRING" and self.columns[name].collation is None:
-                raise ValueError(
-                    f"the key column {name} is text and must say its collation: "
-                    "case_insensitive, case_sensitive or exact"
-                )
-        if any(c.type == "DATETIME" for c in self.columns.values()) and not self.zone:
-            raise ValueError("a DATETIME column needs `zone`, the zone of date-times without one (Europe/London)")
-        known = {"snapshot": ["captured"], "rowversion": ["key_scan", "never"], "landed": ["captured"]}[
-            self.capture.method
-        ]
+            column, at = self.columns.get(name), ("columns", name)
+            if column is None:
+                yield ("key",), f"key names {name}, which is not among the columns"
+                continue
+            if not column.required:
+                yield at, f"the key column {name} must say required: true"
+            if column.type in NOT_FOR_KEYS:
+                yield at, f"the key column {name} is {column.type}, and a key is compared as text: choose another"
+            if column.type == "STRING" and column.collation is None:
+                text = f"the key column {name} is text and must say its collation: "
+                yield at, text + "case_insensitive, case_sensitive or exact"
+
+    def _capture_mistakes(self) -> Iterator[Mistake]:
+        for name, column in self.columns.items():
+            if column.type == "DATETIME" and not self.zone:
+                text = "a DATETIME column needs `zone`, the zone of date-times without one (Europe/London)"
+                yield ("columns", name), text
+        method, position = self.capture.method, self.position_column
+        known = {"snapshot": ["captured"], "rowversion": ["key_scan", "never"], "landed": ["captured"]}[method]
         if self.deletes not in known:
-            raise ValueError(f"{self.capture.method} does not know deletes: {self.deletes}, only {', '.join(known)}")
+            yield ("deletes",), f"{method} does not know deletes: {self.deletes}, only {', '.join(known)}"
         form = "dataset.table" if isinstance(self.capture, Landed) else "database.schema.table"
         if self.table.count(".") != form.count("."):
-            raise ValueError(f"table must be {form}")
-        return self
+            yield ("table",), f"table must be {form}"
+        if position in self.columns and self.columns[position].type != "BYTES":
+            yield ("columns", position), f"{position} is a rowversion: it is BYTES, or need not be declared"
 
     @property
     def deletions_allowed(self) -> float:
@@ -177,7 +211,7 @@ class Event(_Strict):
 
 
 class Retention(_Strict):
-    keep: str
+    keep: str = Field(pattern=r"[1-9][0-9]*[dmy]")
     after: str
 
 
@@ -200,17 +234,36 @@ class EntityContract(_Strict):
 
     @model_validator(mode="after")
     def _fits_together(self) -> EntityContract:
-        if sorted(self.precedence) != sorted(set(self.precedence)) or set(self.precedence) - set(SYSTEMS):
-            raise ValueError(f"precedence lists each of {', '.join(SYSTEMS)} at most once, the first wins")
-        for what, name in [("event.withhold", n) for n in self.event.withhold] + [
-            ("retention.after", self.retention.after)
-        ]:
-            if name not in self.columns:
-                raise ValueError(f"{what} names {name}, which is not among the columns")
-        for name, column in self.columns.items():
-            if column.references and not name.endswith("_id"):
-                raise ValueError(f"the reference {name} must end in _id")
+        raise_all([*self._promise_mistakes(), *self._column_mistakes(), *_same_but_for_case(self.columns)])
         return self
+
+    def _promise_mistakes(self) -> Iterator[Mistake]:
+        if sorted(self.precedence) != sorted(set(self.precedence)) or set(self.precedence) - set(SYSTEMS):
+            yield ("precedence",), f"precedence lists each of {', '.join(SYSTEMS)} at most once, the first wins"
+        for name in self.event.withhold:
+            if name not in self.columns:
+                yield ("event",), f"event.withhold names {name}, which is not among the columns"
+        after, at = self.retention.after, ("retention", "after")
+        if after not in self.columns:
+            yield at, f"retention.after names {after}, which is not among the columns"
+        elif self.columns[after].references or self.columns[after].type not in ("DATE", "TIMESTAMP", "DATETIME"):
+            yield at, f"retention.after names {after}, which is neither a date nor a moment"
+
+    def _column_mistakes(self) -> Iterator[Mistake]:
+        referred: dict[str, str] = {}
+        for name, column in self.columns.items():
+            at = ("columns", name)
+            if name in RESERVED:
+                yield at, f"{name} is a name of our own tables: choose another"
+            if not column.references:
+                continue
+            if not name.endswith("_id"):
+                yield at, f"the reference {name} must end in _id"
+            other, key = referred.setdefault(column.references, name), f"{column.references}_key"
+            if other != name:
+                yield at, f"{other} and {name} both refer to {column.references}: both would become {key}"
+            if key in self.columns:
+                yield ("columns", key), f"{key} is what the reference {name} becomes: choose another name"
 
     @property
     def references(self) -> dict[str, str]:
@@ -235,72 +288,25 @@ class EntityContract(_Strict):
 
 def read_dataset(path: Path) -> DatasetContract:
     """Raises DeclarationError with path:line for each thing that is wrong."""
-    return _read(path, DatasetContract)
+    return read_model(path, DatasetContract)
 
 
 def read_entity(path: Path) -> EntityContract:
     """Raises DeclarationError with path:line for each thing that is wrong."""
-    return _read(path, EntityContract)
+    return read_model(path, EntityContract)
 
 
-def _read[T: _Strict](path: Path, model: type[T]) -> T:
-    where = place(path)
-    try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except FileNotFoundError:
-        raise DeclarationError(
-            "there is no such contract", where=where, remedy="write it, or correct the name"
-        ) from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise DeclarationError(
-            f"not YAML: {error.problem}", where=f"{where}:{line}", remedy="mend the syntax"
-        ) from None
-    lines: dict[tuple[Any, ...], int] = {}
-    data = _plain(node, (), lines, where)
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise _declaration_error(error, lines, where) from None
-
-
-def _plain(node: yaml.Node | None, at: tuple[Any, ...], lines: dict[tuple[Any, ...], int], file: str) -> Any:
-    """The node as Python's own values; fills `lines` with the line of each path; refuses a key given twice."""
-    if node is None:
-        return None
-    lines.setdefault(at, node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
-        found: dict[str, Any] = {}
-        for key, value in node.value:
-            if key.value in found:
-                where = f"{file}:{key.start_mark.line + 1}"
-                raise DeclarationError(f"'{key.value}' is given twice", where=where, remedy="keep one of them")
-            lines[(*at, key.value)] = key.start_mark.line + 1
-            found[key.value] = _plain(value, (*at, key.value), lines, file)
-        return found
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(value, (*at, index), lines, file) for index, value in enumerate(node.value)]
-    return yaml.SafeLoader("").construct_object(node)
-
-
-def _declaration_error(error: ValidationError, lines: Mapping[tuple[Any, ...], int], file: str) -> DeclarationError:
-    """All that pydantic found, each with its line; the first one's place is the error's."""
-    found = []
-    for problem in error.errors():
-        at = tuple(problem["loc"])
-        while at not in lines and at:
-            at = at[:-1]
-        label = ".".join(str(part) for part in problem["loc"]) or "the contract"
-        found.append((lines.get(at, 1), f"{label}: {problem['msg'].removeprefix('Value error, ')}"))
-    text = "; ".join(f"line {line}: {message}" for line, message in found)
-    remedy = (
-        "correct these lines; sql/sources/sse/customer and sql/common_model/customer hold contracts to compare with"
-    )
-    return DeclarationError(text, where=f"{file}:{found[0][0]}", remedy=remedy)
+def _same_but_for_case(columns: Mapping[str, object]) -> Iterator[Mistake]:
+    """BigQuery does not tell the cases of a column's name apart."""
+    seen: dict[str, str] = {}
+    for name in columns:
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            yield ("columns", name), f"{other} and {name} are one column for BigQuery"
 
 
 def _known_type(value: str) -> str:
-    if not _TYPE.fullmatch(value):
+    if not TYPE.fullmatch(value):
         raise ValueError(
             f"'{value}' is not a type that we carry (INT64, STRING, NUMERIC, DATE, DATETIME, TIMESTAMP, …)"
         )

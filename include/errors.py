@@ -22,6 +22,8 @@ Every message says what is wrong, where, and what to do; none holds a value of a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class DataPlatformError(Exception):
     """Base of all our errors: `problem`, `where` (path:line, table.column, task) and `remedy`."""
@@ -46,7 +48,22 @@ class Refused(DataPlatformError):
 
 
 class DeclarationError(Refused):
-    """A file in dags/ or sql/ is wrong."""
+    """A file in dags/ or sql/ is wrong. `others` are wrong there too; `at` is the part of a declaration whose line is
+    not known yet: ("claims", "sse/customer", "Surname")."""
+
+    others: tuple[DeclarationError, ...] = ()
+    at: tuple[str, ...] = ()
+
+    def all(self) -> list[DeclarationError]:
+        return [self, *self.others]
+
+
+def raise_first(mistakes: Iterable[DeclarationError]) -> None:
+    """Raises the first, if there is one; it knows the others."""
+    found = list(mistakes)
+    if found:
+        found[0].others = tuple(found[1:])
+        raise found[0]
 
 
 class RequestError(Refused):

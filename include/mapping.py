@@ -17,7 +17,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokens import Token, TokenType  # type: ignore[attr-defined]
 
 from include import names
-from include.errors import DeclarationError
+from include.errors import DeclarationError, raise_first
 from include.names import MappingName
 
 IS_PRESENT = "is_present"
@@ -90,8 +90,7 @@ def read_mapping(path: Path, name: MappingName) -> Mapping:
         raise DeclarationError(f"there is no mapping {name}", where=place, remedy=remedy) from None
     tokens = _tokens(sql, place)
     select = _select(sql, place)
-    _check_clauses(select, name, place)
-    _check_row_local(select, place)
+    raise_first([*_wrong_clauses(select, name, place), *_not_row_local(select, place)])
     start, end = _projection_span(tokens)
     return Mapping(
         name=name,
@@ -123,7 +122,7 @@ def _select(sql: str, place: str) -> exp.Select:
     if len(statements) != 1 or not isinstance(statements[0], exp.Select):
         raise DeclarationError(
             "a mapping is one SELECT",
-            where=place,
+            where=f"{place}:1",
             remedy="write SELECT … FROM staging.<system>_<dataset> and nothing else",
         )
     return statements[0]
@@ -135,13 +134,15 @@ def _not_sql(error: SqlglotError, place: str) -> DeclarationError:
     return DeclarationError(f"not SQL: {said}", where=f"{place}:{line}", remedy="mend the syntax")
 
 
-def _check_clauses(select: exp.Select, name: MappingName, place: str) -> None:
-    clauses = [key for key, value in select.args.items() if value and key not in _ALLOWED_CLAUSES]
+def _wrong_clauses(select: exp.Select, name: MappingName, place: str) -> Iterator[DeclarationError]:
+    clauses = {key: value for key, value in select.args.items() if value and key not in _ALLOWED_CLAUSES}
     if clauses:
         words = ", ".join(clause.rstrip("_").upper() for clause in clauses)
-        raise DeclarationError(
+        parts = [part for value in clauses.values() for part in (value if isinstance(value, list) else [value])]
+        lines = [_line(part) for part in parts if isinstance(part, exp.Expr)]
+        yield DeclarationError(
             f"a mapping gives one row for one row, but this one has {words}",
-            where=place,
+            where=f"{place}:{min(lines, default=1)}",
             remedy="say `… AS is_present` for a row that does not count; a join is a view on the common model",
         )
     source = select.args.get("from_") or select.args.get("from")
@@ -149,36 +150,36 @@ def _check_clauses(select: exp.Select, name: MappingName, place: str) -> None:
     table = source.this if source is not None else None
     if not isinstance(table, exp.Table) or table.sql("bigquery").replace("`", "") != wanted:
         found = table.sql("bigquery") if table is not None else "nothing"
-        raise DeclarationError(
+        yield DeclarationError(
             f"the file's name says that it reads {wanted}, but it reads {found}",
-            where=place,
+            where=f"{place}:{_line(table) if table is not None else 1}",
             remedy=f"write FROM {wanted}, without an alias, or rename the file",
         )
 
 
-def _check_row_local(select: exp.Select, place: str) -> None:
-    for node in select.walk():
-        if node is select:
-            continue
-        if isinstance(node, (*_NOT_ROW_LOCAL, exp.Query)):
-            raise DeclarationError(
-                f"{node.sql('bigquery')[:80]} looks at other rows, or at none in particular",
-                where=f"{place}:{_line(node)}",
-                remedy="use expressions over the columns of this row only",
-            )
-        if isinstance(node, _NOT_REPEATABLE):
-            raise DeclarationError(
-                f"{node.sql('bigquery')[:80]} differs between two runs",
-                where=f"{place}:{_line(node)}",
-                remedy="derive the value from the row, so that running twice changes nothing",
-            )
-        if isinstance(node, exp.Anonymous):
-            raise DeclarationError(
-                f"{node.name} is not known to be the same for the same row at any time",
-                where=f"{place}:{_line(node)}",
-                remedy="use GoogleSQL's own functions of strings, numbers, dates and conversion; one that somebody has "
-                "made, or that asks elsewhere, may answer otherwise tomorrow",
-            )
+def _not_row_local(select: exp.Select, place: str) -> Iterator[DeclarationError]:
+    """What a FROM or a clause holds is told by `_wrong_clauses`; here are the expressions."""
+    outermost = (p.walk(prune=lambda node: _problem(node) is not None) for p in select.expressions)
+    for node in (node for walk in outermost for node in walk):
+        if problem := _problem(node):
+            yield DeclarationError(problem[0], where=f"{place}:{_line(node)}", remedy=problem[1])
+
+
+def _problem(node: exp.Expr) -> tuple[str, str] | None:
+    """What is wrong with a part of an expression, and what to do."""
+    if isinstance(node, (*_NOT_ROW_LOCAL, exp.Query)):
+        text = f"{node.sql('bigquery')[:80]} looks at other rows, or at none in particular"
+        return text, "use expressions over the columns of this row only"
+    if isinstance(node, _NOT_REPEATABLE):
+        text = f"{node.sql('bigquery')[:80]} differs between two runs"
+        return text, "derive the value from the row, so that running twice changes nothing"
+    if isinstance(node, exp.Anonymous):
+        text = f"{node.name} is not known to be the same for the same row at any time"
+        return text, (
+            "use GoogleSQL's own functions of strings, numbers, dates and conversion; one that somebody has made, or "
+            "that asks elsewhere, may answer otherwise tomorrow"
+        )
+    return None
 
 
 def _outputs(select: exp.Select, place: str) -> Iterator[Output]:

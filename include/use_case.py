@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
+from functools import partial
 
 from include.durations import duration
-from include.errors import DeclarationError
+from include.errors import DeclarationError, raise_first
 from include.names import DatasetName, MappingName, identifier
 
 PRIORITIES = range(1, 10)
@@ -26,7 +27,7 @@ class UseCase:
     freshness: a batch whose read began within it is used again (`6h`).
     claims: the columns that it needs of each dataset. merges, publishes: mappings and entities.
 
-    Raises DeclarationError: what is wrong, in which file, what to write.
+    Raises DeclarationError: what is wrong, in which file, what to write; it knows all other mistakes too.
     """
 
     name: str
@@ -41,44 +42,8 @@ class UseCase:
     publishes: Sequence[str]
 
     def __post_init__(self) -> None:
-        identifier(self.name, self.where)
-        for field in ("purpose", "owner"):
-            self._require(bool(str(getattr(self, field)).strip()), f"{field} is empty", f"say the {field} in words")
-        self._require(
-            self.priority in PRIORITIES, f"priority is {self.priority!r}", "give a whole number from 1 (first) to 9"
-        )
-        self._require(self.tier in TIERS, f"tier is {self.tier!r}", "give 1, 2 or 3")
-        cron = self.schedule is None or re.fullmatch(r"\S+( \S+){4}", self.schedule) is not None
-        self._require(cron, f"schedule '{self.schedule}' is not a cron", "give five fields ('0 4 * * *') or None")
-        duration(self.freshness, self.where)
-        self._check_ways()
-
-    def _check_ways(self) -> None:
-        """Each claim is used by a mapping or is at least a dataset; each mapping's dataset is claimed; and so on."""
-        for dataset, columns in self.claims.items():
-            DatasetName.parse(dataset, self.where)
-            self._require(
-                len(columns) > 0, f"the claim on {dataset} has no column", "name the columns, or drop the claim"
-            )
-            self._no_doubles(f"the claim on {dataset}", columns)
-        self._no_doubles("merges", self.merges)
-        self._no_doubles("publishes", self.publishes)
-        for mapping in self.mappings:
-            claimed = str(mapping.source) in self.claims
-            self._require(claimed, f"{mapping} reads {mapping.source}, which is not claimed", f"claim {mapping.source}")
-        merged = {mapping.entity for mapping in self.mappings}
-        for entity in self.publishes:
-            self._require(
-                entity in merged, f"it publishes {entity} but merges nothing into it", "add a mapping to merges"
-            )
-
-    def _no_doubles(self, what: str, names: Sequence[str]) -> None:
-        doubled = sorted({name for name in names if list(names).count(name) > 1})
-        self._require(not doubled, f"{what} names {', '.join(doubled)} twice", "name it once")
-
-    def _require(self, true: bool, problem: str, remedy: str) -> None:
-        if not true:
-            raise DeclarationError(f"use case {self.name}: {problem}", where=self.where, remedy=remedy)
+        raise_first(_kinds(self))
+        raise_first([*_facts(self), *_ways(self)])
 
     @property
     def where(self) -> str:
@@ -100,3 +65,93 @@ class UseCase:
 
 
 FIELDS = tuple(field.name for field in fields(UseCase))
+
+
+def _mistake(case: UseCase, problem: str, remedy: str, *at: str) -> DeclarationError:
+    error = DeclarationError(f"use case {case.name}: {problem}", where=case.where, remedy=remedy)
+    error.at = at
+    return error
+
+
+def _kinds(case: UseCase) -> Iterator[DeclarationError]:
+    """Values that are no text, no number, no list: nothing more can be said of them."""
+    for name in ("name", "purpose", "owner", "freshness"):
+        if not isinstance(getattr(case, name), str):
+            yield _mistake(case, f"{name} is {getattr(case, name)!r}", "write it as text, in quotes", name)
+    if case.schedule is not None and not isinstance(case.schedule, str):
+        yield _mistake(case, f"schedule is {case.schedule!r}", "write a cron in quotes, or None", "schedule")
+    for name in ("merges", "publishes"):
+        if not _is_names(getattr(case, name)):
+            yield _mistake(case, f"{name} is not a list of names", 'write it as ["…", "…"]', name)
+    if not isinstance(case.claims, Mapping):
+        yield _mistake(case, "claims is not a dictionary", 'write {"sse/customer": ["Surname", …]}', "claims")
+        return
+    for dataset, columns in case.claims.items():
+        if not isinstance(dataset, str) or not _is_names(columns):
+            problem = f"the claim on {dataset} is not a list of columns"
+            yield _mistake(case, problem, 'write "sse/customer": ["Surname", …]', "claims", str(dataset))
+
+
+def _is_names(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(name, str) for name in value)
+
+
+def _facts(case: UseCase) -> Iterator[DeclarationError]:
+    yield from _parsed(case, lambda: identifier(case.name, case.where), "name")
+    for name in ("purpose", "owner"):
+        if not getattr(case, name).strip():
+            yield _mistake(case, f"{name} is empty", f"say the {name} in words", name)
+    if case.priority not in PRIORITIES:
+        yield _mistake(case, f"priority is {case.priority!r}", "give a whole number from 1 (first) to 9", "priority")
+    if case.tier not in TIERS:
+        yield _mistake(case, f"tier is {case.tier!r}", "give 1, 2 or 3", "tier")
+    if case.schedule is not None and not _is_cron(case.schedule):
+        problem = f"schedule '{case.schedule}' is not a cron"
+        yield _mistake(case, problem, "give five fields ('0 4 * * *') or None", "schedule")
+    yield from _parsed(case, lambda: duration(case.freshness, case.where), "freshness")
+
+
+def _is_cron(text: str) -> bool:
+    """Five fields; the library would take seconds and years too, and words like @daily."""
+    from croniter import croniter  # Airflow's own; loaded when there is something to judge
+
+    return re.fullmatch(r"\S+( \S+){4}", text) is not None and croniter.is_valid(text)
+
+
+def _ways(case: UseCase) -> Iterator[DeclarationError]:
+    """Each claim names columns; each mapping's dataset is claimed; what is published is merged; nothing twice."""
+    for dataset, columns in case.claims.items():
+        yield from _parsed(case, partial(DatasetName.parse, dataset, case.where), "claims", dataset)
+        if not columns:
+            problem = f"the claim on {dataset} has no column"
+            yield _mistake(case, problem, "name the columns, or drop the claim", "claims", dataset)
+        yield from _doubles(case, f"the claim on {dataset}", columns, "claims", dataset)
+    yield from _doubles(case, "merges", case.merges, "merges")
+    yield from _doubles(case, "publishes", case.publishes, "publishes")
+    merged = set()
+    for name in case.merges:
+        yield from (wrong := list(_parsed(case, partial(MappingName.parse, name, case.where), "merges", name)))
+        if wrong:
+            continue
+        mapping = MappingName.parse(name, case.where)
+        merged.add(mapping.entity)
+        if str(mapping.source) not in case.claims:
+            problem = f"{mapping} reads {mapping.source}, which is not claimed"
+            yield _mistake(case, problem, f"claim {mapping.source}", "merges", name)
+    for entity in case.publishes:
+        if entity not in merged:
+            problem = f"it publishes {entity} but merges nothing into it"
+            yield _mistake(case, problem, "add a mapping to merges", "publishes", entity)
+
+
+def _doubles(case: UseCase, what: str, names: Sequence[str], *at: str) -> Iterator[DeclarationError]:
+    for name in sorted({name for name in names if list(names).count(name) > 1}):
+        yield _mistake(case, f"{what} names {name} twice", "name it once", *at, name)
+
+
+def _parsed(case: UseCase, parse: Callable[[], object], *at: str) -> Iterator[DeclarationError]:
+    """What a parser says against it, if anything."""
+    try:
+        parse()
+    except DeclarationError as error:
+        yield _mistake(case, error.problem, error.remedy, *at)

@@ -11,7 +11,20 @@ from collections.abc import Sequence
 
 from include.errors import DataPlatformError
 
-COMMANDS = ("status", "batches", "tail", "tables", "topics", "schemas", "pools", "check", "docs", "grants", "local")
+COMMANDS = (
+    "status",
+    "batches",
+    "tail",
+    "tables",
+    "topics",
+    "schemas",
+    "pools",
+    "new",
+    "check",
+    "docs",
+    "grants",
+    "local",
+)
 ON_A_LAPTOP = {"local": "include.local.platform"}
 """Commands that the image does not have: it is built without `include/local`."""
 

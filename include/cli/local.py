@@ -16,7 +16,7 @@ from include.local.servers.airflow import PASSWORD, USER
 
 def add(subparsers: Any) -> None:
     parser = subparsers.add_parser(
-        "local", help="the laptop platform: up, down, status, logs, demo, seed, business-day"
+        "local", help="the laptop platform: up, down, status, logs, demo, seed, business-day, run"
     )
     commands = parser.add_subparsers(dest="local_command", required=True, metavar="what")
     up = commands.add_parser("up", help="start what does not run; repairs whatever happened before")
@@ -31,6 +31,9 @@ def add(subparsers: Any) -> None:
     logs.add_argument("-n", "--lines", type=int, default=100)
     logs.add_argument("-f", "--follow", action="store_true", help="until Ctrl-C")
     logs.set_defaults(run=_logs)
+    run = commands.add_parser("run", help="a run of a use case, by this machine's Airflow, to its end")
+    run.add_argument("use_case", help="for example customer_base")
+    run.set_defaults(run=_run)
     _add_data_commands(commands)
 
 
@@ -94,6 +97,13 @@ def _logs(args: argparse.Namespace) -> int:
     follow = ["-F"] if args.follow else []
     print(log, flush=True)
     return subprocess.call(["tail", "-n", str(args.lines), *follow, str(log)])
+
+
+def _run(args: argparse.Namespace) -> int:
+    from include.local.one_run import one_run
+
+    one_run(Platform.of_checkout(), args.use_case, _say)
+    return 0
 
 
 def _say(line: str) -> None:

@@ -83,6 +83,15 @@ def read_catalog(session: Session, table: str) -> Catalog:
     )
 
 
+def read_unique_indexes(session: Session, table: str) -> list[list[str]]:
+    """The columns of each unique index of `table`, that of the primary key included."""
+    found: dict[str, list[str]] = {}
+    asked = query.unique_indexes_of(table)
+    for index, column in session.rows(asked.sql, asked.params):
+        found.setdefault(index, []).append(column)
+    return list(found.values())
+
+
 def bounds(
     session: Session,
     contract: DatasetContract,

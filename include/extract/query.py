@@ -64,13 +64,23 @@ EPOCH = Query(
 
 COLUMNS = (
     "SELECT COLUMN_NAME, DATA_TYPE, CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION, "
-    "IS_NULLABLE, COLLATION_NAME FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?"
+    "IS_NULLABLE, COLLATION_NAME FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? "
+    "ORDER BY ORDINAL_POSITION"
 )
 PRIMARY_KEY = (
     "SELECT k.COLUMN_NAME FROM INFORMATION_SCHEMA.TABLE_CONSTRAINTS AS c "
     "JOIN INFORMATION_SCHEMA.KEY_COLUMN_USAGE AS k "
     "ON k.CONSTRAINT_NAME = c.CONSTRAINT_NAME AND k.TABLE_SCHEMA = c.TABLE_SCHEMA AND k.TABLE_NAME = c.TABLE_NAME "
     "WHERE c.CONSTRAINT_TYPE = 'PRIMARY KEY' AND c.TABLE_SCHEMA = ? AND c.TABLE_NAME = ? ORDER BY k.ORDINAL_POSITION"
+)
+
+UNIQUE_INDEXES = (
+    "SELECT i.name, c.name FROM sys.indexes AS i JOIN sys.objects AS o ON o.object_id = i.object_id "
+    "JOIN sys.schemas AS s ON s.schema_id = o.schema_id "
+    "JOIN sys.index_columns AS k ON k.object_id = i.object_id AND k.index_id = i.index_id "
+    "JOIN sys.columns AS c ON c.object_id = k.object_id AND c.column_id = k.column_id "
+    "WHERE i.is_unique = 1 AND i.is_disabled = 0 AND i.has_filter = 0 AND k.key_ordinal > 0 "
+    "AND s.name = ? AND o.name = ? ORDER BY i.name, k.key_ordinal"
 )
 
 
@@ -84,6 +94,12 @@ def primary_key_of(name: str) -> Query:
     """The catalog's primary key of a table, in order; no row when it has none."""
     _, schema, bare = name.split(".")
     return Query(PRIMARY_KEY, (schema, bare))
+
+
+def unique_indexes_of(name: str) -> Query:
+    """The catalog's unique indexes of a table that hold for all its rows: a row per index and column, in order."""
+    _, schema, bare = name.split(".")
+    return Query(UNIQUE_INDEXES, (schema, bare))
 
 
 def _select(columns: Sequence[str], source: str, params: tuple[Any, ...] = ()) -> Query:

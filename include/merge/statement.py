@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from include.catalogue import Catalogue
 from include.contract import DatasetContract, EntityContract, Landed
-from include.errors import DeclarationError
+from include.errors import DeclarationError, raise_first
 from include.mapping import IS_PRESENT, Output
 from include.mapping import Mapping as RowMapping
 from include.names import DatasetName, MappingName, key_column
 from include.rendering import render, word
+from include.yaml_file import line_of
 
 TableName = Callable[[str, str], str]
 """(dataset, table) to `project.dataset.table`: GoogleCloudSettings.table."""
@@ -151,36 +152,61 @@ def locked_entities(entity: EntityContract, name: str) -> list[str]:
 def check_fit(catalogue: Catalogue, mapping: RowMapping, entity: EntityContract, source: DatasetContract) -> None:
     """Raises DeclarationError unless the mapping gives exactly the entity's columns from columns that the dataset
     has, with each reference a plain column that says what it refers to, and its system has a rank."""
+    raise_first(misfits(catalogue, mapping, entity, source))
+
+
+def misfits(
+    catalogue: Catalogue, mapping: RowMapping, entity: EntityContract, source: DatasetContract
+) -> Iterator[DeclarationError]:
+    """All that does not fit."""
     if mapping.name.source.system not in entity.precedence:
-        raise DeclarationError(
+        yield DeclarationError(
             f"{mapping.name} maps the system {mapping.name.source.system}, which has no place in the precedence of "
             f"{mapping.name.entity}",
-            where=f"sql/common_model/{mapping.name.entity}/contract.yaml",
+            where=line_of(catalogue.entity_folder(mapping.name.entity) / "contract.yaml", "precedence"),
             remedy="add it to `precedence`, behind those that shall speak before it",
         )
-    given, wanted = {output.name for output in mapping.outputs} - {IS_PRESENT}, set(entity.columns)
-    if given != wanted:
-        lacks, extra = ", ".join(sorted(wanted - given)), ", ".join(sorted(given - wanted))
-        problem = "; ".join(p for p in (lacks and f"it lacks {lacks}", extra and f"the entity has no {extra}") if p)
-        raise DeclarationError(
-            f"{mapping.name} does not give the columns of {mapping.name.entity}: {problem}",
-            where=mapping.place,
+    given, wanted = {output.name: output for output in mapping.outputs if output.name != IS_PRESENT}, entity.columns
+    for output in (output for name, output in given.items() if name not in wanted):
+        yield DeclarationError(
+            f"{mapping.name} gives {output.name}, but the entity has no {output.name}",
+            where=f"{mapping.place}:{output.line}",
+            remedy=f"take it out, or add it to the columns of {mapping.name.entity}'s contract",
+        )
+    lacking = [name for name in wanted if name not in given]
+    if lacking:
+        yield DeclarationError(
+            f"{mapping.name} does not give the columns of {mapping.name.entity}: it lacks {', '.join(lacking)}",
+            where=f"{mapping.place}:{mapping.outputs[-1].line}",
             remedy="give every column of the entity's contract (CAST(NULL AS …) where the system does not know it)",
         )
-    _check_sources(mapping, source)
-    for name in entity.references:
-        _reference(catalogue, mapping, source, mapping.output(name), entity.references[name])
+    unknown = list(_unknown_sources(mapping, source))
+    yield from unknown
+    if not unknown:
+        yield from _wrong_references(catalogue, mapping, entity, source)
 
 
-def _check_sources(mapping: RowMapping, source: DatasetContract) -> None:
+def _unknown_sources(mapping: RowMapping, source: DatasetContract) -> Iterator[DeclarationError]:
     for output in mapping.outputs:
         unknown = [column for column in output.sources if column not in source.columns]
         if unknown:
-            raise DeclarationError(
+            yield DeclarationError(
                 f"{mapping.name.source} has no column {', '.join(unknown)}",
                 where=f"{mapping.place}:{output.line}",
                 remedy=f"its contract has: {', '.join(source.columns)}",
             )
+
+
+def _wrong_references(
+    catalogue: Catalogue, mapping: RowMapping, entity: EntityContract, source: DatasetContract
+) -> Iterator[DeclarationError]:
+    given = {output.name: output for output in mapping.outputs}
+    for name, parent in entity.references.items():
+        try:
+            if name in given:
+                _reference(catalogue, mapping, source, given[name], parent)
+        except DeclarationError as error:
+            yield error
 
 
 def _reference(

@@ -8,6 +8,8 @@ from include.catalogue import Catalogue
 from include.contract import DatasetContract, EntityContract
 from include.mapping import IS_PRESENT
 from include.names import DatasetName
+from include.publish.schema_files import written
+from include.use_case import UseCase
 
 PAGE = "docs/catalogue.md"
 _HEAD = """# Catalogue
@@ -39,6 +41,20 @@ def _use_cases(catalogue: Catalogue) -> Iterator[str]:
     ]
     head = ("use case", "purpose", "owner", "priority", "tier", "schedule (London)", "fresh for", "topics")
     yield _table(head, rows)
+    for case in catalogue.use_cases.values():
+        yield f"### {case.name}\n\n{catalogue.text_of(case)}\n"
+        yield _table(("claims of", "columns", "read by"), _claims(case))
+
+
+def _claims(case: UseCase) -> list[tuple[object, ...]]:
+    return [
+        (
+            dataset,
+            ", ".join(f"`{c}`" for c in columns),
+            ", ".join(f"{m}" for m in case.mappings if str(m.source) == dataset),
+        )
+        for dataset, columns in case.claims.items()
+    ]
 
 
 def _datasets(catalogue: Catalogue) -> Iterator[str]:
@@ -50,14 +66,38 @@ def _datasets(catalogue: Catalogue) -> Iterator[str]:
             for column in contract.columns
         }
         yield f"### {name}\n\n{contract.describes}\n\n{_facts(name, contract)}\n"
-        head = ("column", "type", "privacy", "claimed by", "what")
+        head, becomes = ("column", "type", "privacy", "claimed by", "becomes", "what"), _becomes(catalogue, name)
         yield _table(
             head,
             [
-                (f"`{n}`", c.type, _privacy(c.privacy), ", ".join(claimed[n]) or "nobody: never read", c.describes)
+                (
+                    f"`{n}`",
+                    c.type,
+                    _privacy(c.privacy),
+                    ", ".join(claimed[n]) or "nobody: never read",
+                    ", ".join(f"`{target}`" for target in becomes.get(n, [])),
+                    _what(c.describes, c.refers_to),
+                )
                 for n, c in contract.columns.items()
             ],
         )
+
+
+def _becomes(catalogue: Catalogue, name: DatasetName) -> dict[str, list[str]]:
+    """Column of a dataset to the columns of the common model that are made of it: `customer.family_name`."""
+    found: dict[str, list[str]] = {}
+    for mapping in (m for m in catalogue.mapping_names() if m.source == name):
+        columns = dict(
+            zip(catalogue.entity(mapping.entity).columns, catalogue.entity(mapping.entity).model_columns(), strict=True)
+        )
+        for output in catalogue.mapping(mapping).outputs:
+            for column in output.sources:
+                found.setdefault(column, []).append(f"{mapping.entity}.{columns.get(output.name, output.name)}")
+    return found
+
+
+def _what(describes: str, refers_to: str | None) -> str:
+    return "; ".join(part for part in (describes, f"an id of {refers_to}" if refers_to else "") if part)
 
 
 def _facts(name: DatasetName, contract: DatasetContract) -> str:
@@ -75,16 +115,27 @@ def _entities(catalogue: Catalogue) -> Iterator[str]:
     yield "## Entities of the common model\n"
     for entity in catalogue.entity_names():
         contract = catalogue.entity(entity)
-        yield f"### {entity}\n\n{contract.describes}\n\n{_promises(contract)}\n"
+        yield f"### {entity}\n\n{contract.describes}\n\n{_promises(catalogue, entity, contract)}\n"
         yield _table(("column", "type", "privacy", "in the event", "what"), _columns(contract))
         yield f"Where the columns of `{entity}` come from:\n"
         yield _lineage(catalogue, entity, contract)
+        yield from _choices(catalogue, entity)
 
 
-def _promises(contract: EntityContract) -> str:
+def _choices(catalogue: Catalogue, entity: str) -> Iterator[str]:
+    """What each mapping says of what it decided: `Choices` of the comment at its top."""
+    for name in catalogue.mapping_names(entity):
+        words = " ".join(catalogue.mapping(name).header.partition("Choices")[2].split())
+        if words:
+            yield f"- `{name}`: {words}"
+    yield ""
+
+
+def _promises(catalogue: Catalogue, entity: str, contract: EntityContract) -> str:
+    versions = written(catalogue.entity_folder(entity), contract.event.topic)
     facts = [
         f"Owner {contract.owner}",
-        f"topic `{contract.event.topic}`",
+        f"topic `{contract.event.topic}`, schema version {len(versions)}",
         f"read by {', '.join(contract.consumers) or 'nobody'}",
         f"where systems are first seen together, {', then '.join(contract.precedence)} speaks",
         f"kept {contract.retention.keep} after `{contract.retention.after}`",

@@ -2,52 +2,80 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from include.catalogue import Catalogue
 from include.contract import DatasetContract
-from include.errors import DeclarationError
-from include.merge.statement import check_fit, needed_columns
+from include.errors import DeclarationError, raise_first
+from include.merge.statement import misfits, needed_columns
 from include.names import DatasetName, MappingName
+from include.steps import check_contracts, check_files
 from include.use_case import UseCase
 
 
 def problems(catalogue: Catalogue) -> Iterator[DeclarationError]:
     """Every mistake, not only the first."""
-    checks: list[Callable[[], object]] = [lambda n=n: catalogue.dataset(n) for n in catalogue.dataset_names()]  # type: ignore[misc]
-    checks += [lambda e=e: catalogue.entity(e) for e in catalogue.entity_names()]  # type: ignore[misc]
-    checks += [lambda m=m: check_mapping(catalogue, m) for m in catalogue.mapping_names()]  # type: ignore[misc]
-    checks += [lambda: _topics(catalogue)]
-    checks += [lambda c=c: check_use_case(catalogue, c) for c in catalogue.use_cases.values()]  # type: ignore[misc]
-    yield from catalogue.broken.values()
     told: set[str] = set()
-    for check in checks:
-        try:
-            check()
-        except DeclarationError as error:
-            if str(error) not in told:
-                told.add(str(error))
-                yield error
+    for error in _all_problems(catalogue):
+        if str(error) not in told:
+            told.add(str(error))
+            yield error
+
+
+def _all_problems(catalogue: Catalogue) -> Iterator[DeclarationError]:
+    yield from check_files.misplaced(catalogue)
+    yield from check_contracts.of_datasets(catalogue)
+    yield from check_contracts.of_entities(catalogue)
+    for name in catalogue.mapping_names():
+        yield from found(partial(check_mapping, catalogue, name))
+    live = list(catalogue.use_cases.values())
+    for broken in catalogue.broken.values():
+        yield from broken.all()
+    for case in live:
+        yield from found(partial(check_use_case, catalogue, case))
+
+
+def found(check: Callable[[], object]) -> list[DeclarationError]:
+    """All that a check raises."""
+    try:
+        check()
+    except DeclarationError as error:
+        return error.all()
+    return []
 
 
 def check_declarations(catalogue: Catalogue) -> None:
     """Raises the first mistake, and says how many more there are."""
-    found = list(problems(catalogue))
-    if found:
-        more = f" ({len(found) - 1} more: see `python -m include check`)" if len(found) > 1 else ""
-        raise DeclarationError(f"{found[0].problem}{more}", where=found[0].where, remedy=found[0].remedy)
+    wrong = list(problems(catalogue))
+    if wrong:
+        more = f" ({len(wrong) - 1} more: see `python -m include check`)" if len(wrong) > 1 else ""
+        raise DeclarationError(f"{wrong[0].problem}{more}", where=wrong[0].where, remedy=wrong[0].remedy)
 
 
 def check_mapping(catalogue: Catalogue, name: MappingName) -> None:
     """Raises DeclarationError unless the mapping fits its entity and its dataset, zones included."""
+    mapping, entity = catalogue.mapping(name), catalogue.entity(name.entity)
+    if name.source not in catalogue.dataset_names():
+        raise DeclarationError(
+            f"there is no contract of {name.source}, which {name} reads",
+            where=f"{mapping.place}:1",
+            remedy=f"write it (`python -m include new source {name.source.system} …`), or rename the mapping",
+        )
+    source = catalogue.dataset(name.source)
+    raise_first(misfits(catalogue, mapping, entity, source))
+    raise_first(_without_zone(catalogue, name))
+
+
+def _without_zone(catalogue: Catalogue, name: MappingName) -> Iterator[DeclarationError]:
     mapping, entity, source = catalogue.mapping(name), catalogue.entity(name.entity), catalogue.dataset(name.source)
-    check_fit(catalogue, mapping, entity, source)
     moments = {column for column, declared in entity.columns.items() if declared.type == "TIMESTAMP"}
     for output in mapping.outputs:
         without_zone = [column for column in output.sources if source.columns[column].type == "DATETIME"]
         is_moment = output.name in moments or output.name.endswith("_at")
         if is_moment and without_zone and source.zone not in output.strings:
-            raise DeclarationError(
+            yield DeclarationError(
                 f"{output.name} is a moment, but {without_zone[0]} is a date-time without a zone, and {source.zone} "
                 "is not named (BigQuery would take it for UTC)",
                 where=f"{mapping.place}:{output.line}",
@@ -57,47 +85,73 @@ def check_mapping(catalogue: Catalogue, name: MappingName) -> None:
 
 def check_use_case(catalogue: Catalogue, case: UseCase) -> None:
     """Raises DeclarationError unless all that a use case names exists, and its claims cover its mappings."""
+    raise_first(_use_case_problems(catalogue, case))
+
+
+def _use_case_problems(catalogue: Catalogue, case: UseCase) -> Iterator[DeclarationError]:
     for dataset in case.datasets:
-        _check_claims(catalogue, case, dataset)
+        wrong = found(partial(_check_claims, catalogue, case, dataset))
+        yield from _placed(wrong, catalogue.where_in(case, "claims", str(dataset)))
     for name in case.mappings:
-        check_mapping(catalogue, name)
-        source = catalogue.dataset(name.source)
-        lacking = [c for c in needed_columns(catalogue.mapping(name), source) if c not in _covered(case, name, source)]
-        if lacking:
-            raise DeclarationError(
-                f"{name} reads {', '.join(lacking)} of {name.source}, which the use case does not claim",
-                where=case.where,
-                remedy=f"add them to claims['{name.source}'], or take them out of the mapping",
-            )
+        wrong = found(partial(check_mapping, catalogue, name))
+        yield from _placed(wrong, catalogue.where_in(case, "merges", str(name)))
+        if not wrong:
+            yield from _uncovered(catalogue, case, name)
+            yield from _without_parent(catalogue, case, name)
     for entity in case.publishes:
-        catalogue.entity(entity)
+        wrong = found(partial(catalogue.entity, entity))
+        yield from _placed(wrong, catalogue.where_in(case, "publishes", entity))
+
+
+def _placed(mistakes: list[DeclarationError], where: str) -> list[DeclarationError]:
+    """What is missing lies nowhere: then it is told where it is asked for."""
+    for mistake in mistakes:
+        mistake.where = mistake.where if re.search(r":\d+$", mistake.where) else where
+    return mistakes
 
 
 def _check_claims(catalogue: Catalogue, case: UseCase, dataset: DatasetName) -> None:
+    raise_first(_unknown_claims(catalogue, case, dataset))
+
+
+def _unknown_claims(catalogue: Catalogue, case: UseCase, dataset: DatasetName) -> Iterator[DeclarationError]:
     contract = catalogue.dataset(dataset)
-    unknown = [column for column in case.claims[str(dataset)] if column not in contract.columns]
-    if unknown:
-        raise DeclarationError(
-            f"use case {case.name} claims {dataset}.{', '.join(unknown)}, which the contract does not have",
-            where=case.where,
-            remedy=f"claim some of: {', '.join(contract.columns)}",
+    for column in case.claims[str(dataset)]:
+        if column not in contract.columns:
+            yield DeclarationError(
+                f"use case {case.name} claims {dataset}.{column}, which the contract does not have",
+                where=catalogue.where_in(case, "claims", str(dataset), column),
+                remedy=f"claim some of: {', '.join(contract.columns)}",
+            )
+
+
+def _uncovered(catalogue: Catalogue, case: UseCase, name: MappingName) -> Iterator[DeclarationError]:
+    source = catalogue.dataset(name.source)
+    lacking = [c for c in needed_columns(catalogue.mapping(name), source) if c not in _covered(case, name, source)]
+    if lacking:
+        yield DeclarationError(
+            f"{name} reads {', '.join(lacking)} of {name.source}, which the use case does not claim",
+            where=catalogue.where_in(case, "claims", str(name.source)),
+            remedy=f"add them to claims['{name.source}'], or take them out of the mapping",
         )
 
 
 def _covered(case: UseCase, name: MappingName, source: DatasetContract) -> list[str]:
     """The claimed columns, and the position that is read along with them."""
     position = source.position_column
-    return [*case.claims[str(name.source)], *([position] if position else [])]
+    return [*case.claims.get(str(name.source), []), *([position] if position else [])]
 
 
-def _topics(catalogue: Catalogue) -> None:
-    owners: dict[str, str] = {}
-    for entity in catalogue.entity_names():
-        topic = catalogue.entity(entity).event.topic
-        if topic in owners:
-            raise DeclarationError(
-                f"{owners[topic]} and {entity} have one topic, {topic}",
-                where=f"sql/common_model/{entity}/contract.yaml",
-                remedy="give each entity a topic of its own",
+def _without_parent(catalogue: Catalogue, case: UseCase, name: MappingName) -> Iterator[DeclarationError]:
+    """References to rows that nobody merges would point nowhere for ever."""
+    mapping, source = catalogue.mapping(name), catalogue.dataset(name.source)
+    merged = {m for live in [case, *catalogue.use_cases.values()] for m in live.mappings}
+    for column, parent in catalogue.entity(name.entity).references.items():
+        refers_to = source.columns[mapping.output(column).sources[0]].refers_to
+        wanted = MappingName(parent, DatasetName(name.source.system, str(refers_to)))
+        if wanted not in merged:
+            yield DeclarationError(
+                f"{name.entity}.{column} refers to rows of {wanted}, which no use case merges",
+                where=catalogue.where_in(case, "merges", str(name)),
+                remedy=f"add {wanted} to merges, or let the use case that merges it go first",
             )
-        owners[topic] = entity

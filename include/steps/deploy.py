@@ -12,9 +12,10 @@ import sqlglot
 from sqlglot import exp
 
 from include.catalogue import Catalogue
-from include.errors import DriftError, Unavailable
+from include.errors import DriftError, Unavailable, raise_first
 from include.merge.statement import conformed_columns, entity_tables
 from include.names import key_column
+from include.publish.schema_files import schema_mistakes
 from include.publish.schemas import event_schema, schema_text, subject
 from include.publish.topics import Topic, compare, event_topic, positions_topic
 from include.rendering import column, render, table
@@ -95,11 +96,12 @@ def _apply_topic(topic: Topic, servers: Servers, report: Report) -> None:
 
 
 def register_schemas(catalogue: Catalogue, servers: Servers, report: Report) -> None:
-    """Register the schema of each entity's events. Raises DeclarationError when one is not compatible, IntegrityError
-    for topics of another environment."""
+    """Register the newest schema of each entity's events. Raises DeclarationError when a contract's own is another, and
+    when one is not compatible with what the registry knows; IntegrityError for topics of another environment."""
     check_topics(servers)
     for entity in catalogue.entity_names():
         contract = catalogue.entity(entity)
+        raise_first(schema_mistakes(catalogue.entity_folder(entity), entity, contract))
         name = subject(servers.kafka_settings.topic(contract.event.topic))
         schema_id = servers.registry.register(name, schema_text(event_schema(entity, contract)))
         report(f"schema {name}: id {schema_id}")

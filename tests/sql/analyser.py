@@ -57,7 +57,7 @@ wasm_client.WasmClient.write_bytes = _write  # the library copies byte by byte: 
 wasm_client.WasmClient.read_bytes = _read
 
 from zetasql import types as zetasql_types  # noqa: E402
-from zetasql.api import Analyzer, CatalogBuilder, TableBuilder  # noqa: E402
+from zetasql.api import Analyzer, CatalogBuilder, PreparedQuery, TableBuilder  # noqa: E402
 
 
 class Analyser:
@@ -89,6 +89,11 @@ class Analyser:
             self._tables[name] = [(column.name, column.type) for column in columns]
         return type(analysed).__name__
 
+    def types(self, sql: str) -> dict[str, str]:
+        """Output column to type name of a SELECT. Raises the analyser's error, with line and column."""
+        analysed = Analyzer(self._options, self._catalog()).analyze_statement(sql)
+        return {out.name: str(out.column.type).replace("DOUBLE", "FLOAT64") for out in analysed.output_column_list}
+
     def script(self, sql: str) -> list[str]:
         """The kinds of a script's statements, in order; DECLARE and SET are analysed by their expression. Its temporary
         tables are gone after it."""
@@ -97,6 +102,13 @@ class Analyser:
             return [self.statement(_analysable(statement)) for statement in split(sql)]
         finally:
             self._tables = before
+
+    def evaluate(self, sql: str) -> list[str]:
+        """The only row of a query over no table, whose columns are all text."""
+        query = PreparedQuery.builder().set_sql(sql).set_analyzer_options(self._options).set_catalog(self._catalog())
+        with query.prepare() as prepared:
+            (row,) = prepared.execute().content.table_data.row
+        return [cell.string_value for cell in row.cell]
 
     def _catalog(self) -> Any:
         builder = CatalogBuilder("bigquery")

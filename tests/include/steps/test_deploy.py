@@ -11,6 +11,8 @@ import pytest
 from include.catalogue import Catalogue
 from include.errors import DeclarationError, DriftError, IntegrityError
 from include.local.platform import Platform
+from include.publish.schema_files import write_schema
+from include.publish.schemas import event_schema, schema_text, subject
 from include.steps.deploy import apply_tables, apply_topics, register_schemas
 from include.steps.servers import Servers
 from tests.conftest import World, bare_world
@@ -70,6 +72,10 @@ def test_a_new_column_is_added_by_two_deployments_at_once(catalogue: Catalogue, 
     wider = _contract(catalogue, lambda text: text + NEW)
     said = _twice_at_once(apply_tables, wider, world)
     assert any("table" in line and "added nickname" in line for line in said)
+    with pytest.raises(DeclarationError, match="are not those of") as refused:
+        register_schemas(wider, world.servers, said.append)
+    assert "python -m include schemas write" in refused.value.remedy
+    assert write_schema(wider.entity_folder("customer"), "customer", wider.entity("customer"))
     register_schemas(wider, world.servers, said.append)
     for dataset in ("conformed", "common_model", "change_log"):
         facts = world.servers.big_query.facts(world.servers.cloud.table(dataset, "customer"))
@@ -82,8 +88,11 @@ def test_another_type_is_refused_with_both_and_what_to_do(catalogue: Catalogue, 
     with pytest.raises(DriftError, match="nickname is STRING, the contract says INT64") as refused:
         apply_tables(other, world.servers, lambda text: None)
     assert "a type is never changed in place" in refused.value.remedy
-    with pytest.raises(DeclarationError, match="not compatible"):
+    with pytest.raises(DeclarationError, match="nickname was string, and is now long"):
         register_schemas(other, world.servers, lambda text: None)
+    name = subject(world.servers.kafka_settings.topic("customer.changes.v1"))
+    with pytest.raises(DeclarationError, match="not compatible"):  # the registry refuses it too
+        world.servers.registry.register(name, schema_text(event_schema("customer", other.entity("customer"))))
 
 
 def test_a_topic_with_other_partitions_is_refused(catalogue: Catalogue, world: World) -> None:

@@ -1,0 +1,1 @@
+"""How does a declaration begin? (files that are right as they stand, and say themselves what is left to do)"""

@@ -1,0 +1,131 @@
+"""Does each contract fit those of the others? (what one contract cannot know alone)"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from include.catalogue import Catalogue
+from include.contract import DatasetContract, EntityContract, Landed
+from include.errors import DeclarationError
+from include.names import DatasetName
+from include.publish.schema_files import schema_mistakes
+from include.yaml_file import line_of
+
+_READ_IN_PLACE = "platform"
+
+
+def of_datasets(catalogue: Catalogue) -> Iterator[DeclarationError]:
+    tables: dict[tuple[str, str], DatasetName] = {}
+    for name in catalogue.dataset_names():
+        try:
+            contract = catalogue.dataset(name)
+        except DeclarationError as error:
+            yield error
+            continue
+        yield from _capture(catalogue.dataset_path(name), name, contract)
+        yield from _references(catalogue, name, contract)
+        other = tables.setdefault((name.system, contract.table.lower()), name)
+        if other != name:
+            yield DeclarationError(
+                f"{other} and {name} are one table, {contract.table}, which would be read twice",
+                where=line_of(catalogue.dataset_path(name), "table"),
+                remedy="keep one of them, with the columns of both: each use case claims its own",
+            )
+
+
+def _capture(path: Path, name: DatasetName, contract: DatasetContract) -> Iterator[DeclarationError]:
+    landed = isinstance(contract.capture, Landed)
+    if landed != (name.system == _READ_IN_PLACE):
+        yield DeclarationError(
+            f"{name.system} is {'not ' if landed else ''}read in place, so it cannot be captured by "
+            f"{contract.capture.method}",
+            where=line_of(path, "capture"),
+            remedy="write method: snapshot or rowversion" if landed else "write method: landed",
+        )
+    if isinstance(contract.capture, Landed):
+        yield from _deleted_when(path, contract, contract.capture)
+
+
+def _deleted_when(path: Path, contract: DatasetContract, capture: Landed) -> Iterator[DeclarationError]:
+    where, problem = line_of(path, "capture", "deleted_when"), ""
+    try:
+        tree = sqlglot.parse_one(capture.deleted_when, read="bigquery")
+    except SqlglotError as error:
+        problem = f"deleted_when is not SQL: {str(error).splitlines()[0]}"
+    else:
+        beside = {place.partition(".")[0] for place in (capture.partition, capture.offset, capture.landed_at)}
+        unknown = {column.parts[0].name for column in tree.find_all(exp.Column)} - {*contract.columns, *beside}
+        if tree.find(exp.Query, exp.AggFunc, exp.Window) or not tree.find(exp.Column):
+            problem = f"deleted_when must say it of one row: {capture.deleted_when}"
+        elif unknown:
+            problem = f"deleted_when names {', '.join(sorted(unknown))}, which is not among the columns"
+    if problem:
+        yield DeclarationError(problem, where=where, remedy="write what only a tombstone is: customer_id IS NULL")
+
+
+def _references(catalogue: Catalogue, name: DatasetName, contract: DatasetContract) -> Iterator[DeclarationError]:
+    for column, declared in contract.columns.items():
+        if declared.refers_to is None:
+            continue
+        parent, problem = DatasetName(name.system, declared.refers_to), ""
+        if parent not in catalogue.dataset_names():
+            problem = f"{column} refers to {parent}, which has no contract"
+        elif _is_right(catalogue, parent):
+            key = catalogue.dataset(parent).key
+            if [declared.type] != [catalogue.dataset(parent).columns[k].type for k in key]:
+                problem = f"{column} cannot be compared with the key of {parent}, {', '.join(key)}"
+        if problem:
+            yield DeclarationError(
+                problem,
+                where=line_of(catalogue.dataset_path(name), "columns", column),
+                remedy="name a dataset of this system whose key is one column of the same type, or take refers_to out",
+            )
+
+
+def _is_right(catalogue: Catalogue, name: DatasetName) -> bool:
+    try:
+        catalogue.dataset(name)
+    except DeclarationError:  # told at its own place
+        return False
+    return True
+
+
+def of_entities(catalogue: Catalogue) -> Iterator[DeclarationError]:
+    topics: dict[str, str] = {}
+    for name in catalogue.entity_names():
+        path = catalogue.entity_folder(name) / "contract.yaml"
+        try:
+            contract = catalogue.entity(name)
+            yield from schema_mistakes(path.parent, name, contract)
+        except DeclarationError as error:
+            yield error
+            continue
+        yield from _parents(catalogue, path, name, contract)
+        other = topics.setdefault(contract.event.topic, name)
+        if other != name:
+            yield DeclarationError(
+                f"{other} and {name} have one topic, {contract.event.topic}",
+                where=line_of(path, "event"),
+                remedy="give each entity a topic of its own",
+            )
+
+
+def _parents(catalogue: Catalogue, path: Path, name: str, contract: EntityContract) -> Iterator[DeclarationError]:
+    for column, parent in contract.references.items():
+        if parent not in catalogue.entity_names():
+            yield DeclarationError(
+                f"{column} refers to {parent}, which is no entity",
+                where=line_of(path, "columns", column),
+                remedy=f"name one of: {', '.join(catalogue.entity_names())}",
+            )
+    if contract.mastered == "by_customer" and name != "customer" and "customer" not in contract.references.values():
+        yield DeclarationError(
+            f"{name} is mastered by its customer, but no column refers to one",
+            where=line_of(path, "columns"),
+            remedy="add customer_id: {references: customer}",
+        )

@@ -1,0 +1,101 @@
+"""What does a YAML file declare, and on which line is what is wrong? (for any model of pydantic's)"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticCustomError
+
+from include.errors import DeclarationError
+from include.names import place
+
+Mistake = tuple[tuple[str, ...], str]
+"""The part of a declaration that is wrong, and what is wrong with it."""
+
+
+def line_of(path: Path, *at: str | int) -> str:
+    """`path:line` of a part of a contract, `("columns", "Surname")`; of the nearest part around it that is there."""
+    lines: dict[tuple[Any, ...], int] = {}
+    node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    _plain(node, (), lines, place(path))
+    return f"{place(path)}:{_nearest(lines, at)}"
+
+
+def _nearest(lines: Mapping[tuple[Any, ...], int], at: tuple[Any, ...]) -> int:
+    """The line of the last part on the way that the file has (pydantic puts a union's choice in between)."""
+    there: tuple[Any, ...] = ()
+    for part in at:
+        there = (*there, part) if (*there, part) in lines else there
+    return lines.get(there, 1)
+
+
+def read_model[T: BaseModel](path: Path, model: type[T]) -> T:
+    """Raises DeclarationError that names each thing that is wrong with its line."""
+    where = place(path)
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except FileNotFoundError:
+        raise DeclarationError(
+            "there is no such contract", where=where, remedy="write it, or correct the name"
+        ) from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise DeclarationError(
+            f"not YAML: {error.problem}", where=f"{where}:{line}", remedy="mend the syntax"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise DeclarationError("not text that YAML could be", where=f"{where}:1", remedy="save it as UTF-8") from None
+    lines: dict[tuple[Any, ...], int] = {}
+    data = _plain(node, (), lines, where)
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise _declaration_error(error, lines, where) from None
+
+
+def _plain(node: yaml.Node | None, at: tuple[Any, ...], lines: dict[tuple[Any, ...], int], file: str) -> Any:
+    """The node as Python's own values; fills `lines` with the line of each path; refuses a key given twice."""
+    if node is None:
+        return None
+    lines.setdefault(at, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        found: dict[str, Any] = {}
+        for key, value in node.value:
+            if key.value in found:
+                where = f"{file}:{key.start_mark.line + 1}"
+                raise DeclarationError(f"'{key.value}' is given twice", where=where, remedy="keep one of them")
+            lines[(*at, key.value)] = key.start_mark.line + 1
+            found[key.value] = _plain(value, (*at, key.value), lines, file)
+        return found
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(value, (*at, index), lines, file) for index, value in enumerate(node.value)]
+    return yaml.SafeLoader("").construct_object(node)
+
+
+def raise_all(mistakes: Sequence[Mistake]) -> None:
+    """As one error of pydantic's, that knows where each lies."""
+    if mistakes:
+        text = "; ".join(what for _, what in mistakes)
+        raise PydanticCustomError("mistakes", "{text}", {"text": text, "found": list(mistakes)})  # type: ignore[misc]
+
+
+def _declaration_error(error: ValidationError, lines: Mapping[tuple[Any, ...], int], file: str) -> DeclarationError:
+    """All that pydantic found, each with its line; the first one's place is the error's."""
+    found = []
+    for problem in error.errors():
+        if problem["type"] == "mistakes":
+            found += [(_nearest(lines, at), what) for at, what in problem["ctx"]["found"]]
+            continue
+        at = tuple(problem["loc"])
+        label = ".".join(str(part) for part in at) or "the contract"
+        found.append((_nearest(lines, at), f"{label}: {problem['msg'].removeprefix('Value error, ')}"))
+    found.sort()
+    text = "; ".join(f"line {line}: {message}" for line, message in found)
+    remedy = (
+        "correct these lines; sql/sources/sse/customer and sql/common_model/customer hold contracts to compare with"
+    )
+    return DeclarationError(text, where=f"{file}:{found[0][0]}", remedy=remedy)
