@@ -75,12 +75,12 @@ PRIMARY_KEY = (
 )
 
 UNIQUE_INDEXES = (
-    "SELECT i.name, c.name FROM sys.indexes AS i JOIN sys.objects AS o ON o.object_id = i.object_id "
-    "JOIN sys.schemas AS s ON s.schema_id = o.schema_id "
+    "SELECT i.name, c.name FROM sys.indexes AS i JOIN sys.tables AS t ON t.object_id = i.object_id "
+    "JOIN sys.schemas AS s ON s.schema_id = t.schema_id "
     "JOIN sys.index_columns AS k ON k.object_id = i.object_id AND k.index_id = i.index_id "
     "JOIN sys.columns AS c ON c.object_id = k.object_id AND c.column_id = k.column_id "
     "WHERE i.is_unique = 1 AND i.is_disabled = 0 AND i.has_filter = 0 AND k.key_ordinal > 0 "
-    "AND s.name = ? AND o.name = ? ORDER BY i.name, k.key_ordinal"
+    "AND s.name = ? AND t.name = ? ORDER BY i.name, k.key_ordinal"
 )
 
 

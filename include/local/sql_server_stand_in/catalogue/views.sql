@@ -63,7 +63,8 @@ CREATE VIEW sys.indexes AS
 SELECT DISTINCT
     k.object_id, k.name, (CASE WHEN k.is_primary THEN 1 ELSE 2 END) AS index_id,
     CASE WHEN k.is_primary THEN 'CLUSTERED' ELSE 'NONCLUSTERED' END AS type_desc,
-    true AS is_unique, k.is_primary AS is_primary_key, false AS has_filter
+    true AS is_unique, k.is_primary AS is_primary_key,
+    false AS is_disabled, false AS has_filter
 FROM _s.keys k;
 CREATE VIEW sys.index_columns AS
 SELECT
