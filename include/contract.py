@@ -4,42 +4,40 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from include.durations import duration
-from include.errors import DeclarationError
-from include.names import SYSTEMS, place
+from include.names import SYSTEMS
+from include.strict_yaml import Strict, read_yaml
 
 COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
-_TYPE = re.compile(r"(INT64|FLOAT64|BOOL|STRING|BYTES|DATE|TIME|DATETIME|TIMESTAMP|NUMERIC|BIGNUMERIC)")
+_TYPES = (
+    *("INT64", "NUMERIC", "BIGNUMERIC", "FLOAT64", "BOOL", "STRING", "BYTES"),
+    *("DATE", "TIME", "DATETIME", "TIMESTAMP"),
+)
+_COMPARE = "correct these lines; sql/sources/sse/customer and sql/common_model/customer hold contracts to compare with"
 Privacy = Literal["none", "personal", "special"]
 Collation = Literal["case_insensitive", "case_sensitive", "exact"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Snapshot(_Strict):
+class Snapshot(Strict):
     """Everything is read each time, in one transaction."""
 
     method: Literal["snapshot"]
 
 
-class RowVersion(_Strict):
+class RowVersion(Strict):
     """Rows whose rowversion lies in a window are read."""
 
     method: Literal["rowversion"]
     column: str
 
 
-class Landed(_Strict):
+class Landed(Strict):
     """Kafka Connect lands the rows in BigQuery: nothing is read, a window of offsets per partition is noted.
 
     partition, offset, landed_at: expressions over the landing table. A gap in the offsets stops the window until
@@ -59,7 +57,7 @@ class Landed(_Strict):
         return duration(self.settle, "capture.settle")
 
 
-class DatasetColumn(_Strict):
+class DatasetColumn(Strict):
     """A column of a source. `refers_to` names the dataset of the same system whose key it holds."""
 
     type: str
@@ -75,7 +73,7 @@ class DatasetColumn(_Strict):
         return _known_type(value)
 
 
-class DatasetContract(_Strict):
+class DatasetContract(Strict):
     """`sql/sources/<system>/<dataset>/contract.yaml`."""
 
     describes: str
@@ -155,7 +153,7 @@ class DatasetContract(_Strict):
         return self.columns[name].type if name in self.columns else "BYTES"
 
 
-class EntityColumn(_Strict):
+class EntityColumn(Strict):
     """A column of an entity. One with `references` holds the source's id in a mapping and becomes `<entity>_key`."""
 
     type: str = "STRING"
@@ -169,19 +167,19 @@ class EntityColumn(_Strict):
         return _known_type(value)
 
 
-class Event(_Strict):
+class Event(Strict):
     """The topic of an entity; withheld columns are not part of an event."""
 
     topic: str = Field(pattern=r"[a-z0-9_]+(\.[a-z0-9_]+)*\.v[1-9][0-9]*")
-    withhold: list[str] = []
+    withhold: list[str] = Field(default_factory=list)
 
 
-class Retention(_Strict):
+class Retention(Strict):
     keep: str
     after: str
 
 
-class EntityContract(_Strict):
+class EntityContract(Strict):
     """`sql/common_model/<entity>/contract.yaml`."""
 
     describes: str
@@ -189,7 +187,7 @@ class EntityContract(_Strict):
     mastered: Literal["by_customer"]
     precedence: list[str]
     event: Event
-    consumers: list[str] = []
+    consumers: list[str] = Field(default_factory=list)
     retention: Retention
     columns: dict[str, EntityColumn]
 
@@ -235,75 +233,17 @@ class EntityContract(_Strict):
 
 def read_dataset(path: Path) -> DatasetContract:
     """Raises DeclarationError with path:line for each thing that is wrong."""
-    return _read(path, DatasetContract)
+    return read_yaml(path, DatasetContract, _COMPARE)
 
 
 def read_entity(path: Path) -> EntityContract:
     """Raises DeclarationError with path:line for each thing that is wrong."""
-    return _read(path, EntityContract)
-
-
-def _read[T: _Strict](path: Path, model: type[T]) -> T:
-    where = place(path)
-    try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except FileNotFoundError:
-        raise DeclarationError(
-            "there is no such contract", where=where, remedy="write it, or correct the name"
-        ) from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise DeclarationError(
-            f"not YAML: {error.problem}", where=f"{where}:{line}", remedy="mend the syntax"
-        ) from None
-    lines: dict[tuple[Any, ...], int] = {}
-    data = _plain(node, (), lines, where)
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise _declaration_error(error, lines, where) from None
-
-
-def _plain(node: yaml.Node | None, at: tuple[Any, ...], lines: dict[tuple[Any, ...], int], file: str) -> Any:
-    """The node as Python's own values; fills `lines` with the line of each path; refuses a key given twice."""
-    if node is None:
-        return None
-    lines.setdefault(at, node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
-        found: dict[str, Any] = {}
-        for key, value in node.value:
-            if key.value in found:
-                where = f"{file}:{key.start_mark.line + 1}"
-                raise DeclarationError(f"'{key.value}' is given twice", where=where, remedy="keep one of them")
-            lines[(*at, key.value)] = key.start_mark.line + 1
-            found[key.value] = _plain(value, (*at, key.value), lines, file)
-        return found
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(value, (*at, index), lines, file) for index, value in enumerate(node.value)]
-    return yaml.SafeLoader("").construct_object(node)
-
-
-def _declaration_error(error: ValidationError, lines: Mapping[tuple[Any, ...], int], file: str) -> DeclarationError:
-    """All that pydantic found, each with its line; the first one's place is the error's."""
-    found = []
-    for problem in error.errors():
-        at = tuple(problem["loc"])
-        while at not in lines and at:
-            at = at[:-1]
-        label = ".".join(str(part) for part in problem["loc"]) or "the contract"
-        found.append((lines.get(at, 1), f"{label}: {problem['msg'].removeprefix('Value error, ')}"))
-    text = "; ".join(f"line {line}: {message}" for line, message in found)
-    remedy = (
-        "correct these lines; sql/sources/sse/customer and sql/common_model/customer hold contracts to compare with"
-    )
-    return DeclarationError(text, where=f"{file}:{found[0][0]}", remedy=remedy)
+    return read_yaml(path, EntityContract, _COMPARE)
 
 
 def _known_type(value: str) -> str:
-    if not _TYPE.fullmatch(value):
-        raise ValueError(
-            f"'{value}' is not a type that we carry (INT64, STRING, NUMERIC, DATE, DATETIME, TIMESTAMP, …)"
-        )
+    if value not in _TYPES:
+        raise ValueError(f"'{value}' is not a type that we carry: write one of {', '.join(_TYPES)}")
     return value
 
 

@@ -136,12 +136,12 @@ def _not_sql(error: SqlglotError, place: str) -> DeclarationError:
 
 
 def _check_clauses(select: exp.Select, name: MappingName, place: str) -> None:
-    clauses = [key for key, value in select.args.items() if value and key not in _ALLOWED_CLAUSES]
+    clauses = {key: value for key, value in select.args.items() if value and key not in _ALLOWED_CLAUSES}
     if clauses:
-        words = ", ".join(clause.rstrip("_").upper() for clause in clauses)
+        words = ", ".join("JOIN" if clause == "joins" else clause.rstrip("_").upper() for clause in clauses)
         raise DeclarationError(
             f"a mapping gives one row for one row, but this one has {words}",
-            where=place,
+            where=f"{place}:{_line_of_clause(next(iter(clauses.values())))}",
             remedy="say `… AS is_present` for a row that does not count; a join is a view on the common model",
         )
     source = select.args.get("from_") or select.args.get("from")
@@ -151,7 +151,7 @@ def _check_clauses(select: exp.Select, name: MappingName, place: str) -> None:
         found = table.sql("bigquery") if table is not None else "nothing"
         raise DeclarationError(
             f"the file's name says that it reads {wanted}, but it reads {found}",
-            where=place,
+            where=f"{place}:{_line(table) if table is not None else 1}",
             remedy=f"write FROM {wanted}, without an alias, or rename the file",
         )
 
@@ -193,6 +193,12 @@ def _outputs(select: exp.Select, place: str) -> Iterator[Output]:
         columns = tuple(dict.fromkeys(column.parts[0].name for column in inner.find_all(exp.Column)))
         strings = tuple(literal.this for literal in inner.find_all(exp.Literal) if literal.is_string)
         yield Output(name, columns, strings, isinstance(inner, exp.Column), line)
+
+
+def _line_of_clause(clause: object) -> int:
+    """Of the first, where the parser gives a list (of joins); 1 where it gives a word."""
+    node = clause[0] if isinstance(clause, list) else clause
+    return _line(node) if isinstance(node, exp.Expr) else 1
 
 
 def _line(node: exp.Expr) -> int:

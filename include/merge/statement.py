@@ -161,9 +161,10 @@ def check_fit(catalogue: Catalogue, mapping: RowMapping, entity: EntityContract,
     if given != wanted:
         lacks, extra = ", ".join(sorted(wanted - given)), ", ".join(sorted(given - wanted))
         problem = "; ".join(p for p in (lacks and f"it lacks {lacks}", extra and f"the entity has no {extra}") if p)
+        line = next((f":{output.line}" for output in mapping.outputs if output.name in given - wanted), "")
         raise DeclarationError(
             f"{mapping.name} does not give the columns of {mapping.name.entity}: {problem}",
-            where=mapping.place,
+            where=f"{mapping.place}{line}",
             remedy="give every column of the entity's contract (CAST(NULL AS …) where the system does not know it)",
         )
     _check_sources(mapping, source)

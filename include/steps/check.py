@@ -17,7 +17,7 @@ def problems(catalogue: Catalogue) -> Iterator[DeclarationError]:
     checks: list[Callable[[], object]] = [lambda n=n: catalogue.dataset(n) for n in catalogue.dataset_names()]  # type: ignore[misc]
     checks += [lambda e=e: catalogue.entity(e) for e in catalogue.entity_names()]  # type: ignore[misc]
     checks += [lambda m=m: check_mapping(catalogue, m) for m in catalogue.mapping_names()]  # type: ignore[misc]
-    checks += [lambda: _topics(catalogue)]
+    checks += [lambda e=e: _check_topic(catalogue, e) for e in catalogue.entity_names()]  # type: ignore[misc]
     checks += [lambda c=c: check_use_case(catalogue, c) for c in catalogue.use_cases.values()]  # type: ignore[misc]
     yield from catalogue.broken.values()
     told: set[str] = set()
@@ -70,7 +70,7 @@ def check_use_case(catalogue: Catalogue, case: UseCase) -> None:
                 remedy=f"add them to claims['{name.source}'], or take them out of the mapping",
             )
     for entity in case.publishes:
-        catalogue.entity(entity)
+        _check_topic(catalogue, entity)
 
 
 def _check_claims(catalogue: Catalogue, case: UseCase, dataset: DatasetName) -> None:
@@ -90,14 +90,22 @@ def _covered(case: UseCase, name: MappingName, source: DatasetContract) -> list[
     return [*case.claims[str(name.source)], *([position] if position else [])]
 
 
-def _topics(catalogue: Catalogue) -> None:
-    owners: dict[str, str] = {}
-    for entity in catalogue.entity_names():
-        topic = catalogue.entity(entity).event.topic
-        if topic in owners:
+def _check_topic(catalogue: Catalogue, entity: str) -> None:
+    """Raises DeclarationError when another entity has the topic of this one: each would undo the other's state."""
+    topic = catalogue.entity(entity).event.topic
+    for other in catalogue.entity_names():
+        if other != entity and _topic_of(catalogue, other) == topic:
+            first, second = sorted((entity, other))
             raise DeclarationError(
-                f"{owners[topic]} and {entity} have one topic, {topic}",
-                where=f"sql/common_model/{entity}/contract.yaml",
+                f"{first} and {second} have one topic, {topic}",
+                where=f"sql/common_model/{second}/contract.yaml, and that of {first}",
                 remedy="give each entity a topic of its own",
             )
-        owners[topic] = entity
+
+
+def _topic_of(catalogue: Catalogue, entity: str) -> str | None:
+    """None of an entity whose contract is wrong: that stops those alone who publish it."""
+    try:
+        return catalogue.entity(entity).event.topic
+    except DeclarationError:
+        return None

@@ -50,9 +50,13 @@ def test_a_right_contract_is_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "says"),
     [
-        ("owner: somebody", "owner: somebody\ncolour: red", 3, "colour: Extra inputs"),
-        ("type: STRING, privacy", "type: VARCHAR, privacy", 9, "'VARCHAR' is not a type"),
-        ("method: rowversion, column: RowVer", "method: telepathy", 5, "telepathy"),
+        (
+            "column: RowVer}",
+            "colum: RowVer}",
+            5,
+            "capture.column: is missing; line 5: capture.colum: is not known here; ",
+        ),
+        ("privacy: personal", "privacy: some", 9, "is 'some': write 'none', 'personal' or 'special'"),
         ("deletes: key_scan", "deletes: captured", 1, "rowversion does not know deletes: captured"),
         ("key: [Id]", "key: [Nope]", 1, "key names Nope"),
         ("{type: INT64, required: true}", "{type: INT64}", 1, "must say required: true"),
