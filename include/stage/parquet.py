@@ -8,14 +8,14 @@ import os
 import socket
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import google_crc32c
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from include.errors import Unavailable
+from include.errors import DataPlatformError, Unavailable
 from include.names import DatasetName
 from include.stage.log import ObjectStore, Part
 
@@ -45,7 +45,7 @@ class PartWriter:
         return tuple(parts) or (self._write_one((), schema, f"{kind}-0000"),)
 
     def _write_one(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema, name: str) -> Part:
-        path = f"{self.dataset}/parts/{self.batch:08}-{self.token}-{name}.parquet"
+        path = f"{self._prefix}{name}.parquet"
         with _disk(), tempfile.TemporaryFile() as file:
             rows = 0
             with pq.ParquetWriter(file, schema, compression="zstd") as writer:
@@ -66,10 +66,15 @@ class PartWriter:
             )
         return Part(path, rows, size, ours)
 
-    def discard(self, parts: Iterable[Part]) -> None:
-        """Delete parts that no entry will name."""
-        for part in parts:
-            self.store.delete(part.path)
+    @property
+    def _prefix(self) -> str:
+        return f"{self.dataset}/parts/{self.batch:08}-{self.token}-"
+
+    def discard(self) -> None:
+        """Delete all that this try has written, as far as that can be done; only where no entry can name it."""
+        with suppress(DataPlatformError):  # what went wrong before is what must be told
+            for path in list(self.store.names(self._prefix)):
+                self.store.delete(path)
 
 
 @contextmanager

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -66,16 +69,28 @@ def test_a_source_that_forbids_the_column(witness: Witness) -> None:
         "The SELECT permission was denied on the column 'Email' of the object 'Customer', "
         "database 'wrong_input', schema 'dbo'."
     )
+    words = (said, "wrong_input on connection sse (127.0.0.1:", "python -m include grants sse --to sa` prints")
+    with _forbidding(witness, "Email", said) as way, witness.refused(SourceRefused, *words):
+        _extract(way)
+
+
+@contextmanager
+def _forbidding(witness: Witness, column: str, said: str) -> Iterator[Way]:
+    """The same way, to a source that forbids a column when it is named in a statement without parameters."""
     sse = witness.way.world.connections.sql_server("sse")
-    with forbidding(sse.host, sse.port, "Email", said) as port:
+    with forbidding(sse.host, sse.port, column, said) as port:
 
         def through_it(connection: dict[str, Any]) -> None:
             connection.update(port=port)
             connection["extra"].update(Encrypt="no")
 
-        words = (said, f"wrong_input on connection sse (127.0.0.1:{port})", "python -m include grants sse --to sa")
-        with witness.refused(SourceRefused, *words):
-            _extract(witness.with_connection("sse", through_it))
+        yield witness.with_connection("sse", through_it)
+
+
+def test_a_source_that_forbids_the_keys_when_the_rows_have_been_written(witness: Witness) -> None:
+    said = "The SELECT permission was denied on the column 'CustomerId' of the object 'Customer'."
+    with _forbidding(witness, "CustomerId", said) as way, witness.refused(SourceRefused, said):
+        way.extract(run=replace(way.begin(), started_at=datetime.now(UTC) + timedelta(days=1)))  # nothing is fresh
 
 
 def test_a_source_without_snapshot_isolation(witness: Witness) -> None:
