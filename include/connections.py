@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import urllib.parse
 from collections.abc import Mapping
@@ -36,7 +37,8 @@ class GoogleCloudSettings:
 
     `bucket` holds the staged parts and the log. `dataset_prefix` goes before the name of every dataset of ours,
     so that two worlds can live in one project. `storage_read_endpoint` (`http://host:port` without TLS,
-    `https://…` with it) is None for Google's own.
+    `https://…` with it) is None for Google's own. A query that would be billed for more than `maximum_bytes_billed`
+    is refused before it costs anything; None: the project's own quota alone.
     """
 
     project: str
@@ -44,6 +46,7 @@ class GoogleCloudSettings:
     bucket: str
     dataset_prefix: str = ""
     storage_read_endpoint: str | None = None
+    maximum_bytes_billed: int | None = None
     credentials: Any = field(default=None, repr=False)
 
     def table(self, dataset: str, name: str) -> str:
@@ -101,8 +104,18 @@ def google_cloud_settings(extra: Mapping[str, Any], credentials: Any) -> GoogleC
         bucket=extra["bucket"],
         dataset_prefix=extra.get("dataset_prefix", ""),
         storage_read_endpoint=extra.get("storage_read_endpoint"),
+        maximum_bytes_billed=_bytes(extra.get("maximum_bytes_billed")),
         credentials=credentials,
     )
+
+
+def _bytes(given: Any) -> int | None:
+    """A number of bytes; the UI gives numbers, a URI text."""
+    if given in (None, ""):
+        return None
+    if isinstance(given, bool) or not re.fullmatch(r"[1-9][0-9]*", str(given)):
+        raise _incomplete("google_cloud_default", f"a whole number of bytes as maximum_bytes_billed, not '{given}'")
+    return int(given)
 
 
 def kafka_settings(extra: Mapping[str, Any]) -> KafkaSettings:

@@ -18,7 +18,10 @@ from include.yaml_file import Mistake, raise_all, read_model
 
 COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
 PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
-TYPE = re.compile(r"(INT64|FLOAT64|BOOL|STRING|BYTES|DATE|TIME|DATETIME|TIMESTAMP|NUMERIC|BIGNUMERIC)")
+TYPES = (
+    *("INT64", "NUMERIC", "BIGNUMERIC", "FLOAT64", "BOOL", "STRING", "BYTES"),
+    *("DATE", "TIME", "DATETIME", "TIMESTAMP"),
+)
 NOT_FOR_KEYS = ("FLOAT64", "BYTES")
 """Types whose text is not one for one value: a key is compared as text."""
 RESERVED = (
@@ -30,24 +33,26 @@ Privacy = Literal["none", "personal", "special"]
 Collation = Literal["case_insensitive", "case_sensitive", "exact"]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A part of a declaration: a key that it does not know is a mistake."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Snapshot(_Strict):
+class Snapshot(Strict):
     """Everything is read each time, in one transaction."""
 
     method: Literal["snapshot"]
 
 
-class RowVersion(_Strict):
+class RowVersion(Strict):
     """Rows whose rowversion lies in a window are read."""
 
     method: Literal["rowversion"]
     column: str
 
 
-class Landed(_Strict):
+class Landed(Strict):
     """Kafka Connect lands the rows in BigQuery: nothing is read, a window of offsets per partition is noted.
 
     partition, offset, landed_at: expressions over the landing table. A gap in the offsets stops the window until
@@ -83,7 +88,7 @@ class Landed(_Strict):
         return duration(self.settle, "capture.settle")
 
 
-class DatasetColumn(_Strict):
+class DatasetColumn(Strict):
     """A column of a source. `refers_to` names the dataset of the same system whose key it holds."""
 
     type: str
@@ -99,7 +104,7 @@ class DatasetColumn(_Strict):
         return _known_type(value)
 
 
-class DatasetContract(_Strict):
+class DatasetContract(Strict):
     """`sql/sources/<system>/<dataset>/contract.yaml`."""
 
     describes: str
@@ -189,7 +194,7 @@ class DatasetContract(_Strict):
         return self.columns[name].type if name in self.columns else "BYTES"
 
 
-class EntityColumn(_Strict):
+class EntityColumn(Strict):
     """A column of an entity. One with `references` holds the source's id in a mapping and becomes `<entity>_key`."""
 
     type: str = "STRING"
@@ -203,19 +208,19 @@ class EntityColumn(_Strict):
         return _known_type(value)
 
 
-class Event(_Strict):
+class Event(Strict):
     """The topic of an entity; withheld columns are not part of an event."""
 
     topic: str = Field(pattern=r"[a-z0-9_]+(\.[a-z0-9_]+)*\.v[1-9][0-9]*")
-    withhold: list[str] = []
+    withhold: list[str] = Field(default_factory=list)
 
 
-class Retention(_Strict):
+class Retention(Strict):
     keep: str = Field(pattern=r"[1-9][0-9]*[dmy]")
     after: str
 
 
-class EntityContract(_Strict):
+class EntityContract(Strict):
     """`sql/common_model/<entity>/contract.yaml`."""
 
     describes: str
@@ -223,7 +228,7 @@ class EntityContract(_Strict):
     mastered: Literal["by_customer"]
     precedence: list[str]
     event: Event
-    consumers: list[str] = []
+    consumers: list[str] = Field(default_factory=list)
     retention: Retention
     columns: dict[str, EntityColumn]
 
@@ -306,10 +311,8 @@ def _same_but_for_case(columns: Mapping[str, object]) -> Iterator[Mistake]:
 
 
 def _known_type(value: str) -> str:
-    if not TYPE.fullmatch(value):
-        raise ValueError(
-            f"'{value}' is not a type that we carry (INT64, STRING, NUMERIC, DATE, DATETIME, TIMESTAMP, …)"
-        )
+    if value not in TYPES:
+        raise ValueError(f"'{value}' is not a type that we carry: write one of {', '.join(TYPES)}")
     return value
 
 

@@ -137,7 +137,7 @@ def _not_sql(error: SqlglotError, place: str) -> DeclarationError:
 def _wrong_clauses(select: exp.Select, name: MappingName, place: str) -> Iterator[DeclarationError]:
     clauses = {key: value for key, value in select.args.items() if value and key not in _ALLOWED_CLAUSES}
     if clauses:
-        words = ", ".join(clause.rstrip("_").upper() for clause in clauses)
+        words = ", ".join("JOIN" if clause == "joins" else clause.rstrip("_").upper() for clause in clauses)
         parts = [part for value in clauses.values() for part in (value if isinstance(value, list) else [value])]
         lines = [_line(part) for part in parts if isinstance(part, exp.Expr)]
         yield DeclarationError(
@@ -194,6 +194,12 @@ def _outputs(select: exp.Select, place: str) -> Iterator[Output]:
         columns = tuple(dict.fromkeys(column.parts[0].name for column in inner.find_all(exp.Column)))
         strings = tuple(literal.this for literal in inner.find_all(exp.Literal) if literal.is_string)
         yield Output(name, columns, strings, isinstance(inner, exp.Column), line)
+
+
+def _line_of_clause(clause: object) -> int:
+    """Of the first, where the parser gives a list (of joins); 1 where it gives a word."""
+    node = clause[0] if isinstance(clause, list) else clause
+    return _line(node) if isinstance(node, exp.Expr) else 1
 
 
 def _line(node: exp.Expr) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -54,7 +55,7 @@ def read_model[T: BaseModel](path: Path, model: type[T]) -> T:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise _declaration_error(error, lines, where) from None
+        raise _declaration_error(error, lines, where, model) from None
 
 
 def _plain(node: yaml.Node | None, at: tuple[Any, ...], lines: dict[tuple[Any, ...], int], file: str) -> Any:
@@ -83,19 +84,59 @@ def raise_all(mistakes: Sequence[Mistake]) -> None:
         raise PydanticCustomError("mistakes", "{text}", {"text": text, "found": list(mistakes)})  # type: ignore[misc]
 
 
-def _declaration_error(error: ValidationError, lines: Mapping[tuple[Any, ...], int], file: str) -> DeclarationError:
+def _declaration_error(
+    error: ValidationError, lines: Mapping[tuple[Any, ...], int], file: str, model: type[BaseModel]
+) -> DeclarationError:
     """All that pydantic found, each with its line; the first one's place is the error's."""
     found = []
     for problem in error.errors():
         if problem["type"] == "mistakes":
             found += [(_nearest(lines, at), what) for at, what in problem["ctx"]["found"]]
             continue
-        at = tuple(problem["loc"])
+        at = _in_the_file(problem["loc"], lines)
         label = ".".join(str(part) for part in at) or "the contract"
-        found.append((_nearest(lines, at), f"{label}: {problem['msg'].removeprefix('Value error, ')}"))
+        found.append((_nearest(lines, at), f"{label}: {_said(problem, model)}"))
     found.sort()
     text = "; ".join(f"line {line}: {message}" for line, message in found)
     remedy = (
         "correct these lines; sql/sources/sse/customer and sql/common_model/customer hold contracts to compare with"
     )
     return DeclarationError(text, where=f"{file}:{found[0][0]}", remedy=remedy)
+
+
+def _in_the_file(loc: Sequence[Any], lines: Mapping[tuple[Any, ...], int]) -> tuple[Any, ...]:
+    """pydantic's place without the tag that tells which of several models was meant: the file has no such key."""
+    at: tuple[Any, ...] = ()
+    for part in loc[:-1]:
+        at = (*at, part) if (*at, part) in lines else at
+    return (*at, *loc[-1:])
+
+
+def _said(problem: Any, model: type[BaseModel]) -> str:
+    """What is wrong, in our words where pydantic's do not say what to write."""
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"is not known here; there are: {', '.join(_keys(model, problem['loc'][:-1]))}"
+    if kind == "missing":
+        return "is missing"
+    if kind == "union_tag_invalid":
+        return f"{context['discriminator']} is '{context['tag']}': write one of {context['expected_tags']}"
+    if kind == "literal_error":
+        return f"is '{problem['input']}': write {context['expected']}"
+    return str(problem["msg"]).removeprefix("Value error, ")
+
+
+def _keys(annotation: Any, loc: Sequence[Any]) -> list[str]:
+    """The keys that may be given at a place."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        fields = annotation.model_fields
+        return _keys(fields[loc[0]].annotation, loc[1:]) if loc else list(fields)
+    if isinstance(annotation, UnionType):  # of models that a word of theirs tells apart
+        (model,) = [one for one in get_args(annotation) if loc[0] in _tags(one)]
+        return _keys(model, loc[1:])
+    return _keys(get_args(annotation)[-1], loc[1:])  # of a dict or a list
+
+
+def _tags(model: type[BaseModel]) -> list[str]:
+    literals = [field.annotation for field in model.model_fields.values() if get_origin(field.annotation) is Literal]
+    return [word for literal in literals for word in get_args(literal)]

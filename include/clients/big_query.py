@@ -25,6 +25,7 @@ from include.errors import (
 
 Value = str | int | float | bool | datetime | bytes | None
 _TYPES = {str: "STRING", bool: "BOOL", int: "INT64", float: "FLOAT64", datetime: "TIMESTAMP", bytes: "BYTES"}
+_OVER_CEILING = "exceeded limit for bytes billed"  # Google's client makes a 500 of it, which would be tried again
 _CONFLICT = "due to concurrent update"  # of a transaction (cancelled) and of a single statement (not serialised)
 
 _HEALING = {  # reasons that pass, though some come as 403 or 400; what to do when they last
@@ -74,6 +75,8 @@ class BigQuery:
     ) -> bigquery.QueryJob:
         """Begin a query job; a job id that was used before gives that job."""
         config = bigquery.QueryJobConfig(query_parameters=_parameters(params or {}))
+        if self.settings.maximum_bytes_billed is not None:  # None would be sent, and is no number
+            config.maximum_bytes_billed = self.settings.maximum_bytes_billed
         retry = {} if job_id is None else {"job_retry": None}  # our id names one job: the task's retry takes another
         with translated(where):
             try:
@@ -192,6 +195,8 @@ def _translate(error: Exception, where: str) -> DataPlatformError:
         )
     if isinstance(error, google_errors.NotFound):
         return _not_found(_first_line(said), where)
+    if _OVER_CEILING in said:
+        return _over_ceiling(said, where)
     return _by_reason(_reason(error), where) or _by_status(error, said, where)
 
 
@@ -214,6 +219,17 @@ def _not_found(said: str, where: str) -> DataPlatformError:
         where=where,
         remedy="if it is ours: run `python -m include tables apply`, and check the extras project and dataset_prefix; "
         "if it is a landing table: ask the platform team",
+    )
+
+
+def _over_ceiling(said: str, where: str) -> Refused:
+    """BigQuery's words name two numbers of bytes and nothing else."""
+    return Refused(
+        f"BigQuery: {_first_line(said)}",
+        where=where,
+        remedy="nothing was changed, and this statement costs nothing. If the tables have grown, raise the extra "
+        "maximum_bytes_billed of the connection google_cloud_default; if not, find out why it reads so much (a full "
+        "refresh, a partition filter that was lost)",
     )
 
 

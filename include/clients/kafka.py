@@ -23,6 +23,7 @@ from include.errors import DataPlatformError, Fenced, ForbiddenError, NotDeploye
 GROUP = "publisher"
 """Required by the client; never joined, and its offsets are never committed."""
 TIMEOUT = 30.0
+"""Seconds until a cluster that does not answer is said to be down."""
 TRANSACTION_TIMEOUT_MS = 60_000
 _FORBIDDEN = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -33,6 +34,8 @@ _FORBIDDEN = {
     KafkaError.SASL_AUTHENTICATION_FAILED,
 }
 _FENCED = {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
+_SILENT = {KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN}
+_ASK_BROKERS = "tried again by itself; if it lasts, ask whether the brokers are up"
 _MISSING = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
 
 
@@ -223,15 +226,14 @@ class Kafka:
             remedy = "correct the login of kafka_default, or grant what `python -m include grants kafka` prints"
             return ForbiddenError(f"Kafka does not allow it ({error.name()})", where=where, remedy=remedy)
         name = error.name() if error is not None else "the client failed"
-        return Unavailable(
-            f"Kafka: {name}", where=where, remedy="tried again by itself; if it lasts, ask whether the brokers are up"
-        )
+        silent = f"Kafka did not answer within {TIMEOUT:.0f} s ({name})"
+        return Unavailable(silent if code in _SILENT else f"Kafka: {name}", where=where, remedy=_ASK_BROKERS)
 
     def _silent(self, topic: str) -> Unavailable:
         return Unavailable(
             f"the brokers of {topic} were silent for {TIMEOUT:.0f} s",
             where=self._where,
-            remedy="tried again by itself; if it lasts, ask whether the brokers are up",
+            remedy=_ASK_BROKERS,
         )
 
     def _missing(self, topic: str) -> NotDeployed:

@@ -13,12 +13,15 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 from include.connections import RegistrySettings
 from include.errors import DataPlatformError, DeclarationError, ForbiddenError, NotDeployed, Unavailable
 
+TIMEOUT, TRIES = 10.0, 3
+"""Seconds that a registry has for one answer, and how often it is asked: the client itself would wait for ever."""
+
 
 class Registry:
     """A registry; schemas are Avro, as text."""
 
     def __init__(self, settings: RegistrySettings) -> None:
-        config: dict[str, Any] = {"url": settings.url}
+        config: dict[str, Any] = {"url": settings.url, "timeout": TIMEOUT, "max.retries": TRIES - 1}
         if settings.user_info:
             config["basic.auth.user.info"] = settings.user_info
         for library in ("httpx", "httpx2"):  # a line per request, in the log of a task that says what it did
@@ -64,7 +67,9 @@ class Registry:
         except Exception as error:  # of whichever HTTP library the client brings along
             remedy = "tried again by itself; if it lasts, ask whether the registry is up"
             raise Unavailable(
-                f"the registry does not answer ({type(error).__name__})", where=self._where, remedy=remedy
+                f"the registry did not answer {TRIES} requests of {TIMEOUT:.0f} s each ({type(error).__name__})",
+                where=f"{self._where}, {what}",
+                remedy=remedy,
             ) from error
 
     def _error(self, error: SchemaRegistryError, what: str) -> DataPlatformError:

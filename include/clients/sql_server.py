@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -12,12 +14,21 @@ import pyarrow as pa
 from include.connections import SqlServerSettings
 from include.errors import DataPlatformError, SourceRefused, SourceUnavailable
 
+LOGIN_TIMEOUT = 15
+"""Seconds until a server that does not answer is said to be down."""
+_ATTR_LOGIN_TIMEOUT = 103  # ODBC's SQL_ATTR_LOGIN_TIMEOUT
+_ALLOW_SNAPSHOTS = "have the owner run ALTER DATABASE [{database}] SET ALLOW_SNAPSHOT_ISOLATION ON"
+_TRUST = (
+    "have the server's certificate authority installed on our machines, or set the extra TrustServerCertificate=yes of "
+    "the connection {system} where the network is trusted"
+)
 _REMEDIES = (  # pattern in the server's English message (none of these holds a row's value), what a person can do
-    (r"Login failed", "correct login and password of the connection, or have the login unlocked"),
+    (r"Login failed", "correct login and password of the connection {system}, or have the login {user} unlocked"),
     (r"Invalid object name", "correct the contract's `table`, or have SELECT granted on it"),
     (r"Invalid column name", "correct the contract's columns: see the error of the catalog check"),
-    (r"permission was denied", "have granted what `python -m include grants <system> --to <login>` prints"),
-    (r"snapshot isolation is not allowed", "have the owner run ALTER DATABASE … SET ALLOW_SNAPSHOT_ISOLATION ON"),
+    (r"permission was denied", "have granted what `python -m include grants {system} --to {user}` prints"),
+    (r"snapshot isolation is not allowed", _ALLOW_SNAPSHOTS),
+    (r"certificate verify failed", _TRUST),
 )
 _HEALING = (  # server messages of states that pass: a start, a failover, an index that is being rebuilt
     (r"Cannot open database", "correct the database in the contract's `table`, or have the login admitted to it"),
@@ -28,8 +39,9 @@ _HEALING = (  # server messages of states that pass: a start, a failover, an ind
     (r"insufficient system memory|[Tt]ransaction log .* is full", "ask the server's operators"),
     (r"deadlock", "ask who holds the rows for so long"),
 )
+_NO_CONNECTION = "Client unable to establish connection"
 _TRANSIENT = (
-    "Client unable to establish connection",
+    _NO_CONNECTION,
     "Communication link failure",
     "Connection failure",
     "Connection not open",
@@ -39,10 +51,23 @@ _TRANSIENT = (
 )
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where an error was met, and what a remedy names: everything but the password."""
+
+    database: str
+    system: str
+    server: str
+    user: str
+
+    def __str__(self) -> str:
+        return f"{self.database} on connection {self.system} ({self.server})"
+
+
 class Session:
     """One open connection, in autocommit: a transaction is begun by `snapshot` alone (see facts in its docstring)."""
 
-    def __init__(self, connection: Any, where: str) -> None:
+    def __init__(self, connection: Any, where: _Place) -> None:
         self._connection, self._where = connection, where
 
     def scalar(self, sql: str, params: Sequence[Any] = ()) -> Any:
@@ -104,10 +129,11 @@ def connect(settings: SqlServerSettings, database: str) -> Iterator[Session]:
     Raises SourceRefused when the server says no (login, database, missing library) and SourceUnavailable
     when it cannot be reached.
     """
-    where = f"{database} on connection {settings.system} ({settings.host}:{settings.port})"
+    where = _Place(database, settings.system, f"{settings.host}:{settings.port}", settings.user)
     driver = _driver(where)
+    patience = {_ATTR_LOGIN_TIMEOUT: LOGIN_TIMEOUT}
     try:
-        connection = driver.connect(_connection_string(settings, database), autocommit=True)
+        connection = driver.connect(_connection_string(settings, database), autocommit=True, attrs_before=patience)
     except Exception as error:
         raise _translate(error, where) from None
     try:
@@ -118,20 +144,22 @@ def connect(settings: SqlServerSettings, database: str) -> Iterator[Session]:
         _quietly(connection.close)
 
 
-def _driver(where: str) -> Any:
+def _driver(where: _Place) -> Any:
     try:
         import mssql_python
-    except ImportError as error:
+    except (ImportError, OSError) as error:
         raise _missing_library(where) from error
     mssql_python.pooling(enabled=False)
     return mssql_python
 
 
-def _missing_library(where: str) -> SourceRefused:
+def _missing_library(where: _Place) -> SourceRefused:
     return SourceRefused(
-        "Microsoft's driver could not be loaded: a system library is missing",
-        where=where,
-        remedy="install libltdl7, libkrb5-3 and libgssapi-krb5-2 (Debian: apt-get install --no-install-recommends …)",
+        "Microsoft's driver could not be loaded: a system library is missing on this machine",
+        where=f"{socket.gethostname()}, on the way to {where}",
+        remedy="install libltdl, libkrb5 and libgssapi there. Debian, Ubuntu: `sudo apt-get install -y "
+        "--no-install-recommends libltdl7 libkrb5-3 libgssapi-krb5-2`; Fedora: `sudo dnf install -y libtool-ltdl "
+        "krb5-libs`; in a container: build the image from our Dockerfile, which installs them",
     )
 
 
@@ -151,7 +179,7 @@ def _run(cursor: Any, sql: str, params: Sequence[Any]) -> Any:
     return cursor.execute(sql, tuple(params)) if params else cursor.execute(sql)
 
 
-def _translate(error: Exception, where: str) -> DataPlatformError:
+def _translate(error: Exception, where: _Place) -> DataPlatformError:
     """Our error for the driver's; the server's text is kept only where it cannot hold a row's value."""
     if isinstance(error, DataPlatformError):
         return error
@@ -163,30 +191,31 @@ def _translate(error: Exception, where: str) -> DataPlatformError:
         return known
     if kind in _TRANSIENT:
         return SourceUnavailable(
-            f"SQL Server: {kind}",
-            where=where,
-            remedy="tried again by itself; if it lasts, ask whether the server is up",
+            f"SQL Server did not answer within {LOGIN_TIMEOUT} s" if kind == _NO_CONNECTION else f"SQL Server: {kind}",
+            where=str(where),
+            remedy="tried again by itself; if it lasts, ask whether the server is up, and whether host and port of the "
+            f"connection {where.system} are right",
         )
     if type(error).__name__ in ("ProgrammingError", "DataError", "NotSupportedError", "IntegrityError"):
         return SourceRefused(
             f"SQL Server refused a statement: {kind}",
-            where=where,
+            where=str(where),
             remedy="run the T-SQL of the task's log by hand to see the server's own words (they may hold values)",
         )
     return SourceUnavailable(
-        f"SQL Server: {kind}", where=where, remedy="tried again by itself; then see the server's log"
+        f"SQL Server: {kind}", where=str(where), remedy="tried again by itself; then see the server's log"
     )
 
 
-def _known(said: str, where: str) -> DataPlatformError | None:
+def _known(said: str, where: _Place) -> DataPlatformError | None:
     """The error for a message of the server that we know: its own words, and what a person can do."""
-    words = said.rsplit("]", 1)[-1].strip()
+    words = re.sub(r"^(\[[^]]*\])+", "", said).strip()
     for pattern, remedy in _HEALING:
         if re.search(pattern, said):
-            return SourceUnavailable(words, where=where, remedy=f"tried again by itself; if it lasts, {remedy}")
+            return SourceUnavailable(words, where=str(where), remedy=f"tried again by itself; if it lasts, {remedy}")
     for pattern, remedy in _REMEDIES:
         if re.search(pattern, said):
-            return SourceRefused(words, where=where, remedy=remedy)
+            return SourceRefused(words, where=str(where), remedy=remedy.format(**vars(where)))
     return None
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from include.catalogue import Catalogue
-from include.contract import COLUMN, TYPE
+from include.contract import COLUMN, TYPES
 from include.declare.source import ColumnLine, guessed, usual_owner
 from include.errors import SourceRefused
 from include.names import DatasetName
@@ -34,7 +34,7 @@ def landing_text(name: DatasetName, table: str, columns: Mapping[str, str] | Non
             remedy="have the connector add them (kafkaKeyFieldName, kafkaDataFieldName), or write the contract by hand "
             "after sql/sources/platform/customer/contract.yaml",
         )
-    carried = {c: kind for c, kind in columns.items() if COLUMN.fullmatch(c) and TYPE.fullmatch(kind)}
+    carried = {c: kind for c, kind in columns.items() if COLUMN.fullmatch(c) and kind in TYPES}
     left_out = [f"  # {c} is {kind}: not carried" for c, kind in columns.items() if c not in carried and c != _PLACE]
     return "\n".join([*_head(name, table, carried, siblings), *_lines(name, carried, siblings), *left_out]) + "\n"
 

@@ -31,7 +31,8 @@ def compare(name: DatasetName, contract: DatasetContract, catalog: Catalog, colu
         raise DriftError(
             f"there is no table {contract.table}, or it is hidden from us",
             where=f"sql/sources/{name}/contract.yaml",
-            remedy="correct `table`, or have granted what `python -m include grants <system> --to <login>` prints",
+            remedy="correct `table`, or have granted what "
+            f"`python -m include grants {name.system} --to <login>` prints",
         )
     there = {column.name: column for column in catalog.columns}
     missing = [wanted for wanted in columns if wanted not in there]

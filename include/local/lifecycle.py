@@ -88,7 +88,10 @@ def leave_taken_ports(laptop: Laptop, servers: Sequence[Server], report: Report)
         return laptop
     moved = laptop.with_other_ports(taken)
     for port in taken:
-        report(f"  port {laptop.ports[port]} of {port} is taken by another program: from now on {moved.ports[port]}")
+        report(
+            f"  port {laptop.ports[port]} of {port} is taken by another program: from now on {moved.ports[port]} "
+            "(shells that have read the settings read them again)"
+        )
     return moved
 
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import base64
+import errno
+import os
+import socket
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import google_crc32c
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from include.errors import Unavailable
+from include.errors import DataPlatformError, Unavailable
 from include.names import DatasetName
 from include.stage.log import ObjectStore, Part
 
 ROWS_PER_PART = 500_000
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOENT)  # the last: no folder takes temporary files at all
 
 
 @dataclass(frozen=True)
@@ -40,8 +45,8 @@ class PartWriter:
         return tuple(parts) or (self._write_one((), schema, f"{kind}-0000"),)
 
     def _write_one(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema, name: str) -> Part:
-        path = f"{self.dataset}/parts/{self.batch:08}-{self.token}-{name}.parquet"
-        with tempfile.TemporaryFile() as file:
+        path = f"{self._prefix}{name}.parquet"
+        with _disk(), tempfile.TemporaryFile() as file:
             rows = 0
             with pq.ParquetWriter(file, schema, compression="zstd") as writer:
                 for batch in batches:
@@ -61,10 +66,37 @@ class PartWriter:
             )
         return Part(path, rows, size, ours)
 
-    def discard(self, parts: Iterable[Part]) -> None:
-        """Delete parts that no entry will name."""
-        for part in parts:
-            self.store.delete(part.path)
+    @property
+    def _prefix(self) -> str:
+        return f"{self.dataset}/parts/{self.batch:08}-{self.token}-"
+
+    def discard(self) -> None:
+        """Delete all that this try has written, as far as that can be done; only where no entry can name it."""
+        with suppress(DataPlatformError):  # what went wrong before is what must be told
+            for path in list(self.store.names(self._prefix)):
+                self.store.delete(path)
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    """Raises Unavailable when the temporary file finds no room: others may give theirs back."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise Unavailable(
+            "there is no room for a temporary file: a part is written to disk before it is uploaded",
+            where=f"{_temporary_folder()} on {socket.gethostname()}",
+            remedy="tried again by itself; if it lasts, make room there, or set TMPDIR of the workers to a larger disk",
+        ) from None
+
+
+def _temporary_folder() -> str:
+    try:
+        return tempfile.gettempdir()
+    except OSError:  # Python looks for a folder that takes a byte, and has found none
+        return os.environ.get("TMPDIR", "/tmp")  # noqa: S108  only to be named
 
 
 def _chunks(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[Iterator[pa.RecordBatch]]:

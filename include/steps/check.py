@@ -101,6 +101,8 @@ def _use_case_problems(catalogue: Catalogue, case: UseCase) -> Iterator[Declarat
     for entity in case.publishes:
         wrong = found(partial(catalogue.entity, entity))
         yield from _placed(wrong, catalogue.where_in(case, "publishes", entity))
+        if not wrong:
+            yield from check_contracts.shared_topic(catalogue, entity)
 
 
 def _placed(mistakes: list[DeclarationError], where: str) -> list[DeclarationError]:

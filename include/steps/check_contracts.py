@@ -96,7 +96,6 @@ def _is_right(catalogue: Catalogue, name: DatasetName) -> bool:
 
 
 def of_entities(catalogue: Catalogue) -> Iterator[DeclarationError]:
-    topics: dict[str, str] = {}
     for name in catalogue.entity_names():
         path = catalogue.entity_folder(name) / "contract.yaml"
         try:
@@ -106,13 +105,28 @@ def of_entities(catalogue: Catalogue) -> Iterator[DeclarationError]:
             yield error
             continue
         yield from _parents(catalogue, path, name, contract)
-        other = topics.setdefault(contract.event.topic, name)
-        if other != name:
+        yield from shared_topic(catalogue, name)
+
+
+def shared_topic(catalogue: Catalogue, entity: str) -> Iterator[DeclarationError]:
+    """The topic of another entity, too: each would undo the other's state."""
+    topic = catalogue.entity(entity).event.topic
+    for other in catalogue.entity_names():
+        if other != entity and _topic_of(catalogue, other) == topic:
+            first, second = sorted((entity, other))
             yield DeclarationError(
-                f"{other} and {name} have one topic, {contract.event.topic}",
-                where=line_of(path, "event"),
+                f"{first} and {second} have one topic, {topic}",
+                where=line_of(catalogue.entity_folder(second) / "contract.yaml", "event"),
                 remedy="give each entity a topic of its own",
             )
+
+
+def _topic_of(catalogue: Catalogue, entity: str) -> str | None:
+    """None of an entity whose contract is wrong: that stops those alone who publish it."""
+    try:
+        return catalogue.entity(entity).event.topic
+    except DeclarationError:
+        return None
 
 
 def _parents(catalogue: Catalogue, path: Path, name: str, contract: EntityContract) -> Iterator[DeclarationError]:

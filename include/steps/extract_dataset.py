@@ -71,11 +71,15 @@ def _read_and_commit(work: Work, dataset_log: DatasetLog, plan: Plan) -> Batch:
         dataset_log.commit(batch)
         return batch
     writer = PartWriter(work.servers.bucket, work.name, plan.number, work.run.token)
-    batch = _sql_server_batch(work, dataset_log, plan, writer)
+    try:
+        batch = _sql_server_batch(work, dataset_log, plan, writer)
+    except Exception:
+        writer.discard()  # a refusal may come after people's rows have been written
+        raise
     try:
         dataset_log.commit(batch)
-    except LostRace:
-        writer.discard([*batch.parts, *(batch.keys or ())])
+    except LostRace:  # of no other error of a commit is it known that there is no entry
+        writer.discard()
         raise
     return batch
 

@@ -48,7 +48,9 @@ def publish_entity(catalogue: Catalogue, servers: Servers, entity: str, request:
     encoder = Encoder(entity, key_column(entity), schema, servers.registry.lookup(subject(topic), schema_text(schema)))
     if servers.kafka.partitions(topic) is None:
         raise NotDeployed(
-            f"there is no topic {topic}", where=f"entity {entity}", remedy="run `python -m include topics apply`"
+            f"there is no topic {topic}",
+            where=f"entity {entity}, Kafka {servers.kafka_settings.config['bootstrap.servers']}",
+            remedy="run `python -m include topics apply`",
         )
     if request.dry_run:
         start, progress = _look(catalogue, servers, entity, topic)

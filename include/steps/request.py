@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,22 +35,37 @@ def parse_request(given: Mapping[str, Any], use_case: UseCase) -> Request:
     unknown = sorted(set(given) - set(KEYS))
     if unknown:
         raise _refused(use_case, f"the form has no field {', '.join(unknown)}", f"use {', '.join(KEYS)}")
-    only = _datasets(use_case, "only", given.get("only") or [])
-    allowed = {}
-    for text in given.get("allow_deletions") or []:
-        dataset, equals, number = str(text).partition("=")
-        if not equals or not number.isdigit():
-            raise _refused(
-                use_case, f"allow_deletions: '{text}' is not understood", "write <system>/<dataset>=<number>"
-            )
-        allowed[_datasets(use_case, "allow_deletions", [dataset])[0]] = int(number)
+    only = _datasets(use_case, "only", _texts(use_case, given, "only", "sse/customer"))
+    allowed = _allowed(use_case, _texts(use_case, given, "allow_deletions", "sse/customer=123"))
     return Request(_flag(use_case, given, "dry_run"), _flag(use_case, given, "full_refresh"), only, allowed)
 
 
-def _datasets(use_case: UseCase, field_name: str, names: Any) -> tuple[str, ...]:
-    if not isinstance(names, list):
-        raise _refused(use_case, f"{field_name} is not a list", 'write ["sse/customer"]')
-    unknown = [str(name) for name in names if name not in use_case.claims]
+def _texts(use_case: UseCase, given: Mapping[str, Any], name: str, example: str) -> list[str]:
+    """A list of texts; empty when it was left out. Nothing else is taken for empty: that asks for everything."""
+    value = given.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise _refused(use_case, f"{name} is {value!r}, which is not a list of texts", f'write ["{example}"]')
+    return value
+
+
+def _allowed(use_case: UseCase, texts: Sequence[str]) -> dict[str, int]:
+    allowed: dict[str, int] = {}
+    for text in texts:
+        match = re.fullmatch(r"([^=]+)=([0-9]+)", text)
+        if not match:
+            remedy = "write <system>/<dataset>=<number>, the number that the refused run named"
+            raise _refused(use_case, f"allow_deletions: '{text}' is not understood", remedy)
+        (dataset,) = _datasets(use_case, "allow_deletions", [match[1]])
+        if dataset in allowed:
+            raise _refused(use_case, f"allow_deletions names {dataset} twice", "give one number for each dataset")
+        allowed[dataset] = int(match[2])
+    return allowed
+
+
+def _datasets(use_case: UseCase, field_name: str, names: Sequence[str]) -> tuple[str, ...]:
+    unknown = [name for name in names if name not in use_case.claims]
     if unknown:
         remedy = f"it claims: {', '.join(use_case.claims)}"
         raise _refused(use_case, f"{field_name}: the use case does not claim {', '.join(unknown)}", remedy)

@@ -51,6 +51,11 @@ def test_no_password_is_in_the_text_of_a_setting_or_an_error() -> None:
     [
         ("sse", {"host": "db"}, "a host and a login"),
         ("google_cloud_default", {"extra": {"project": "p"}}, "location, bucket"),
+        (
+            "google_cloud_default",
+            {"extra": {"project": "p", "location": "l", "bucket": "b", "maximum_bytes_billed": "1 TB"}},
+            "a whole number of bytes as maximum_bytes_billed, not '1 TB'",
+        ),
         ("kafka_default", {"extra": {}}, "bootstrap.servers"),
         ("schema_registry", {"host": "registry"}, "whole URL"),
     ],

@@ -71,12 +71,10 @@ def test_the_usual_functions_are_known(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("FROM staging.sse_customer", "FROM staging.sse_customer WHERE Status = 'A'", "WHERE"),
         ("FROM staging.sse_customer", "FROM staging.sse_customer LIMIT 5", "LIMIT"),
         ("FROM staging.sse_customer", "FROM staging.sse_customer ORDER BY 1", "ORDER"),
         ("FROM staging.sse_customer", "FROM staging.sse_customer GROUP BY 1, 2, 3", "GROUP"),
-        ("FROM staging.sse_customer", "FROM staging.sse_customer JOIN staging.x USING (a)", "JOINS"),
-        ("FROM staging.sse_customer", "FROM staging.sse_customer, staging.x", "JOINS"),
+        ("FROM staging.sse_customer", "FROM staging.sse_customer, staging.x", "JOIN"),
         ("FROM staging.sse_customer", "FROM staging.sse_customer AS c", "AS c"),
         ("FROM staging.sse_customer", "FROM staging.sse_account", "but it reads staging.sse_account"),
         ("FROM staging.sse_customer", "FROM (SELECT * FROM staging.sse_customer)", "but it reads"),

@@ -9,7 +9,6 @@ import pytest
 from include.clients.sql_server import connect
 from include.connections import EnvironmentConnections, SqlServerSettings
 from include.errors import SourceRefused, SourceUnavailable
-from include.local.laptop import free_ports
 from include.local.platform import Platform
 
 
@@ -41,10 +40,11 @@ def test_a_missing_table_and_a_missing_column_are_refused(settings: SqlServerSet
             session.rows("SELECT nope FROM sys.databases")
 
 
-def test_a_server_that_is_down_may_heal(settings: SqlServerSettings) -> None:
-    (port,) = free_ports(1)
-    with pytest.raises(SourceUnavailable), connect(replace(settings, port=port), "master"):
+def test_a_certificate_that_nobody_trusts_is_refused_and_not_taken_for_silence(settings: SqlServerSettings) -> None:
+    strict = replace(settings, options={"TrustServerCertificate": "no"})
+    with pytest.raises(SourceRefused, match="certificate verify failed") as caught, connect(strict, "master"):
         pass
+    assert "TrustServerCertificate=yes of the connection sse" in caught.value.remedy
 
 
 def test_a_value_in_the_servers_words_is_not_repeated(settings: SqlServerSettings) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -166,18 +165,6 @@ def test_a_stranger_with_the_noted_id_is_neither_taken_for_the_server_nor_ended(
     assert stranger.poll() is None
     stranger.kill()
     stranger.wait()
-
-
-def test_a_port_that_a_stranger_took_is_left_to_him_and_all_settings_follow(small: Platform, said: list[str]) -> None:
-    small.down(said.append)
-    old = small.laptop.ports["cloud_storage"]
-    with socket.create_server(("127.0.0.1", old)):
-        small.up(SMALL, said.append)
-        new = small.laptop.ports["cloud_storage"]
-        assert new != old
-        assert f"  port {old} of cloud_storage is taken by another program: from now on {new}" in said
-        assert small.environment()["STORAGE_EMULATOR_HOST"] == f"http://127.0.0.1:{new}"
-        assert f":{new}" in small.shell_file.read_text()
 
 
 def test_two_platforms_side_by_side_do_not_meet(new_platform: New, said: list[str]) -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
-from include.catalogue import Catalogue
 from include.errors import EpochBroken, IntegrityError, NotDeployed, Unavailable
 from include.publish.position import POSITIONS_TOPIC, transactional_id
 from include.steps import publish_entity as step
@@ -147,17 +145,6 @@ def test_changes_that_others_made_and_sent_meanwhile_are_no_restore(way: Way, mo
     told = way.publish()
     assert (told["events"], told["last_change"]) == (0, 25)
     assert _sent(way) == [*range(1, 21), 22, 23, 24, 25]
-
-
-def test_a_schema_that_is_not_registered_is_refused(way: Way, tmp_path: Path) -> None:
-    contract = way.catalogue.sql / "common_model" / "customer" / "contract.yaml"
-    text = contract.read_text(encoding="utf-8")
-    contract.write_text(text.replace(", withhold: [birth_date]", ""), encoding="utf-8")
-    wider = Way(way.world, Catalogue(way.catalogue.sql.parent))
-    with pytest.raises(NotDeployed) as refused:
-        wider.publish()
-    contract.write_text(text, encoding="utf-8")
-    assert "schemas register" in refused.value.remedy
 
 
 def test_a_change_log_with_a_hole_is_refused_and_nothing_of_it_is_sent(way: Way) -> None:

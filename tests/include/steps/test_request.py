@@ -1,13 +1,8 @@
-"""The form's values are checked before anything is read."""
+"""What the form asks for (what it may not ask for: tests/include/wrong_input/test_form.py)."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
-
 from include.catalogue import Catalogue
-from include.errors import RequestError
 from include.steps.request import Request, parse_request
 
 CASE = Catalogue().use_case("customer_base")
@@ -25,24 +20,3 @@ def test_the_values_are_taken() -> None:
     )
     assert request == Request(True, True, ("sse/customer",), {"sse/customer": 12})
     assert not request.takes("sse/account")
-
-
-@pytest.mark.parametrize(
-    ("given", "says"),
-    [
-        ({"dryrun": True}, "the form has no field dryrun"),
-        ({"dry_run": "true"}, "dry_run is 'true'"),
-        ({"full_refresh": 1}, "full_refresh is 1"),
-        ({"only": ["sse/payment"]}, "does not claim sse/payment"),
-        ({"only": "sse/customer"}, "only is not a list"),
-        ({"allow_deletions": ["sse/customer"]}, "'sse/customer' is not understood"),
-        ({"allow_deletions": ["sse/customer=many"]}, "is not understood"),
-        ({"allow_deletions": ["sse/payment=1"]}, "does not claim sse/payment"),
-    ],
-)
-def test_a_wrong_value_says_what_to_do(given: dict[str, Any], says: str) -> None:
-    with pytest.raises(RequestError) as caught:
-        parse_request(given, CASE)
-    assert says in caught.value.problem
-    assert caught.value.where == "the form of customer_base"
-    assert caught.value.remedy

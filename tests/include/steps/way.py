@@ -30,14 +30,15 @@ _runs = itertools.count(1)
 
 @dataclass
 class Way:
-    """`sse/customer` in the database `way`, `platform/customer` in the dataset `way_landing`, and a world."""
+    """`sse/customer` in the database `database`, `platform/customer` in the dataset `way_landing`, and a world."""
 
     world: World
     catalogue: Catalogue
+    database: str = DATABASE
 
     # -- the sources
     def sql(self, statement: str) -> None:
-        with connect(self.world.connections.sql_server("sse"), DATABASE) as session:
+        with connect(self.world.connections.sql_server("sse"), self.database) as session:
             session.execute(statement)
 
     def customers(self, ids: Sequence[int], surname: str = "Doe") -> None:
@@ -101,12 +102,12 @@ class Way:
         return {row["source_key"]: row["family_name"] for row in rows}
 
 
-def make_way(world: World, root: Path) -> Way:
+def make_way(world: World, root: Path, database: str = DATABASE) -> Way:
     """Declarations as they are shipped, but for the two tables' names."""
     for folder in ("sql", "dags"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for contract, was, now in (
-        ("sse/customer", "CRM.dbo.Customer", f"{DATABASE}.dbo.Customer"),
+        ("sse/customer", "CRM.dbo.Customer", f"{database}.dbo.Customer"),
         ("platform/customer", "platform_landing.customer", f"{LANDING}.customer"),
     ):
         path = root / "sql" / "sources" / contract / "contract.yaml"
@@ -114,11 +115,11 @@ def make_way(world: World, root: Path) -> Way:
         assert was in text
         path.write_text(text.replace(was, now), encoding="utf-8")
     with connect(world.connections.sql_server("sse"), "master") as session:
-        session.execute(f"DROP DATABASE IF EXISTS {DATABASE}")
-        session.execute(f"CREATE DATABASE {DATABASE}")
-        session.execute(f"ALTER DATABASE {DATABASE} SET ALLOW_SNAPSHOT_ISOLATION ON")
+        session.execute(f"DROP DATABASE IF EXISTS {database}")
+        session.execute(f"CREATE DATABASE {database}")
+        session.execute(f"ALTER DATABASE {database} SET ALLOW_SNAPSHOT_ISOLATION ON")
     world.servers.big_query.create_dataset(LANDING)
-    return Way(world, Catalogue(root))
+    return Way(world, Catalogue(root), database)
 
 
 def widened(catalogue: Catalogue, root: Path) -> Catalogue:

@@ -1,0 +1,47 @@
+"""A form with a mistake is refused by the first task, before anything is read, with what to write instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from include.errors import RequestError
+from tests.include.wrong_input.declared import Declared
+from tests.include.wrong_input.witness import check_said
+
+FORM = "where: the form of customer_base"
+
+
+@pytest.mark.parametrize(
+    ("given", "problem", "remedy"),
+    [
+        ({"dry_run": "true"}, "dry_run is 'true'", "give true or false"),
+        ({"full_refresh": 1}, "full_refresh is 1", "give true or false"),
+        ({"only": ["sse/payment"]}, "only: the use case does not claim sse/payment", "it claims: sse/customer"),
+        ({"only": "sse/customer"}, "only is 'sse/customer', which is not a list", 'write ["sse/customer"]'),
+        ({"only": ""}, "only is ''", 'write ["sse/customer"]'),
+        ({"only": [["sse/customer"]]}, "which is not a list of texts", 'write ["sse/customer"]'),
+        ({"allow_deletions": "sse/customer=1"}, "is not a list of texts", 'write ["sse/customer=123"]'),
+        (
+            {"allow_deletions": ["sse/customer"]},
+            "'sse/customer' is not understood",
+            "write <system>/<dataset>=<number>",
+        ),
+        (
+            {"allow_deletions": ["sse/customer=-1"]},
+            "'sse/customer=-1' is not understood",
+            "the number that the refused",
+        ),
+        ({"allow_deletions": ["sse/customer=²"]}, "'sse/customer=²' is not understood", "<system>/<dataset>=<number>"),
+        ({"allow_deletions": ["sse/payment=1"]}, "does not claim sse/payment", "it claims: sse/customer"),
+        ({"allow_deletions": ["sse/customer=1", "sse/customer=2"]}, "names sse/customer twice", "give one number"),
+    ],
+)
+def test_a_form_value_out_of_range(declared: Declared, given: dict[str, Any], problem: str, remedy: str) -> None:
+    check_said(declared.refused_by_the_task(given), RequestError, problem, FORM, remedy)
+
+
+def test_an_unknown_form_key(declared: Declared) -> None:
+    words = ("the form has no field dry_rum", FORM, "use dry_run, full_refresh, only, allow_deletions")
+    check_said(declared.refused_by_the_task({"dry_rum": True}), RequestError, *words)
