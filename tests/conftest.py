@@ -25,6 +25,8 @@ SERVERS = ("sql_server", "cloud_storage", "big_query", "kafka", "schema_registry
 CUSTOMERS, SEED = 2_000, 1
 TOLD = ("tests/whole_runs/test_customer_base.py", "tests/whole_runs/test_form_and_alerts.py")
 """Files whose tests look at the one story of `whole_runs/story.py`."""
+ONE_WORLD = "tests/include/wrong_input"
+"""The folder whose tests share a world, in which nothing may change."""
 _numbers = itertools.count(1)
 for _name in ("NO_PROXY", "no_proxy"):  # the servers of tests are never asked by way of a proxy
     os.environ[_name] = "127.0.0.1,localhost"
@@ -36,11 +38,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class ByFiles(LoadScopeScheduling):
-    """A file's tests stay with one worker, and so do the files that hear the same story: it is told once."""
+    """A file's tests stay with one worker, and so do the files that share a story or a world: it is made once."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "story" if file in TOLD else file
+        return "story" if file in TOLD else ONE_WORLD if file.startswith(f"{ONE_WORLD}/") else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFiles:
