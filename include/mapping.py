@@ -86,7 +86,7 @@ def read_mapping(path: Path, name: MappingName) -> Mapping:
     try:
         sql = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        remedy = "write it, or correct `merges` in the use case"
+        remedy = f"write {place}, or correct `merges` in the use case"
         raise DeclarationError(f"there is no mapping {name}", where=place, remedy=remedy) from None
     tokens = _tokens(sql, place)
     select = _select(sql, place)

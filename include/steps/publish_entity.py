@@ -44,14 +44,14 @@ def publish_entity(catalogue: Catalogue, servers: Servers, entity: str, request:
     """
     contract = catalogue.entity(entity)
     topic = servers.kafka_settings.topic(contract.event.topic)
-    schema = event_schema(entity, contract)
-    encoder = Encoder(entity, key_column(entity), schema, servers.registry.lookup(subject(topic), schema_text(schema)))
     if servers.kafka.partitions(topic) is None:
         raise NotDeployed(
             f"there is no topic {topic}",
             where=f"entity {entity}, Kafka {servers.kafka_settings.config['bootstrap.servers']}",
             remedy="run `python -m include topics apply`",
         )
+    schema = event_schema(entity, contract)
+    encoder = Encoder(entity, key_column(entity), schema, servers.registry.lookup(subject(topic), schema_text(schema)))
     if request.dry_run:
         start, progress = _look(catalogue, servers, entity, topic)
         waiting = progress.change_number - start

@@ -50,7 +50,7 @@ def test_a_right_contract_is_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "says"),
     [
-        ("owner: somebody", "owner: somebody\ncolour: red", 3, "colour: Extra inputs"),
+        ("owner: somebody", "owner: somebody\ncolour: red", 3, "colour: is not known here; there are: desc"),
         ("type: STRING, privacy", "type: VARCHAR, privacy", 9, "'VARCHAR' is not a type"),
         ("method: rowversion, column: RowVer", "method: telepathy", 5, "telepathy"),
         ("deletes: key_scan", "deletes: captured", 6, "rowversion does not know deletes: captured"),

@@ -59,7 +59,7 @@ def test_a_use_case_that_claims_a_mapping_that_does_not_exist(declared: Declared
 
 def test_two_entities_with_one_topic(declared: Declared) -> None:
     declared.write("sql/common_model/account/contract.yaml", "account.changes.v1", "customer.changes.v1")
-    places = "where: sql/common_model/customer/contract.yaml, and that of account"
+    places = "where: sql/common_model/customer/contract.yaml:"
     _check(declared, "account and customer have one topic, customer.changes.v1", places, "a topic of its own")
 
 
@@ -81,7 +81,7 @@ def test_a_mapping_that_filters(declared: Declared) -> None:
     ("right", "wrong", "problem", "remedy"),
     [
         ("TRIM(Surname)", "TRIM(LastName)", "sse/customer has no column LastName", "its contract has: CustomerId"),
-        ("AS family_name", "AS surname", "it lacks family_name; the entity has no surname", "give every column of the"),
+        ("AS family_name", "AS surname", "gives surname, but the entity has no surname", "take it out, or add it to"),
     ],
     ids=["of_the_dataset", "of_the_entity"],
 )

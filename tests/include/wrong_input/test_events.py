@@ -10,7 +10,6 @@ import pytest
 from include.clients import schema_registry
 from include.errors import NotDeployed, Unavailable
 from include.local.laptop import free_ports
-from include.steps.deploy import register_schemas
 from tests.include.wrong_input.witness import Witness
 
 
@@ -35,7 +34,6 @@ def test_the_registry_is_down(witness: Witness, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_topic_was_not_applied(witness: Witness) -> None:
     elsewhere = witness.with_connection("kafka_default", lambda c: c["extra"].update(topic_prefix="no-topics."))
-    register_schemas(elsewhere.catalogue, elsewhere.world.servers, lambda text: None)
     words = (
         "there is no topic no-topics.customer.changes.v1",
         "entity customer, Kafka 127.0.0.1:",
