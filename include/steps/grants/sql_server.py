@@ -18,28 +18,42 @@ def lines(catalogue: Catalogue, system: str, accounts: Accounts) -> Iterator[str
     take those columns for missing. VIEW ANY DATABASE shows no row either; without it (public has it unless it was
     revoked) sys.database_recovery_status is empty, and nobody would see that a database was restored.
     """
-    reader = quoted(accounts.runner)
-    databases = _databases(catalogue, system)
-    for database, names in sorted(databases.items()):
+    reader, live = quoted(accounts.runner), claimed(catalogue)
+    for database, names in sorted(_databases(catalogue, system).items()):
         yield f"USE {quoted(database)};"
-        literal = accounts.runner.replace("'", "''")
-        yield f"IF DATABASE_PRINCIPAL_ID(N'{literal}') IS NULL CREATE USER {reader} FOR LOGIN {reader};"
-        for name in names:
-            yield from _table(catalogue, name, reader)
-        yield f"ALTER DATABASE {quoted(database)} SET ALLOW_SNAPSHOT_ISOLATION ON;"
-    if any(catalogue.dataset(name).position_column for names in databases.values() for name in names):
+        if any(name in live for name in names):
+            yield from _database(catalogue, database, names, accounts.runner)
+        else:
+            yield f"DROP USER IF EXISTS {reader}; -- nobody claims anything of {', '.join(map(str, names))}"
+    if any(catalogue.dataset(name).position_column for name in live if name.system == system):
         yield "USE [master];"
         yield f"GRANT VIEW ANY DATABASE TO {reader};"
 
 
 def _databases(catalogue: Catalogue, system: str) -> dict[str, list[DatasetName]]:
-    """The system's claimed datasets, by database."""
+    """The system's datasets that have a contract, by database."""
     found: dict[str, list[DatasetName]] = {}
-    for name in claimed(catalogue):
+    for name in catalogue.dataset_names():
         contract = catalogue.dataset(name)
         if name.system == system and not isinstance(contract.capture, Landed):
             found.setdefault(contract.table.partition(".")[0], []).append(name)
     return found
+
+
+def _database(catalogue: Catalogue, database: str, names: Sequence[DatasetName], account: str) -> Iterator[str]:
+    reader, literal, live = quoted(account), account.replace("'", "''"), claimed(catalogue)
+    yield f"IF DATABASE_PRINCIPAL_ID(N'{literal}') IS NULL CREATE USER {reader} FOR LOGIN {reader};"
+    for name in names:
+        yield from _table(catalogue, name, reader) if name in live else _given_up(catalogue, name, reader)
+    yield f"ALTER DATABASE {quoted(database)} SET ALLOW_SNAPSHOT_ISOLATION ON;"
+
+
+def _given_up(catalogue: Catalogue, name: DatasetName, reader: str) -> Iterator[str]:
+    contract = catalogue.dataset(name)
+    table = ".".join(quoted(part) for part in contract.table.split(".")[1:])
+    yield f"-- {name}: nobody claims it"
+    yield f"REVOKE SELECT ON OBJECT::{table} ({_list(contract.read_columns(list(contract.columns)))}) FROM {reader};"
+    yield f"REVOKE VIEW DEFINITION ON OBJECT::{table} FROM {reader};"
 
 
 def _table(catalogue: Catalogue, name: DatasetName, reader: str) -> Iterator[str]:

@@ -53,6 +53,24 @@ def test_a_claim_more_is_granted_and_one_less_is_taken_back(tmp_path: Path) -> N
     assert columns(changed, name, "REVOKE") == columns(CATALOGUE, name, "REVOKE") - {"Title"} | {"Surname"}
 
 
+def test_what_nobody_claims_any_more_is_taken_back(tmp_path: Path) -> None:
+    for folder in ("sql", "dags"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    contract = (tmp_path / "sql" / "sources" / "sse" / "customer" / "contract.yaml").read_text(encoding="utf-8")
+    for dataset, table in (("former", "CRM.dbo.Former"), ("archive", "Archive.dbo.Customer")):
+        path = tmp_path / "sql" / "sources" / "sse" / dataset / "contract.yaml"
+        path.parent.mkdir()
+        path.write_text(contract.replace("CRM.dbo.Customer", table), encoding="utf-8")
+    lines = list(sql_server.lines(Catalogue(tmp_path), "sse", ACCOUNTS))
+    assert set(lines) - set(sql_server.lines(CATALOGUE, "sse", ACCOUNTS)) == {
+        "USE [Archive];",
+        "DROP USER IF EXISTS [us@project]; -- nobody claims anything of sse/archive",
+        "-- sse/former: nobody claims it",
+        "REVOKE VIEW DEFINITION ON OBJECT::[dbo].[Former] FROM [us@project];",
+        next(line for line in lines if line.startswith("REVOKE SELECT ON OBJECT::[dbo].[Former] ([CustomerId], ")),
+    }
+
+
 def test_each_statement_is_in_the_database_of_its_table() -> None:
     lines = list(sql_server.lines(CATALOGUE, "sse", ACCOUNTS))
     at = {line: index for index, line in enumerate(lines)}

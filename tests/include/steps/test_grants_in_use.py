@@ -21,7 +21,7 @@ from include.catalogue import Catalogue
 from include.clients.sql_server import Session
 from include.local.platform import Platform
 from include.stage.parquet import PartWriter
-from include.steps.deploy import DATASETS, apply_tables
+from include.steps.deploy import DATASETS, apply_tables, apply_topics, register_schemas
 from include.steps.environment import OBJECT, check_environment
 from include.steps.grants import Accounts, google, sql_server
 from tests.conftest import World, bare_world
@@ -191,10 +191,12 @@ def deployed(platform: Platform) -> tuple[World, Heard]:
 
 
 @pytest.fixture(scope="module")
-def lived(new_world: Callable[[str], World], tmp_path_factory: pytest.TempPathFactory) -> tuple[Way, Heard]:
+def lived(deployed: tuple[World, Heard], tmp_path_factory: pytest.TempPathFactory) -> tuple[Way, Heard]:
     """A full and a window of a source and of a landing table, on the whole way, a dry run of each, and what a lost race
     leaves behind."""
-    way, heard = make_way(new_world("used"), Path(tmp_path_factory.mktemp("declarations"))), Heard()
+    way, heard = make_way(deployed[0], Path(tmp_path_factory.mktemp("declarations"))), Heard()
+    for step in (apply_topics, register_schemas):
+        step(way.catalogue, way.world.servers, lambda text: None)
     way.customers([1, 2, 3])
     way.new_landing_table()
     way.land(0, 0, 1)
