@@ -85,6 +85,7 @@ def followed(
     own = {name: value for name, value in world.environment.items() if name.startswith("AIRFLOW_CONN_")}
     own |= {
         "PYTHONPATH": str(checkout),
+        "PYTHONSAFEPATH": "1",  # Airflow begins in our own checkout, whose code it would find first
         "AIRFLOW__CORE__DAGS_FOLDER": str(checkout / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(checkout / "plugins"),
     }
