@@ -48,7 +48,8 @@ def tokens(sql: str) -> list[Token]:
         if kind == "end":
             found.append(END)
             return found
-        found.append(_token(kind, here[kind]))
+        text = here[kind]
+        found.append(_SYMBOLS[text] if kind == "symbol" else _token(kind, text))
     rest = sql[at : at + 40].strip()
     if rest[:1] in ("'", '"', "["):
         raise SqlError(105, f"Unclosed quotation mark before the character string '{rest}'.", 15)
@@ -56,8 +57,6 @@ def tokens(sql: str) -> list[Token]:
 
 
 def _token(kind: str, text: str) -> Token:
-    if kind == "symbol":
-        return _SYMBOLS[text]
     if kind == "word":
         return Token(kind, text, text.upper())
     if kind in ("text", "wide"):

@@ -118,7 +118,8 @@ class StatementParser(DefinitionParser):
     def _row(self) -> Sequence[Expression]:
         self.expect("(")
         cells = [self._cell()]
-        while self.take(","):
+        while self._tokens[self._at].word == ",":
+            self._at += 1
             cells.append(self._cell())
         self.expect(")")
         return cells
