@@ -21,12 +21,17 @@ KINDS = (*EVENTS, *STATES)
 
 @dataclass(frozen=True)
 class Meeting:
-    """A statement, or a login, that a fault may meet."""
+    """A statement, or a login, that a fault may meet; the columns that it reads of each table."""
 
     spid: int
     login: str
     database: str
     reads: dict[Table, set[str]] = field(default_factory=dict)
+    writes: Table | None = None
+
+    @property
+    def tables(self) -> dict[Table, set[str]]:
+        return self.reads if self.writes is None else {self.writes: set(), **self.reads}
 
 
 @dataclass(frozen=True)
@@ -42,9 +47,9 @@ class Scope:
         if self.login and self.login.lower() != meeting.login.lower():
             return False
         if not self.table:
-            databases = {meeting.database, *(table.database for table in meeting.reads)}
+            databases = {meeting.database, *(table.database for table in meeting.tables)}
             return self.database.lower() in {name.lower() for name in databases}
-        return any(self._is(table) and self._names(columns) for table, columns in meeting.reads.items())
+        return any(self._is(table) and self._names(columns) for table, columns in meeting.tables.items())
 
     def _is(self, table: Table) -> bool:
         return (self.database.lower(), self.table.lower()) == (

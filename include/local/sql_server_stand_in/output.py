@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from include.local.sql_server_stand_in.catalogue.tables import Column
 from include.local.sql_server_stand_in.errors import SqlError
-from include.local.sql_server_stand_in.faults import Fault, deadlock
+from include.local.sql_server_stand_in.faults import Fault, Meeting, deadlock
 from include.local.sql_server_stand_in.tds.codes import (
     COUNTED,
     DONE,
@@ -115,6 +115,14 @@ class Output:
     def check_cancelled(self) -> None:
         if self.session.cancelled.is_set():
             raise duckdb.InterruptException("cancelled")
+
+    def meet(self, meeting: Meeting) -> Fault | None:
+        """The fault that waits for some row of this statement's result; one that waits for none strikes here."""
+        fault = self.session.engine.faults.event(meeting)
+        if fault and not fault.after_rows:
+            self.strike(fault)
+            return None
+        return fault
 
     def strike(self, fault: Fault) -> None:
         """Nothing, where it has been lifted meanwhile."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from include.local.sql_server_stand_in.describe import described_parameters
-from include.local.sql_server_stand_in.errors import SqlError, explain
+from include.local.sql_server_stand_in.errors import SqlError, explain, not_known
 from include.local.sql_server_stand_in.output import Output, Reset
 from include.local.sql_server_stand_in.run_statement import Runner
 from include.local.sql_server_stand_in.session import Session
@@ -55,9 +55,11 @@ class Prepared:
         return cls(parse_declarations(parameters or ""), parse(sql or ""))
 
     def variables(self, arguments: Sequence[Argument]) -> Variables:
-        """By place, as the driver sends them. The value travels in a type of its own, which is the better known one."""
+        """By place, as the driver sends them. Where a value travels in another type than was declared, it has that."""
         if len(arguments) > len(self.parameters):
             raise SqlError(8144, "Procedure or function has too many arguments specified.", state=2)
+        if any(argument.name for argument in arguments):
+            raise not_known("arguments by name")
         given = {name: (kind, None) for name, kind in self.parameters}
         for (name, kind), argument in zip(self.parameters, arguments, strict=False):
             is_typed = argument.value is None or (argument.type.name == kind.name and argument.type.scale == kind.scale)

@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from include.local.sql_server_stand_in.accepted import SET_OPTIONS
-from include.local.sql_server_stand_in.capture import cdc
 from include.local.sql_server_stand_in.errors import SqlError
 from include.local.sql_server_stand_in.output import Output
 from include.local.sql_server_stand_in.run_definition import definitions
 from include.local.sql_server_stand_in.run_procedure import run_procedure
 from include.local.sql_server_stand_in.run_write import run_write
 from include.local.sql_server_stand_in.session import Session
-from include.local.sql_server_stand_in.sql_types import SqlType
+from include.local.sql_server_stand_in.sql_types import SqlType, storage
 from include.local.sql_server_stand_in.t_sql.statements import (
     Assign,
     Begin,
@@ -38,6 +37,7 @@ from include.local.sql_server_stand_in.tds.codes import BEGUN, COMMITTED, NEW_DA
 from include.local.sql_server_stand_in.translate.conversion import convert
 from include.local.sql_server_stand_in.translate.query import QueryTranslator, translate_query
 from include.local.sql_server_stand_in.translate.scope import Reads, Scope
+from include.local.sql_server_stand_in.translate.value import Value, cast
 from include.local.sql_server_stand_in.values import values_in
 
 
@@ -74,22 +74,13 @@ class Runner:
         assigned = [item.variable for item in query.items]
         reads = Reads()
         translated = translate_query(self._session, query, reads)
-        self._before_read(reads)
+        self._session.before_read(reads)
         values = values_in(self._session, translated.sql, reads)
         if any(assigned):
             self._assign_row(assigned, translated.sql, values, [column.type for column in translated.columns])
         else:
-            fault = self._session.engine.faults.event(self._session.meeting(reads))
+            fault = self._output.meet(self._session.meeting(reads))
             self._output.result(translated.sql, values, translated.columns, fault)
-
-    def _before_read(self, reads: Reads) -> None:
-        session = self._session
-        session.transaction.before_read(session.databases_of(reads))
-        session.engine.faults.check_rights(session.meeting(reads))
-        for bounds in reads.ranges:
-            pair = f"{bounds.low}, {bounds.high}"
-            values = values_in(session, pair, reads)
-            cdc.check_range(session.connection, bounds.database, bounds.instance, pair, values)
 
     def _assign_row(self, names: list[str], sql: str, values: Mapping[str, Any], kinds: list[SqlType]) -> None:
         """SELECT @a = …: the last row counts, and no row leaves the variables as they are."""
@@ -102,9 +93,6 @@ class Runner:
 
     def _converted(self, value: Any, kind: SqlType, to: SqlType) -> Any:
         """A value that was read, as its variable's type has it."""
-        from include.local.sql_server_stand_in.sql_types import storage
-        from include.local.sql_server_stand_in.translate.value import Value, cast
-
         sql = convert(Value(cast("$value", storage(kind)), kind), to).sql
         return self._session.connection.execute(f"SELECT {sql}", {"value": value}).fetchall()[0][0]
 
@@ -115,7 +103,7 @@ class Runner:
         return self._fetched(sql, reads)
 
     def _fetched(self, sql: str, reads: Reads) -> Any:
-        self._before_read(reads)
+        self._session.before_read(reads)
         values = values_in(self._session, sql, reads)
         return self._session.connection.execute(f"SELECT {sql}", values).fetchall()[0][0]
 

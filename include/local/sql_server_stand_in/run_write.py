@@ -26,8 +26,8 @@ _COMMANDS = {INSERTED: OF_INSERT, AFTER: OF_UPDATE, DELETED: OF_DELETE}
 def run_write(session: Session, output: Output, statement: Insert | Update | Delete) -> None:
     reads = Reads()
     write = _translated(session, statement, reads)
-    session.transaction.before_read(session.databases_of(reads))
-    _meet_fault(session, output, reads)
+    session.before_read(reads)
+    output.meet(session.meeting(reads, write.table))
     database = session.engine.database(write.table.database)
     with database.lock:
         first = session.last_rowversion_of(database.name) + 1 if write.table.rowversion else None
@@ -43,12 +43,6 @@ def _translated(session: Session, statement: Insert | Update | Delete, reads: Re
     if isinstance(statement, Update):
         return translate_update(session, statement, reads)
     return translate_delete(session, statement, reads)
-
-
-def _meet_fault(session: Session, output: Output, reads: Reads) -> None:
-    fault = session.engine.faults.event(session.meeting(reads))
-    if fault and not fault.after_rows:
-        output.strike(fault)
 
 
 def _executed(session: Session, write: Write, reads: Reads) -> int:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import duckdb
 
+from include.local.sql_server_stand_in.capture import cdc
 from include.local.sql_server_stand_in.catalogue.tables import (
     CaptureInstance,
     Column,
-    Database,
     Table,
     quoted,
     table_key,
@@ -23,6 +22,7 @@ from include.local.sql_server_stand_in.sql_types import SqlType
 from include.local.sql_server_stand_in.t_sql.tree import Parts
 from include.local.sql_server_stand_in.transaction import READ_COMMITTED, Transaction
 from include.local.sql_server_stand_in.translate.scope import Reads
+from include.local.sql_server_stand_in.values import values_in
 from include.local.sql_server_stand_in.variables import Variables
 
 if TYPE_CHECKING:
@@ -102,11 +102,16 @@ class Session:
 
     # --- what a statement reads
 
-    def meeting(self, reads: Reads) -> Meeting:
-        return Meeting(self.spid, self.login, self.database, reads.columns)
+    def before_read(self, reads: Reads) -> None:
+        """Raises SqlError where isolation level, rights, or what is still captured forbid it."""
+        self.transaction.before_read({self.engine.database(table.database).name for table in reads.columns})
+        self.engine.faults.check_rights(self.meeting(reads))
+        for bounds in reads.ranges:
+            pair = f"{bounds.low}, {bounds.high}"
+            cdc.check_range(self.connection, bounds.database, bounds.instance, pair, values_in(self, pair, reads))
 
-    def databases_of(self, reads: Reads) -> Iterable[Database]:
-        return {table.database: self.engine.database(table.database) for table in reads.columns}.values()
+    def meeting(self, reads: Reads, writes: Table | None = None) -> Meeting:
+        return Meeting(self.spid, self.login, self.database, reads.columns, writes)
 
     # --- rowversions
 

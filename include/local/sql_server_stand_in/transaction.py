@@ -50,7 +50,7 @@ class Transaction:
         self.descriptor = self._spid.to_bytes(4) + (time.time_ns() & 0xFFFFFFFF).to_bytes(4)
         return True
 
-    def before_read(self, databases: Iterable[Database]) -> None:
+    def before_read(self, databases: Iterable[str]) -> None:
         """Raises SqlError where the isolation level does not allow it, or the transaction is doomed: its own rows are
         gone already. What reads no table, as a look at @@TRANCOUNT, is always allowed."""
         databases = list(databases)
@@ -58,7 +58,7 @@ class Transaction:
             raise doomed()
         if self.isolation == SNAPSHOT:
             for database in databases:
-                self._check_snapshot(database)
+                self._check_snapshot(self._database(database))
             if self.depth:
                 self._begin_in_duckdb()
 
@@ -121,8 +121,8 @@ class Transaction:
             raise doomed()
         try:
             with ExitStack() as locks:
-                for database in self._written.values():
-                    locks.enter_context(database.lock)
+                for name in sorted(self._written):
+                    locks.enter_context(self._written[name].lock)
                 self._write_down()
         except duckdb.Error:
             self.rollback()

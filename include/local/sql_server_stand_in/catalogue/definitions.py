@@ -6,6 +6,7 @@ others take over when the transaction commits (transaction.py). So a rollback, o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,8 +36,7 @@ def create_table(connection: Any, database: Database, schema: str, node: CreateT
     connection.execute(
         f"INSERT INTO {own}._s.objects VALUES (?, ?, ?, now()::TIMESTAMP)", [object_id, schema, table.name]
     )
-    for at, column in enumerate(table.columns, 1):
-        _note_column(connection, table, at, column)
+    _note_columns(connection, table, 1, table.columns)
     for each in table.keys:
         _note_key(connection, table, each)
     return table
@@ -91,19 +91,24 @@ def _unique(table: Table, each: Key) -> str:
     return f"CREATE UNIQUE INDEX {quoted(f'{each.name}_{table.object_id}')} ON {table.sql} ({keys})"
 
 
-def _note_column(connection: Any, table: Table, at: int, column: Column) -> None:
-    connection.execute(
-        f"INSERT INTO {quoted(table.database)}._s.columns VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [table.object_id, at, column.name, *of_type(column.type), column.is_nullable],
-    )
+def _note_columns(connection: Any, table: Table, first: int, columns: Sequence[Column]) -> None:
+    rows = [
+        [table.object_id, at, column.name, *of_type(column.type), column.is_nullable]
+        for at, column in enumerate(columns, first)
+    ]
+    _note(connection, f"{quoted(table.database)}._s.columns", rows)
+
+
+def _note(connection: Any, target: str, rows: Sequence[Sequence[Any]]) -> None:
+    """All at once: a statement for each would take most of the time of a CREATE TABLE."""
+    marks = ", ".join(f"({', '.join('?' * len(row))})" for row in rows)
+    connection.execute(f"INSERT INTO {target} VALUES {marks}", [value for row in rows for value in row])
 
 
 def _note_key(connection: Any, table: Table, each: Key) -> None:
     connection.execute(_unique(table, each))
-    connection.executemany(
-        f"INSERT INTO {quoted(table.database)}._s.keys VALUES (?, ?, ?, ?, ?)",
-        [[table.object_id, each.name, each.is_primary, name, at] for at, name in enumerate(each.columns, 1)],
-    )
+    rows = [[table.object_id, each.name, each.is_primary, name, at] for at, name in enumerate(each.columns, 1)]
+    _note(connection, f"{quoted(table.database)}._s.keys", rows)
 
 
 def add_column(connection: Any, table: Table, node: AddColumn) -> Table:
@@ -113,7 +118,7 @@ def add_column(connection: Any, table: Table, node: AddColumn) -> Table:
     if not column.is_nullable:
         raise SqlError(4901, "ALTER TABLE only allows columns to be added that can contain nulls.")
     connection.execute(f"ALTER TABLE {table.sql} ADD COLUMN {_column(table, column)}")
-    _note_column(connection, table, len(table.columns) + 1, column)
+    _note_columns(connection, table, len(table.columns) + 1, [column])
     return replace(table, columns=(*table.columns, column))
 
 

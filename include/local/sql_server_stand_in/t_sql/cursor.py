@@ -46,10 +46,11 @@ class Cursor:
 
     def take(self, *words: str) -> bool:
         """Goes past these words if exactly they stand here, one after the other."""
-        if all(self.ahead(place).word == word for place, word in enumerate(words)):
-            self._at += len(words)
-            return True
-        return False
+        for place, word in enumerate(words):
+            if self.ahead(place).word != word:
+                return False
+        self._at += len(words)
+        return True
 
     def expect(self, *words: str) -> None:
         for word in words:

@@ -23,8 +23,8 @@ END = Token("end", "end of the batch", "")
 
 _TOKEN = re.compile(
     r"""
-      (?P<blank>\s+|--[^\n]*|/\*.*?\*/)
-    | (?P<wide>[Nn]'(?:[^']|'')*')
+    (?:\s|--[^\n]*|/\*.*?\*/)*
+    (?: (?P<wide>[Nn]'(?:[^']|'')*')
     | (?P<text>'(?:[^']|'')*')
     | (?P<name>\[(?:[^\]]|\]\])*\]|"(?:[^"]|"")*")
     | (?P<binary>0[xX][0-9A-Fa-f]*)
@@ -32,6 +32,8 @@ _TOKEN = re.compile(
     | (?P<variable>@@?[\w#$]+)
     | (?P<word>[^\W\d][\w#$]*|\#[\w#$]+)
     | (?P<symbol><>|<=|>=|!=|[-+*/%(),.;=<>])
+    | (?P<end>\Z)
+    )
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -39,30 +41,31 @@ _TOKEN = re.compile(
 
 def tokens(sql: str) -> list[Token]:
     """All words but the last, which is END. Raises SqlError where no word begins."""
-    found, at = [], 0
-    for match in _TOKEN.finditer(sql):
-        if match.start() != at:
-            break
-        at = match.end()
-        kind = match.lastgroup or ""
-        if kind != "blank":
-            found.append(_token(kind, match.group()))
-    if at != len(sql):
-        if sql[at] in "'\"[":
-            raise SqlError(105, f"Unclosed quotation mark before the character string '{sql[at : at + 40]}'.", 15)
-        raise not_known(sql[at : at + 40])
-    found.append(END)
-    return found
+    found: list[Token] = []
+    at, match = 0, _TOKEN.match
+    while here := match(sql, at):
+        kind, at = str(here.lastgroup), here.end()
+        if kind == "end":
+            found.append(END)
+            return found
+        text = here[kind]
+        found.append(_SYMBOLS[text] if kind == "symbol" else _token(kind, text))
+    rest = sql[at : at + 40].strip()
+    if rest[:1] in ("'", '"', "["):
+        raise SqlError(105, f"Unclosed quotation mark before the character string '{rest}'.", 15)
+    raise not_known(rest)
 
 
 def _token(kind: str, text: str) -> Token:
-    if kind in ("word", "symbol"):
+    if kind == "word":
         return Token(kind, text, text.upper())
-    if kind == "text":
-        return Token(kind, text[1:-1].replace("''", "'"), "")
-    if kind == "wide":
-        return Token(kind, text[2:-1].replace("''", "'"), "")
+    if kind in ("text", "wide"):
+        inside = text[1:-1] if kind == "text" else text[2:-1]
+        return Token(kind, inside.replace("''", "'") if "''" in inside else inside, "")
     if kind == "name":
         close = text[-1]
         return Token(kind, text[1:-1].replace(close * 2, close), "")
     return Token(kind, text, "")
+
+
+_SYMBOLS = {text: Token("symbol", text, text) for text in ("<>", "<=", ">=", "!=", *"-+*/%(),.;=<>")}

@@ -52,7 +52,7 @@ class QueryParser(ExpressionParser):
         if not self.take("ORDER", "BY"):
             return query
         query = replace(query, order=self.orderings())
-        if not self.take("OFFSET"):
+        if query.top is not None or not self.take("OFFSET"):  # SQL Server takes no OFFSET beside a TOP
             return query
         offset = self.expression()
         self.one_of("ROW", "ROWS")

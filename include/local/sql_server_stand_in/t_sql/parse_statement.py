@@ -34,6 +34,7 @@ from include.local.sql_server_stand_in.t_sql.statements import (
 )
 from include.local.sql_server_stand_in.t_sql.tree import Expression, Null, Number, Text
 
+_NULL = Null()
 ISOLATION_LEVELS = ("READ COMMITTED", "SNAPSHOT")
 
 
@@ -117,24 +118,24 @@ class StatementParser(DefinitionParser):
     def _row(self) -> Sequence[Expression]:
         self.expect("(")
         cells = [self._cell()]
-        while self.take(","):
+        while self._tokens[self._at].word == ",":
+            self._at += 1
             cells.append(self._cell())
         self.expect(")")
         return cells
 
     def _cell(self) -> Expression:
         """Mostly a literal by itself: many rows of literals are read at once, so that way is the short one."""
-        kind, text, word = self.token
-        if self.ahead(1).word in (",", ")"):
+        kind, text, word = self._tokens[self._at]
+        if kind != "end" and self._tokens[self._at + 1].word in (",", ")"):
+            self._at += 1
             if kind in ("text", "wide"):
-                self.advance()
                 return Text(text, kind == "wide")
             if kind == "number":
-                self.advance()
                 return Number(text)
             if word == "NULL":
-                self.advance()
-                return Null()
+                return _NULL
+            self._at -= 1
         return self.expression()
 
     def _update(self) -> Update:

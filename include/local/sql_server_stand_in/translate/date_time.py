@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from contextlib import suppress
 
 from include.local.sql_server_stand_in.errors import SqlError
 from include.local.sql_server_stand_in.sql_types import TICKS_PER_DAY, SqlType
@@ -15,11 +16,17 @@ _LITERAL = re.compile(
     r"(?:(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.(?P<fraction>\d{1,9}))?)?)?"
     r"\s*(?:Z|(?P<sign>[+-])(?P<hours>\d\d):(?P<minutes>\d\d))?\s*"
 )
+_USUAL = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d{3})?)?")
+"""What Python reads as T-SQL does, and far faster."""
+_FIRST = dt.datetime(1, 1, 1)
 _TICKS_PER_MINUTE = 600_000_000
 
 
 def literal_ticks(text: str) -> tuple[int, int]:
     """A literal as ticks of its own wall clock and minutes from UTC. Raises SqlError 241."""
+    if _USUAL.fullmatch(text):
+        with suppress(ValueError):
+            return _ticks(dt.datetime.fromisoformat(text)), 0
     found = _LITERAL.fullmatch(text)
     part = found.groupdict() if found else {}
     if not (part.get("year") or part.get("hour")) or bool(part["between"]) != bool(part["year"] and part["hour"]):
@@ -34,6 +41,11 @@ def literal_ticks(text: str) -> tuple[int, int]:
     seconds = at.hour * 3600 + at.minute * 60 + at.second
     offset = (number["hours"] * 60 + number["minutes"]) * (-1 if part["sign"] == "-" else 1)
     return day * TICKS_PER_DAY + seconds * 10_000_000 + hundred_nanoseconds, offset
+
+
+def _ticks(moment: dt.datetime) -> int:
+    since = moment - _FIRST
+    return since.days * TICKS_PER_DAY + since.seconds * 10_000_000 + since.microseconds * 10
 
 
 def _no_date() -> SqlError:

@@ -85,20 +85,23 @@ class QueryTranslator(ExpressionTranslator, SourceTranslator):
     def _order(self, query: Query, columns: Sequence[Column], values: Sequence[Value]) -> str:
         if not query.order:
             return ""
-        return f" ORDER BY {', '.join(self._ordered(item, columns, values) for item in query.order)}"
+        found = [self._ordered(item, columns, values) for item in query.order]
+        if query.is_distinct and not {sql for sql, _ in found} <= {key(value) for value in values}:
+            raise SqlError(145, "ORDER BY items must appear in the select list if SELECT DISTINCT is specified.", 15)
+        return f" ORDER BY {', '.join(ordered(*each) for each in found)}"
 
-    def _ordered(self, item: Ordering, columns: Sequence[Column], values: Sequence[Value]) -> str:
-        """By the place in the list, by a name that the list gives, or by any expression."""
+    def _ordered(self, item: Ordering, columns: Sequence[Column], values: Sequence[Value]) -> tuple[str, bool]:
+        """By the place in the list, by a name that the list gives, or by any expression; is it descending?"""
         node = item.expression
         if isinstance(node, Number):
             if not node.text.isdigit() or not 1 <= int(node.text) <= len(values):
                 raise SqlError(108, f"The ORDER BY position number {node.text} is out of range.", 15)
-            return ordered(key(values[int(node.text) - 1]), item.is_descending)
+            return key(values[int(node.text) - 1]), item.is_descending
         if isinstance(node, Name) and len(node.parts) == 1:
             for column, value in zip(columns, values, strict=True):
                 if column.name.lower() == node.parts[0].lower():
-                    return ordered(key(value), item.is_descending)
-        return self.ordering(item)
+                    return key(value), item.is_descending
+        return key(self.value(node)), item.is_descending
 
     def _page(self, query: Query) -> str:
         limit = query.top if query.top is not None else query.fetch

@@ -69,6 +69,7 @@ def test_they_are_sorted_and_numbered_together(client: Asking) -> None:
     rows = client.rows("SELECT n, ROW_NUMBER() OVER (PARTITION BY k ORDER BY n) FROM dbo.other ORDER BY n")
     assert rows == [(10, 1), (20, 1), (21, 2), (30, 1), (40, 1)]
     assert client.rows("SELECT MIN(k), MAX(k) FROM dbo.thing") == [(" c", "b  ")]
+    assert client.rows("SELECT MIN(x.k), MAX(x.k) FROM (VALUES ('a'), ('B'), ('C')) AS x(k)") == [("a", "C")]
 
 
 @pytest.mark.parametrize("k", ["'A'", "'a '", "'B'"])

@@ -52,6 +52,23 @@ def test_a_result_breaks_after_so_many_rows(
     assert _read(asking()) == ROWS, "it strikes once"
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT id FROM dbo.thing WHERE 1 = 0",
+        "INSERT INTO dbo.thing (id) VALUES (0)",
+        "DELETE FROM dbo.thing WHERE id = 0",
+    ],
+)
+def test_without_a_number_of_rows_it_strikes_before_the_statement_runs(
+    client: Asking, control: Asking, sql: str
+) -> None:
+    control.run("EXEC standin.fault @kind = 'deadlock', @table = 'dbo.thing'")
+    with pytest.raises(Exception, match="deadlock victim"):
+        client.run(sql)
+    assert client.one("SELECT COUNT(*) FROM dbo.thing") == ROWS
+
+
 def test_a_session_goes_on_after_a_deadlock(client: Asking, control: Asking) -> None:
     control.run("EXEC standin.fault @kind = 'deadlock', @table = 'dbo.thing'")
     with pytest.raises(Exception, match="deadlock victim"):
@@ -75,6 +92,8 @@ def test_a_column_is_denied_and_the_others_are_not(client: Asking, control: Aski
             client.run(sql)
     assert _read(client, "SELECT id FROM dbo.thing") == ROWS
     assert _read(client, "SELECT v FROM dbo.other") == ROWS
+    with pytest.raises(Exception, match="SELECT permission was denied"):
+        client.run("DELETE FROM dbo.thing WHERE v = 1")
 
 
 def test_a_table_is_denied_as_a_whole(client: Asking, control: Asking) -> None:

@@ -68,6 +68,7 @@ def _orders(server: Any, connect: Any, database: str) -> None:
          [("6F9619FF-8B86-D011-B42D-00C04FC964FF",)]),
         ("SELECT DATEPART(tzoffset, CAST('2024-02-29T12:00:00-03:30' AS datetimeoffset(7)))", [(-210,)]),
         ("SELECT DATEADD(hour, -2, CAST('2024-03-01T01:30:00' AS datetime2(7)))", [(datetime(2024, 2, 29, 23, 30),)]),
+        ("SELECT DISTINCT o.status FROM sales.orders AS o ORDER BY o.status DESC", [("ż",), (None,)]),
         ("SELECT value FROM GENERATE_SERIES(3, 5)", [(3,), (4,), (5,)]),
         ("SELECT 'it''s' + N' ż', 0x0102, -1.5, NULL, N'😀'", [("it's ż", b"\x01\x02", Decimal("-1.5"), None, "😀")]),
         ("SELECT /* a comment */ 1 -- and another", [(1,)]),
