@@ -37,7 +37,7 @@ def form(use_case: UseCase) -> dict[str, Param]:
             [],
             type=["array", "null"],
             title="Allow deletions",
-            items={"type": "string", "pattern": r"^[a-z]+/[a-z0-9_]+=[0-9]+$"},
+            items={"type": "string", "pattern": f"^({'|'.join(datasets)})=[0-9]+$"},
             description_md="A refused batch names a number of vanished keys. Once the source's owner has confirmed it, "
             "write it here, a line per dataset: `sse/customer=123`. Any other number is refused again.",
         ),
