@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from include.catalogue import Catalogue
 from include.errors import RequestError, Unavailable
 from orchestration import delivery
-from orchestration.alerts import MOST, SILENT, _body, _instance
+from orchestration.alerts import MOST, SILENT, _body, _instance, _is_mistyped, leave_error
 from orchestration.delivery import deliver
 from orchestration.use_case_dag import run_settings
 from tests.whole_runs.receiver import Receiver
@@ -46,6 +48,53 @@ def test_when_airflow_answers_nothing_the_message_goes_out_with_what_is_known(
     assert message["title"] == "customer_base failed (task_failure), tier 1"
     for words in ("Owner: customer-platform", "Run: nightly", f"the run: {SILENT}", "**At 3 a.m.** Read this."):
         assert words in message["message"]
+
+
+class _Instance:
+    """Keeps what a task's callback leaves."""
+
+    def __init__(self) -> None:
+        self.left: list[dict[str, Any]] = []
+
+    def xcom_push(self, key: str, value: dict[str, Any]) -> None:
+        self.left.append(value)
+
+
+def test_of_a_foreign_error_type_and_place_are_left_and_none_of_its_words() -> None:
+    instance = _Instance()
+    try:
+        int("Mrs Secret")
+    except ValueError as error:
+        leave_error({"exception": error, "ti": instance})
+    (left,) = instance.left
+    assert left["type"] == "ValueError"
+    assert left["text"].startswith("builtins.ValueError (its words may hold values: left out)\n  where: ")
+    assert "test_alerts.py" in left["text"]
+    assert "Secret" not in left["text"]
+
+
+def test_of_a_dead_task_nothing_is_left() -> None:
+    instance = _Instance()
+    leave_error({"ti": instance})
+    assert instance.left == []
+
+
+CHECK, REFUSED = ("check.customer_base", -1), {"type": "RequestError", "text": "no field dry_rum"}
+
+
+@pytest.mark.parametrize(
+    ("run_type", "failures", "is_mistyped"),
+    [
+        ("manual", {CHECK: REFUSED}, True),
+        ("scheduled", {CHECK: REFUSED}, False),
+        ("backfill", {CHECK: REFUSED}, False),
+        ("manual", {CHECK: {"type": "DeclarationError", "text": "a wrong mapping"}}, False),
+        ("manual", {("extract.sse_customer", -1): {"type": "RequestError", "text": "no connection 'sse'"}}, False),
+        ("manual", {}, False),
+    ],
+)
+def test_only_a_persons_refused_form_is_not_told(run_type: str, failures: Any, is_mistyped: bool) -> None:
+    assert _is_mistyped({"dag_run": SimpleNamespace(run_type=run_type)}, failures) is is_mistyped
 
 
 def test_of_two_services_the_one_that_answers_is_told_once(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
