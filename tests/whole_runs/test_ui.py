@@ -160,11 +160,13 @@ def test_a_wrong_value_is_refused_in_the_form_and_no_run_begins(story: Story, pa
 
 @pytest.fixture(scope="module")
 def dry_run(story: Story, logged_in: BrowserContext) -> str:
-    """The page of a dry run that was triggered by the form."""
+    """The page of a run that was triggered by the form: dry, and of everything, whatever has been read before."""
     before = _runs(story)
     page = logged_in.new_page()
     form = _open_form(page)
-    form.locator("label[id='switch:element_dry_run']").click()
+    for field, name in (("dry_run", "Dry run"), ("full_refresh", "Full refresh")):
+        form.locator(f"label[id='switch:element_{field}']").click()
+        expect(form.get_by_role("checkbox", name=name)).to_be_checked()
     _picture(page, "the_form_before_it_is_sent")
     _send(form)
     page.wait_for_url(re.compile(rf"{DAG}/runs/"))
