@@ -45,7 +45,8 @@ check:  ## format, lint, types, imports, SQL
 	.venv/bin/lint-imports
 	$(PYTHON) -m pytest -q -n 2 tests/sql tests/repository
 
-test: bootstrap  ## every test; needs nothing but what bootstrap sets up, and leaves nothing running
+test:  ## every test, some in a browser (screenshots: .local/test-output/ui); leaves nothing running
+	@./bootstrap --tests
 	$(PYTHON) -m pytest -n 2 --no-loadscope-reorder --durations=15
 
 golden:  ## write the golden renderings of all statements anew, to be read in the diff

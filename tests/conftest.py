@@ -23,7 +23,11 @@ from tests.guard import guarded
 
 SERVERS = ("sql_server", "cloud_storage", "big_query", "kafka", "schema_registry", "alerts")
 CUSTOMERS, SEED = 2_000, 1
-TOLD = ("tests/whole_runs/test_customer_base.py", "tests/whole_runs/test_form_and_alerts.py")
+TOLD = (
+    "tests/whole_runs/test_customer_base.py",
+    "tests/whole_runs/test_form_and_alerts.py",
+    "tests/whole_runs/test_ui.py",
+)
 """Files whose tests look at the one story of `whole_runs/story.py`."""
 ONE_WORLD = "tests/include/wrong_input"
 """The folder whose tests share a world, in which nothing may change."""
@@ -35,6 +39,13 @@ for _name in ("NO_PROXY", "no_proxy"):  # the servers of tests are never asked b
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The story first, because it takes longest."""
     items.sort(key=lambda item: item.nodeid.partition("::")[0] not in TOLD)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Where the pictures of the UI are, when this run has made some."""
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    if any("test_ui.py" in getattr(report, "nodeid", "") for report in reports):
+        terminalreporter.write_line("screenshots of the UI: .local/test-output/ui")
 
 
 class ByFiles(LoadScopeScheduling):

@@ -7,36 +7,50 @@ While a use case fails, the Airflow variable `failing.<use case>` says since whe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from include.errors import DataPlatformError, Unavailable
+from include.errors import RequestError
 from include.use_case import UseCase
+from orchestration.delivery import deliver
+from orchestration.scrubbed import scrubbed
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+log = logging.getLogger(__name__)
 FAILURE = "failure"
-SILENT = "left no error behind: it was killed, timed out, or was marked failed by a person"
+SILENT = "left no error behind: it was killed, stopped, or marked failed by a person"
+TOO_LONG = "took longer than a run may take: what had not ended was stopped, and is shown as skipped"
+MOST = 10
+"""As many failed tasks are told in full; of the others their number."""
 
 
 def leave_error(context: Context) -> None:
     """The task's callback: leave what went wrong, without any value of a row, for the DAG's callback."""
     error = context.get("exception")
-    text = str(error) if isinstance(error, DataPlatformError) else f"{type(error).__name__} (see the task's log)"
-    context["ti"].xcom_push(key=FAILURE, value=text)
+    if not isinstance(error, BaseException):  # called for a dead task, by a process that can leave nothing
+        return
+    context["ti"].xcom_push(key=FAILURE, value={"type": type(error).__name__, "text": scrubbed(error)})
 
 
 def alert_for(use_case: UseCase, doc: str) -> Callable[[Context], None]:
     """The DAG's callback: one message to `alerts_tier_<n>` for one failed run.
 
-    Raises Unavailable when the message was not delivered (Airflow logs and counts that).
+    A run whose form was refused is not told (docs/decisions/0017). Raises Unavailable when the message was not
+    delivered (Airflow logs and counts that).
     """
 
     def alert(context: Context) -> None:
-        _note_failing(use_case, context)  # before the message: if that is lost, people still hear of the end
-        _send(use_case, _title(use_case, context), _body(use_case, doc, context), is_failure=True)
+        failures = _failures(context)
+        if _is_mistyped(context, failures):
+            log.info("not told: a person's form was refused, and they see it")
+            return
+        since = _note_failing(use_case, context)  # before the message: if that is lost, people still hear of the end
+        body = _body(use_case, doc, context, failures, since)
+        deliver(_connection(use_case), _title(use_case, context), body, is_failure=True)
 
     return alert
 
@@ -54,84 +68,126 @@ def all_clear_for(use_case: UseCase) -> Callable[[Context], None]:
         since = Variable.get(_failing(use_case), default=None)
         if since is None or conf.get("dry_run") or conf.get("only"):
             return
-        lines = [
-            f"Use case: {use_case.name}: {use_case.purpose}",
-            f"Owner: {use_case.owner}",
-            f"It failed since {since}",
-        ]
-        lines += [f"Run: {context['run_id']}", "", f"Link: {_link(use_case.name, str(context['run_id']))}"]
-        _send(use_case, f"{use_case.name} is healthy again", "\n".join(lines), is_failure=False)
+        lines = [*_head(use_case, context), f"It failed since {since}", "", *_links(use_case, context, [])]
+        deliver(_connection(use_case), f"{use_case.name} is healthy again", "\n".join(lines), is_failure=False)
         Variable.delete(_failing(use_case))
 
     return all_clear
 
 
-def _note_failing(use_case: UseCase, context: Context) -> None:
-    """Since when the use case fails; a second failure changes nothing."""
-    from airflow.sdk import Variable
-
-    if Variable.get(_failing(use_case), default=None) is None:
-        Variable.set(_failing(use_case), _since(context) or "an unknown time")
+def _connection(use_case: UseCase) -> str:
+    return f"alerts_tier_{use_case.tier}"
 
 
 def _failing(use_case: UseCase) -> str:
     return f"failing.{use_case.name}"
 
 
-def _since(context: Context) -> str | None:
-    dag_run = context.get("dag_run")
-    if dag_run is None or dag_run.start_date is None:
-        return None
-    return f"{dag_run.start_date:%Y-%m-%d %H:%M:%S} UTC"
+def _note_failing(use_case: UseCase, context: Context) -> str:
+    """Since when the use case fails; a second failure changes nothing."""
+    from airflow.sdk import Variable
+
+    began = getattr(context.get("dag_run"), "start_date", None)
+    now = f"{began:%Y-%m-%d %H:%M:%S} UTC" if began else "an unknown time"
+    try:
+        noted = Variable.get(_failing(use_case), default=None)
+        if noted is None:
+            Variable.set(_failing(use_case), now)
+        return str(noted or now)
+    except Exception as error:  # noqa: BLE001 - a message without this is better than none
+        log.warning("since when it fails cannot be noted, and its end will not be told: %s", scrubbed(error))
+        return now
+
+
+# ---- what went wrong
+
+
+def _failures(context: Context) -> dict[tuple[str, int], Mapping[str, str]]:
+    """What each failed task instance (task id, map index) has left behind; empty when that cannot be found out."""
+    try:
+        failed = _failed(context)
+        return {instance: _left_by(context, *instance) for instance in failed}
+    except Exception as error:  # noqa: BLE001 - a message without this is better than none
+        log.warning("what went wrong cannot be found out: %s", scrubbed(error))
+        return {}
+
+
+def _failed(context: Context) -> list[tuple[str, int]]:
+    """The failed task instances of the run, in the DAG's order. Airflow calls instance 2 of a mapped task `task_2`."""
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    dag, run_id = context["dag"], str(context["run_id"])
+    states = RuntimeTaskInstance.get_task_states(dag_id=dag.dag_id, run_ids=[run_id]).get(run_id, {})
+    found = [_instance(name, dag.task_ids) for name, state in states.items() if state == "failed"]
+    order = {task_id: number for number, task_id in enumerate(dag.task_ids)}
+    return sorted(found, key=lambda instance: (order.get(instance[0], len(order)), instance[1]))
+
+
+def _instance(name: str, task_ids: list[str]) -> tuple[str, int]:
+    task_id, _, index = name.rpartition("_")
+    return (task_id, int(index)) if name not in task_ids and index.isdigit() else (name, -1)
+
+
+def _left_by(context: Context, task_id: str, map_index: int) -> Mapping[str, str]:
+    from airflow.sdk.execution_time.xcom import XCom
+
+    found: Any = XCom.get_one(
+        key=FAILURE,
+        dag_id=context["dag"].dag_id,
+        run_id=str(context["run_id"]),
+        task_id=task_id,
+        map_index=map_index,
+    )
+    return found or {"type": "", "text": SILENT}
+
+
+def _is_mistyped(context: Context, failures: Mapping[tuple[str, int], Mapping[str, str]]) -> bool:
+    """Whether the first task refused what a person has asked for, so that nothing else was begun."""
+    by_hand = getattr(context.get("dag_run"), "run_type", "") == "manual"
+    return by_hand and [(task_id.partition(".")[0], left["type"]) for (task_id, _), left in failures.items()] == [
+        ("check", RequestError.__name__)
+    ]
+
+
+# ---- the message
 
 
 def _title(use_case: UseCase, context: Context) -> str:
     return f"{use_case.name} failed ({context.get('reason') or 'unknown reason'}), tier {use_case.tier}"
 
 
-def _body(use_case: UseCase, doc: str, context: Context) -> str:
-    run_id = str(context["run_id"])
-    failures = _errors(context, run_id) or {"the run": SILENT}
-    lines = [f"Use case: {use_case.name}: {use_case.purpose}", f"Owner: {use_case.owner}", f"Run: {run_id}"]
-    lines += [f"Since: {since}"] if (since := _since(context)) else []
-    lines += [f"{task}: {text}" for task, text in failures.items()]
-    lines += ["", doc.strip(), "", f"Link: {_link(use_case.name, run_id)}"]
-    return "\n".join(lines)
+def _body(
+    use_case: UseCase, doc: str, context: Context, failures: Mapping[tuple[str, int], Mapping[str, str]], since: str
+) -> str:
+    told = list(failures)[:MOST]
+    lines = [*_head(use_case, context), f"Since: {since}"]
+    if context.get("reason") == "timed_out" or not failures:
+        lines.append(f"the run: {TOO_LONG if context.get('reason') == 'timed_out' else SILENT}")
+    lines += [f"{_name(*instance)}: {failures[instance]['text']}" for instance in told]
+    lines += [f"and {len(failures) - MOST} more"] if len(failures) > MOST else []
+    return "\n".join([*lines, "", doc.strip(), "", *_links(use_case, context, told)])
 
 
-def _errors(context: Context, run_id: str) -> dict[str, str]:
-    """Task id to what its callback has left."""
-    from airflow.sdk.execution_time.xcom import XCom
-
-    dag = context["dag"]
-    found: dict[str, Any] = {
-        task_id: XCom.get_one(key=FAILURE, dag_id=dag.dag_id, task_id=task_id, run_id=run_id)
-        for task_id in dag.task_ids
-    }
-    return {task_id: text for task_id, text in found.items() if text}
+def _head(use_case: UseCase, context: Context) -> list[str]:
+    return [
+        f"Use case: {use_case.name}: {use_case.purpose}",
+        f"Owner: {use_case.owner}",
+        f"Run: {context['run_id']}",
+    ]
 
 
-def _link(dag_id: str, run_id: str) -> str:
+def _name(task_id: str, map_index: int) -> str:
+    return task_id if map_index < 0 else f"{task_id}[{map_index}]"
+
+
+def _links(use_case: UseCase, context: Context, failed: list[tuple[str, int]]) -> list[str]:
+    """The run's page, and the log of each failed task."""
     from airflow.configuration import conf
 
     base = conf.get("api", "base_url", fallback="").rstrip("/")
-    return f"{base}/dags/{quote(dag_id)}/runs/{quote(run_id, safe='')}"
-
-
-def _send(use_case: UseCase, title: str, body: str, *, is_failure: bool) -> None:
-    """By Apprise, which speaks to chat, pager, mail and webhooks: the connection's extra `config` names the services.
-
-    The provider's own `notify` drops Apprise's answer; whether the message arrived must be known here.
-    """
-    import apprise
-    from airflow.providers.apprise.hooks.apprise import AppriseHook
-
-    connection = f"alerts_tier_{use_case.tier}"
-    kind = apprise.NotifyType.FAILURE if is_failure else apprise.NotifyType.SUCCESS
-    services = apprise.Apprise()
-    hook = AppriseHook(apprise_conn_id=connection)
-    hook.set_config_from_conn(hook.get_connection(connection), services)
-    if not services.notify(title=title, body=body, notify_type=kind):
-        raise Unavailable(
-            "the alert was not delivered", where=f"connection {connection}", remedy="see that service's status"
-        )
+    run = f"{base}/dags/{quote(use_case.name)}/runs/{quote(str(context['run_id']), safe='')}"
+    logs = [
+        f"Log of {_name(task_id, index)}: {run}/tasks/{quote(task_id)}{f'/mapped/{index}' if index >= 0 else ''}"
+        for task_id, index in failed
+    ]
+    return [f"Link: {run}", *logs]

@@ -16,7 +16,7 @@ def form(use_case: UseCase) -> dict[str, Param]:
             type="boolean",
             title="Dry run",
             description_md="Check the sources' catalogs, log the T-SQL, count rows. **Nothing is written anywhere.** "
-            "(Airflow itself notes asset events; theirs carry `dry_run: true`.)",
+            "(Airflow itself notes asset events; theirs carry **dry_run: true**.)",
         ),
         "full_refresh": Param(
             False,
@@ -37,8 +37,8 @@ def form(use_case: UseCase) -> dict[str, Param]:
             [],
             type=["array", "null"],
             title="Allow deletions",
-            items={"type": "string", "pattern": r"^[a-z]+/[a-z0-9_]+=[0-9]+$"},
+            items={"type": "string", "pattern": f"^({'|'.join(datasets)})=[0-9]+$"},
             description_md="A refused batch names a number of vanished keys. Once the source's owner has confirmed it, "
-            "write it here, a line per dataset: `sse/customer=123`. Any other number is refused again.",
+            "write it here, a line per dataset: **sse/customer=123**. Any other number is refused again.",
         ),
     }

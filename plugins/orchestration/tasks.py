@@ -6,7 +6,6 @@ Everything heavy is imported inside the functions: every start of a task parses 
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,6 +14,7 @@ from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.errors import DataPlatformError, Unavailable
+from orchestration.scrubbed import kind, place
 
 if TYPE_CHECKING:
     from include.catalogue import Catalogue
@@ -120,12 +120,12 @@ def _guarded(use_case: str, step: Callable[[_Work], Summary]) -> Summary:
         summary = step(_work(use_case))
         _tell_assets(summary)
         return summary
-    except DataPlatformError as error:
+    except (DataPlatformError, AirflowSkipException) as error:
         raise error from None
-    except AirflowSkipException:
-        raise
     except Exception as error:  # noqa: BLE001 - nothing may leave a task with a value in it
         _raise_without_values(error)
+    except BaseException as error:  # the task's time is over: what was being handled at that moment may hold values
+        raise error from None
 
 
 def _tell_assets(summary: Summary) -> None:
@@ -136,18 +136,11 @@ def _tell_assets(summary: Summary) -> None:
 
 
 def _raise_without_values(error: Exception) -> NoReturn:
-    frames = traceback.extract_tb(error.__traceback__)
-    path = " > ".join(f"{_short(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames[-8:])
     raise Unavailable(
-        f"unforeseen: {type(error).__module__}.{type(error).__qualname__} (its words may hold values: left out)",
-        where=path,
+        f"unforeseen: {kind(error)}",
+        where=place(error),
         remedy="tried again by itself; if it lasts, it is a mistake in the code at this place",
     ) from None
-
-
-def _short(path: str) -> str:
-    parts = path.replace("\\", "/").split("/")
-    return "/".join(parts[parts.index("site-packages") + 1 :] if "site-packages" in parts else parts[-3:])
 
 
 def _work(use_case: str) -> _Work:

@@ -58,13 +58,23 @@ def use_case_dag(use_case: UseCase, doc: str | None) -> DAG:
         doc_md=f"{doc}\n\n{_overview(use_case)}",
         schedule=CronTriggerTimetable(use_case.schedule, timezone="Europe/London") if use_case.schedule else None,
         catchup=False,
-        max_active_runs=1,
-        dagrun_timeout=timedelta(hours=12),
         tags=[f"priority {use_case.priority}", f"tier {use_case.tier}", use_case.owner],
         params=form(use_case),
-        on_failure_callback=alert_for(use_case, doc or ""),
-        on_success_callback=all_clear_for(use_case),
-        default_args={
+        **run_settings(use_case, doc or ""),
+    )
+    with dag:
+        _wire(catalogue, use_case)
+    return dag
+
+
+def run_settings(use_case: UseCase, doc: str) -> dict[str, Any]:
+    """What holds for each run of any use case: who is told, how often a task is tried, how long all may take."""
+    return {
+        "max_active_runs": 1,
+        "dagrun_timeout": timedelta(hours=12),
+        "on_failure_callback": alert_for(use_case, doc),
+        "on_success_callback": all_clear_for(use_case),
+        "default_args": {
             "owner": use_case.owner,
             "retries": 5,  # over about five minutes: a restart, a failover
             "retry_delay": timedelta(seconds=10),
@@ -76,10 +86,7 @@ def use_case_dag(use_case: UseCase, doc: str | None) -> DAG:
             "weight_rule": WeightRule.ABSOLUTE,
             "on_failure_callback": leave_error,
         },
-    )
-    with dag:
-        _wire(catalogue, use_case)
-    return dag
+    }
 
 
 def _wire(catalogue: Catalogue, use_case: UseCase) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 
 from include.catalogue import Catalogue
 from include.errors import NotDeployed, SourceRefused, Unavailable
@@ -50,6 +51,19 @@ def test_our_own_error_goes_out_without_its_cause() -> None:
     with pytest.raises(SourceRefused) as caught:
         tasks._guarded("x", _raising(error))
     assert caught.value.__cause__ is None
+
+
+def test_what_is_being_handled_when_the_time_is_over_does_not_go_out() -> None:
+    def step(work: object) -> dict[str, Any]:
+        try:
+            raise ValueError("row with Mrs Secret")
+        except ValueError:
+            raise AirflowTaskTimeout("4 hours")  # noqa: B904  as Airflow's alarm does
+
+    with pytest.raises(AirflowTaskTimeout) as caught:
+        tasks._guarded("x", step)
+    assert caught.value.__suppress_context__
+    assert "Secret" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_skip_stays_a_skip() -> None:

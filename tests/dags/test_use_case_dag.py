@@ -113,6 +113,7 @@ def test_every_task_is_tried_again_by_that_policy(dag: DAG) -> None:
         ({"only": ["sse/nothing"]}, "is not one of"),
         ({"only": "sse/customer"}, "is not of type 'array'"),
         ({"allow_deletions": ["sse/customer"]}, "does not match"),
+        ({"allow_deletions": ["sse/nothing=5"]}, "does not match"),
     ],
 )
 def test_the_form_refuses_wrong_values(dag: DAG, values: dict[str, object], says: str) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from include.errors import DataPlatformError
 from include.local.bootstrap import locks
+from include.local.bootstrap.browser import missing_browser
 from include.local.bootstrap.journal import Journal, complain
 from include.local.bootstrap.layout import Layout
 from include.local.bootstrap.look import look
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         with _one_at_a_time(layout.local / "bootstrap.lock", journal):
             if options.lock:
                 return _write_locks(layout, recipes)
-            return _set_up(layout, recipes, everything=options.only is None)
+            return _set_up(layout, recipes, everything=options.only is None, tests=options.tests)
     except DataPlatformError as error:
         complain(f"bootstrap failed: {error}")
         return 1
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bootstrap", description="Sets up everything below .venv and .local.")
+    parser.add_argument("--tests", action="store_true", help="also a browser: what `make test` needs")
     parser.add_argument("--only", choices=["python"], help="only .venv: what `make check` needs")
     parser.add_argument("--lock", action="store_true", help="write all lock files anew from their .in files")
     return parser
@@ -62,7 +64,7 @@ def _one_at_a_time(path: Path, journal: Journal) -> Iterator[None]:
         yield
 
 
-def _set_up(layout: Layout, recipes: Recipes, *, everything: bool) -> int:
+def _set_up(layout: Layout, recipes: Recipes, *, everything: bool, tests: bool) -> int:
     began, journal = time.monotonic(), recipes.tools.journal
     parts = recipes.all() if everything else [recipes.packages()]
     outdated = [part for part in parts if not part.is_ready]
@@ -70,6 +72,7 @@ def _set_up(layout: Layout, recipes: Recipes, *, everything: bool) -> int:
     if outdated:
         journal.say(f"bootstrap: {len(outdated)} of {len(parts)} parts to set up (log: {layout.log})")
     missing = missing_libraries(journal) if everything else []
+    missing += missing_browser(journal) if tests else []
     missing += look(layout, recipes, outdated) if outdated else []
     if missing:
         complain(one_message(missing))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from include.errors import Refused
+from include.local.bootstrap import browser
 from include.local.bootstrap import missing as missing_module
 from include.local.bootstrap.__main__ import _one_at_a_time
 from include.local.bootstrap.checksums import sha256, verify, write_list
@@ -91,6 +92,33 @@ def test_a_library_that_may_not_be_installed_is_said_with_the_command_to_type(
 
 def test_a_library_that_is_there_is_not_missing(journal: Journal) -> None:
     assert missing_libraries(journal, [Library("libc.so.6", "libc6", "glibc")]) == []
+
+
+def test_a_browser_that_may_not_be_installed_is_said_with_the_command_to_type(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(missing_module, "_as_root", lambda journal: None)
+    monkeypatch.setattr(browser.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(browser.shutil, "which", lambda name: name == "apt-get")
+    (lack,) = browser.missing_browser(journal, find=lambda: None)
+    assert lack.remedy.startswith("sudo apt-get install -y --no-install-recommends chromium")
+
+
+def test_a_browser_is_found_on_the_path_and_is_not_missing_then(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(browser, "_APPLICATIONS", ())
+    assert browser.find_browser() is None
+    _interpreter(tmp_path / "google-chrome", "exit 0")
+    assert browser.find_browser() == tmp_path / "google-chrome"
+    assert browser.missing_browser(journal) == []
+
+
+@pytest.mark.parametrize(("target", "wants"), [("test", True), ("demo", False), ("check", False), ("up", False)])
+def test_only_the_tests_want_a_browser(target: str, wants: bool) -> None:
+    said = subprocess.run(["make", "--dry-run", target], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert ("./bootstrap --tests" in said.stdout) is wants
 
 
 # ---- a fresh machine, as far as one can be had here

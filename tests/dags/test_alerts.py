@@ -1,0 +1,139 @@
+"""A message goes out whatever else is broken, once to each service, and says what the use case's file says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from include.catalogue import Catalogue
+from include.errors import RequestError, Unavailable
+from orchestration import delivery
+from orchestration.alerts import MOST, SILENT, _body, _instance, _is_mistyped, leave_error
+from orchestration.delivery import deliver
+from orchestration.use_case_dag import run_settings
+from tests.whole_runs.receiver import Receiver
+
+CASE = Catalogue().use_case("customer_base")
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    running = Receiver().start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(autouse=True)
+def _no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "WAITS_S", (0.1, 0.1))
+
+
+def _connect(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    config = [{"path": address, "tag": "alerts"} for address in addresses]
+    monkeypatch.setenv("AIRFLOW_CONN_ALERTS_TIER_1", json.dumps({"conn_type": "apprise", "extra": {"config": config}}))
+
+
+def test_when_airflow_answers_nothing_the_message_goes_out_with_what_is_known(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _connect(monkeypatch, receiver.address)
+    dag_without_database = type("Dag", (), {"dag_id": CASE.name, "task_ids": ["check.customer_base"]})()
+    alert = run_settings(CASE, "**At 3 a.m.** Read this.")["on_failure_callback"]
+    alert({"dag": dag_without_database, "run_id": "nightly", "reason": "task_failure"})
+    (message,) = receiver.messages
+    assert message["title"] == "customer_base failed (task_failure), tier 1"
+    for words in ("Owner: customer-platform", "Run: nightly", f"the run: {SILENT}", "**At 3 a.m.** Read this."):
+        assert words in message["message"]
+
+
+class _Instance:
+    """Keeps what a task's callback leaves."""
+
+    def __init__(self) -> None:
+        self.left: list[dict[str, Any]] = []
+
+    def xcom_push(self, key: str, value: dict[str, Any]) -> None:
+        self.left.append(value)
+
+
+def test_of_a_foreign_error_type_and_place_are_left_and_none_of_its_words() -> None:
+    instance = _Instance()
+    try:
+        int("Mrs Secret")
+    except ValueError as error:
+        leave_error({"exception": error, "ti": instance})
+    (left,) = instance.left
+    assert left["type"] == "ValueError"
+    assert left["text"].startswith("builtins.ValueError (its words may hold values: left out)\n  where: ")
+    assert "test_alerts.py" in left["text"]
+    assert "Secret" not in left["text"]
+
+
+def test_of_a_dead_task_nothing_is_left() -> None:
+    instance = _Instance()
+    leave_error({"ti": instance})
+    assert instance.left == []
+
+
+CHECK, REFUSED = ("check.customer_base", -1), {"type": "RequestError", "text": "no field dry_rum"}
+
+
+@pytest.mark.parametrize(
+    ("run_type", "failures", "is_mistyped"),
+    [
+        ("manual", {CHECK: REFUSED}, True),
+        ("scheduled", {CHECK: REFUSED}, False),
+        ("backfill", {CHECK: REFUSED}, False),
+        ("manual", {CHECK: {"type": "DeclarationError", "text": "a wrong mapping"}}, False),
+        ("manual", {("extract.sse_customer", -1): {"type": "RequestError", "text": "no connection 'sse'"}}, False),
+        ("manual", {}, False),
+    ],
+)
+def test_only_a_persons_refused_form_is_not_told(run_type: str, failures: Any, is_mistyped: bool) -> None:
+    assert _is_mistyped({"dag_run": SimpleNamespace(run_type=run_type)}, failures) is is_mistyped
+
+
+def test_of_two_services_the_one_that_answers_is_told_once(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    _connect(monkeypatch, Receiver().address, receiver.address)
+    with pytest.raises(Unavailable, match="not delivered to 1 of 2 services"):
+        deliver("alerts_tier_1", "title", "body", is_failure=True)
+    assert len(receiver.messages) == 1
+
+
+def test_an_address_that_is_none_is_named_by_its_number_and_the_others_are_told(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _connect(monkeypatch, receiver.address, "jsn://secret@nowhere")
+    with pytest.raises(RequestError, match="understands: entry 2") as caught:
+        deliver("alerts_tier_1", "title", "body", is_failure=False)
+    assert "secret" not in str(caught.value)
+    assert [message["type"] for message in receiver.messages] == ["success"]
+
+
+def test_a_connection_without_an_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    _connect(monkeypatch)
+    with pytest.raises(RequestError, match="the list is empty"):
+        deliver("alerts_tier_1", "title", "body", is_failure=True)
+
+
+def test_of_very_many_failed_instances_some_are_told_in_full_and_the_others_counted() -> None:
+    failures = {("extract.x", index): {"type": "Refused", "text": f"range {index}"} for index in range(MOST + 7)}
+    body = _body(CASE, "text", {"run_id": "nightly", "reason": "task_failure"}, failures, "yesterday")
+    assert f"extract.x[{MOST - 1}]: range {MOST - 1}\nand 7 more\n" in body
+
+
+@pytest.mark.parametrize(
+    ("name", "instance"),
+    [
+        ("extract.sse_customer", ("extract.sse_customer", -1)),
+        ("extract.sse_customer_12", ("extract.sse_customer", 12)),
+        ("extract.meter_2", ("extract.meter_2", -1)),
+        ("extract.meter_2_0", ("extract.meter_2", 0)),
+    ],
+)
+def test_airflows_name_of_an_instance_is_understood(name: str, instance: tuple[str, int]) -> None:
+    assert _instance(name, ["extract.sse_customer", "extract.meter_2"]) == instance
