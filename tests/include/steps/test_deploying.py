@@ -24,6 +24,7 @@ ELSEWHERE = {  # by tests/dags/test_people.py, and what tests/repository/test_im
     "airflow db migrate",
     "airflow pools import pools.json",
     "airflow roles import roles.json",
+    "airflow dags list-import-errors",
 }
 
 
