@@ -64,9 +64,9 @@ def birth(pid: int) -> str | None:
 
 
 def _is_ending(pid: int) -> bool:
-    """Its memory goes first, and its command line with it; its ports and its last threads may be there for a while."""
+    """Its memory goes first; its ports and its last threads may be there for a while."""
     with suppress(psutil.Error, OSError):
-        return not psutil.Process(pid).cmdline()
+        return bool(psutil.Process(pid).memory_info().vms == 0)
     return True
 
 
