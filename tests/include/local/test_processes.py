@@ -45,6 +45,10 @@ def test_a_started_process_is_alive_until_it_is_ended(tmp_path: Path) -> None:
     assert not started.is_alive()
 
 
+def test_a_process_is_alive_from_the_moment_of_its_start(tmp_path: Path) -> None:
+    assert all(_start(tmp_path, "sleep", "60").is_alive() for _ in range(20))
+
+
 def test_a_killed_process_whose_memory_is_still_being_freed_is_not_alive(tmp_path: Path) -> None:
     code = "import sys, time; much = b'x' * (600 << 20); open(sys.argv[1], 'w').close(); time.sleep(60)"
     started = _start(tmp_path, sys.executable, "-c", code, str(tmp_path / "grown"))
