@@ -23,7 +23,9 @@ from tests.guard import guarded
 
 SERVERS = ("sql_server", "cloud_storage", "big_query", "kafka", "schema_registry", "alerts")
 CUSTOMERS, SEED = 2_000, 1
-TOLD = ("tests/whole_runs/test_customer_base.py", "tests/whole_runs/test_form_and_alerts.py")
+TOLD = tuple(
+    f"tests/whole_runs/test_{name}.py" for name in ("customer_base", "form_and_alerts", "server_kills", "task_kills")
+)
 """Files whose tests look at the one story of `whole_runs/story.py`."""
 _numbers = itertools.count(1)
 for _name in ("NO_PROXY", "no_proxy"):  # the servers of tests are never asked by way of a proxy
