@@ -23,10 +23,9 @@ from tests.guard import guarded
 
 SERVERS = ("sql_server", "cloud_storage", "big_query", "kafka", "schema_registry", "alerts")
 CUSTOMERS, SEED = 2_000, 1
-TOLD = (
-    "tests/whole_runs/test_customer_base.py",
-    "tests/whole_runs/test_form_and_alerts.py",
-    "tests/whole_runs/test_ui.py",
+TOLD = tuple(
+    f"tests/whole_runs/test_{name}.py"
+    for name in ("customer_base", "form_and_alerts", "ui", "server_kills", "task_kills")
 )
 """Files whose tests look at the one story of `whole_runs/story.py`."""
 ONE_WORLD = "tests/include/wrong_input"

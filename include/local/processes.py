@@ -37,7 +37,8 @@ class Started:
     began: float
 
     def is_alive(self) -> bool:
-        return birth(self.pid) == self.birth
+        """Not while it is ending: a killed process that a busy machine has not yet buried will answer nobody."""
+        return birth(self.pid) == self.birth and not _is_ending(self.pid)
 
     def save(self, path: Path) -> None:
         write_private(path, json.dumps(asdict(self)))
@@ -60,6 +61,13 @@ def birth(pid: int) -> str | None:
         return None if process.status() == psutil.STATUS_ZOMBIE else _birth(process)
     except (psutil.Error, OSError):  # it ended while we looked
         return None
+
+
+def _is_ending(pid: int) -> bool:
+    """Its memory goes first; its ports and its last threads may be there for a while."""
+    with suppress(psutil.Error, OSError):
+        return bool(psutil.Process(pid).memory_info().vms == 0)
+    return True
 
 
 def _birth(process: psutil.Process) -> str:

@@ -16,8 +16,16 @@ from tests.whole_runs.airflow_of import AirflowOf
 from tests.whole_runs.story import Story, tell
 
 KILL_POINTS = Path(__file__).with_name("kill_points")
+
+# How soon Airflow notices what was killed; all in seconds, and all that is set shorter here than where nobody waits.
 NOTICED_AFTER_S = 20
-"""Seconds without a heartbeat after which Airflow takes a task for dead; 300 where nobody waits for a test."""
+"""Without a heartbeat a task is taken for dead; elsewhere 300. Less, and a machine that stalls looks like a death."""
+LOOKED_FOR_EVERY_S = 1
+"""Between two looks for tasks without a heartbeat; elsewhere 10."""
+ORPHANS_EVERY_S = 5
+"""Between two looks for tasks that a dead scheduler had queued; elsewhere 300."""
+TRIED_AGAIN_AFTER_S = 2
+"""Before the second try, twice that before the third; as shipped 10 (see `plugins/orchestration/use_case_dag.py`)."""
 
 
 @pytest.fixture(scope="session")
@@ -30,8 +38,10 @@ def airflow_of(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> 
         environment |= {
             "PYTHONPATH": f"{KILL_POINTS}:{ROOT}",
             "KILL_POINTS": str(kills),
+            "KILL_POINTS_TRIED_AGAIN_AFTER_S": str(TRIED_AGAIN_AFTER_S),
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(NOTICED_AFTER_S),
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "1",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": str(LOOKED_FOR_EVERY_S),
+            "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": str(ORPHANS_EVERY_S),
         }
         running = replace(platform, extra_environment=environment)
         running.up(["airflow"], report=lambda text: None)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import fastavro
 
 from include.catalogue import Catalogue
+from include.names import DatasetName
+from include.stage.log import Batch, DatasetLog
 from include.steps.deploy import DATASETS
 from tests.conftest import World
 
@@ -30,14 +34,40 @@ NOT_COMPARED = {
 }
 OF_THE_LAST_TRY = {"rows_taken", "rows_conformed", "inserted", "updated", "removed", "events", "contested"}
 """Counts of a mapping's last merge: a run that was cut in two counts its second part."""
+OF_A_TRY = {"attempt", "read_at", "committed_at"}
+KEPT = tuple(dataset for dataset in DATASETS if dataset != "staging")
+"""Datasets whose tables do not expire."""
 
 
-def tables(world: World) -> dict[str, list[str]]:
-    """Every table of the world, row by row as sorted JSON, without what differs between any two runs."""
+@dataclass(frozen=True)
+class Picture:
+    """A world's end: what the two worlds must have in common."""
+
+    tables: dict[str, list[str]]
+    staged: dict[str, list[str]]
+    batches: dict[str, list[dict[str, Any]]]
+    events: dict[str, list[list[tuple[Any, ...]]]]
+
+    def differences(self, other: Picture) -> list[str]:
+        """What is in one of both only, or not the same: `tables: common_model.customer`."""
+        found = ((what, vars(self)[what], vars(other)[what]) for what in vars(self))
+        return [f"{what}: {name}" for what, a, b in found for name in sorted({*a, *b}) if a.get(name) != b.get(name)]
+
+
+def picture(world: World) -> Picture:
+    catalogue = Catalogue()
+    return Picture(
+        {name: _without_counts(rows) for name, rows in tables(world).items()},
+        tables(world, ["staging"]),
+        {str(name): batches(world, name) for name in catalogue.use_case("customer_base").datasets},
+        {entity: events(world, entity) for entity in catalogue.entity_names()},
+    )
+
+
+def tables(world: World, datasets: Sequence[str] = KEPT) -> dict[str, list[str]]:
+    """Every table of the datasets, row by row as sorted JSON, without what differs between any two runs."""
     servers, found = world.servers, {}
-    for dataset in DATASETS:
-        if dataset == "staging":
-            continue
+    for dataset in datasets:
         prefixed = servers.cloud.dataset_prefix + dataset
         names = servers.big_query.query(
             f"SELECT table_name FROM `{servers.cloud.project}`.{prefixed}.INFORMATION_SCHEMA.TABLES"
@@ -50,6 +80,25 @@ def tables(world: World) -> dict[str, list[str]]:
 
 def _comparable(row: dict[str, Any]) -> str:
     return json.dumps({k: v for k, v in row.items() if k not in NOT_COMPARED}, default=str, sort_keys=True)
+
+
+def _without_counts(rows: list[str]) -> list[str]:
+    return sorted(
+        json.dumps({k: v for k, v in json.loads(row).items() if k not in OF_THE_LAST_TRY}, sort_keys=True)
+        for row in rows
+    )
+
+
+def batches(world: World, name: DatasetName) -> list[dict[str, Any]]:
+    """Every entry of a dataset's log, without what differs between two tries; of parts the sum of rows."""
+    log = DatasetLog(world.servers.bucket, name)
+    return [_comparable_entry(log.get(number)) for number in log.numbers()]
+
+
+def _comparable_entry(batch: Batch) -> dict[str, Any]:
+    entry = {k: v for k, v in json.loads(batch.to_json()).items() if k not in OF_A_TRY}
+    keys = None if batch.keys is None else sum(part.rows for part in batch.keys)
+    return entry | {"parts": sum(part.rows for part in batch.parts), "keys": keys}
 
 
 def events(world: World, entity: str) -> list[list[tuple[Any, ...]]]:

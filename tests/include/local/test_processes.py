@@ -45,6 +45,20 @@ def test_a_started_process_is_alive_until_it_is_ended(tmp_path: Path) -> None:
     assert not started.is_alive()
 
 
+def test_a_process_is_alive_from_the_moment_of_its_start(tmp_path: Path) -> None:
+    assert all(_start(tmp_path, "sleep", "60").is_alive() for _ in range(20))
+
+
+def test_a_killed_process_whose_memory_is_still_being_freed_is_not_alive(tmp_path: Path) -> None:
+    code = "import sys, time; much = b'x' * (600 << 20); open(sys.argv[1], 'w').close(); time.sleep(60)"
+    started = _start(tmp_path, sys.executable, "-c", code, str(tmp_path / "grown"))
+    wait_until((tmp_path / "grown").exists, "a process with much memory")
+    os.kill(started.pid, signal.SIGKILL)
+    while family(TOKEN_OF_TEST):
+        pass  # its environment goes with its memory; the process is not yet buried
+    assert not started.is_alive()
+
+
 def test_a_stranger_with_the_id_of_a_process_of_ours_is_neither_taken_for_it_nor_ended(
     stranger: subprocess.Popen[bytes],
 ) -> None:
