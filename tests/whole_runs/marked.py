@@ -21,11 +21,11 @@ Summary = dict[str, Any]
 def seed(servers: Servers) -> None:
     """A table of one row at the source, and one in BigQuery."""
     with servers.sql_server("sse", "master") as session:
-        session.execute("IF DB_ID('Marked') IS NOT NULL DROP DATABASE Marked")
+        session.execute("DROP DATABASE IF EXISTS Marked")
         session.execute("CREATE DATABASE Marked")
     with servers.sql_server("sse", "Marked") as session:
         session.execute("CREATE TABLE dbo.Person (Surname nvarchar(60) NOT NULL, Email nvarchar(60) NOT NULL)")
-        session.execute(f"INSERT INTO dbo.Person VALUES (N'{SURNAME}', N'{EMAIL}')")
+        session.execute(f"INSERT INTO dbo.Person (Surname, Email) VALUES (N'{SURNAME}', N'{EMAIL}')")
     servers.big_query.create_dataset(f"{servers.cloud.dataset_prefix}marked")
     servers.big_query.query(f"CREATE TABLE `{_table(servers)}` AS SELECT '{SURNAME}' AS surname, '{EMAIL}' AS email")
 

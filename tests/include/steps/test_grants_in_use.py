@@ -210,7 +210,8 @@ def lived(deployed: tuple[World, Heard], tmp_path_factory: pytest.TempPathFactor
                 way.merge(name)
             way.publish()
             lost = PartWriter(way.world.servers.bucket, SSE, 9, f"lost-{turn}")
-            lost.discard(lost.write([], pa.schema([("CustomerId", pa.int64())])))
+            lost.write([], pa.schema([("CustomerId", pa.int64())]))
+            lost.discard()
         way.sql("UPDATE dbo.Customer SET Surname = N'Roe' WHERE CustomerId = 2")
         way.land(0, 2)
     return way, heard

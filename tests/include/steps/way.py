@@ -15,6 +15,7 @@ from include.clients.sql_server import connect
 from include.local.estates import t_sql
 from include.local.estates.tables import SSE_CUSTOMER
 from include.names import DatasetName, MappingName
+from include.publish.schema_files import write_schema
 from include.run import Run
 from include.steps.extract_dataset import extract_dataset
 from include.steps.load_dataset import load_dataset
@@ -132,4 +133,5 @@ def widened(catalogue: Catalogue, root: Path) -> Catalogue:
     text = mapping.read_text(encoding="utf-8")
     assert text.count("SELECT\n") == 1
     mapping.write_text(text.replace("SELECT\n", "SELECT\n  UPPER(Surname) AS nickname,\n"), encoding="utf-8")
+    write_schema(folder, "customer", Catalogue(root).entity("customer"))
     return Catalogue(root)
