@@ -47,9 +47,19 @@ class Catalogue:
         return sorted(path.parent.name for path in self.sql.glob("common_model/*/contract.yaml"))
 
     def mapping_names(self, entity: str | None = None) -> list[MappingName]:
-        """All mappings, or those of one entity."""
-        found = sorted(self.sql.glob(f"common_model/{entity or '*'}/from_*.sql"))
-        return _parsed(MappingName.parse, [f"{path.parent.name}/{path.stem}" for path in found])
+        """All mappings, or those of one entity.
+
+        Raises DeclarationError for a file that has no mapping's name: without it another system would be believed.
+        """
+        found = self._mapping_files(entity)
+        return [MappingName.parse(f"{path.parent.name}/{path.stem}", f"{place(path)}:1") for path in found]
+
+    def well_named_mappings(self) -> list[MappingName]:
+        """All but the files that have no mapping's name: for `check`, which tells of those by itself."""
+        return _parsed(MappingName.parse, [f"{path.parent.name}/{path.stem}" for path in self._mapping_files(None)])
+
+    def _mapping_files(self, entity: str | None) -> list[Path]:
+        return sorted(self.sql.glob(f"common_model/{entity or '*'}/from_*.sql"))
 
     @cached_property
     def use_cases(self) -> dict[str, UseCase]:

@@ -211,12 +211,12 @@ class EntityColumn(Strict):
 class Event(Strict):
     """The topic of an entity; withheld columns are not part of an event."""
 
-    topic: str = Field(pattern=r"[a-z0-9_]+(\.[a-z0-9_]+)*\.v[1-9][0-9]*")
+    topic: str = Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*\.v[1-9][0-9]*$")
     withhold: list[str] = Field(default_factory=list)
 
 
 class Retention(Strict):
-    keep: str = Field(pattern=r"[1-9][0-9]*[dmy]")
+    keep: str = Field(pattern=r"^[1-9][0-9]*[dmy]$")
     after: str
 
 

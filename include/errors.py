@@ -3,7 +3,8 @@
     DataPlatformError
     ├── Refused              no retry helps: a person must change something
     │   ├── DeclarationError     a file in dags/ or sql/ is wrong
-    │   ├── RequestError         a form value or a command's argument is wrong
+    │   ├── RequestError         a form value, a command's argument or a connection is wrong
+    │   │   └── FormError            what a person has asked for in the form of a run
     │   ├── SourceRefused        the source answered, and the answer is no (login, permission, missing table)
     │   ├── DriftError           the source's catalog and the contract disagree
     │   ├── EpochBroken          the source or topic was rewound: positions mean something else now
@@ -67,7 +68,11 @@ def raise_first(mistakes: Iterable[DeclarationError]) -> None:
 
 
 class RequestError(Refused):
-    """A form value or a command's argument is wrong."""
+    """A form value, a command's argument or a connection's setting is wrong."""
+
+
+class FormError(RequestError):
+    """What somebody has asked for in the form of a run cannot be done: they see it, and nobody else is told."""
 
 
 class SourceRefused(Refused):

@@ -112,10 +112,10 @@ def _facts(case: UseCase) -> Iterator[DeclarationError]:
 
 
 def _is_cron(text: str) -> bool:
-    """Five fields; the library would take seconds and years too, and words like @daily."""
+    """Five fields that name a day there is; the library would take seconds and years too, and words like @daily."""
     from croniter import croniter  # Airflow's own; loaded when there is something to judge
 
-    return re.fullmatch(r"\S+( \S+){4}", text) is not None and croniter.is_valid(text)
+    return re.fullmatch(r"\S+( \S+){4}", text) is not None and croniter.is_valid(text, strict=True)
 
 
 def _ways(case: UseCase) -> Iterator[DeclarationError]:

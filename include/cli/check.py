@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
     found = list(problems(catalogue))
     for error in found:
         print(f"{type(error).__name__}: {error}\n", file=sys.stderr)
-    counts = len(catalogue.dataset_names()), len(catalogue.entity_names()), len(catalogue.mapping_names())
+    counts = len(catalogue.dataset_names()), len(catalogue.entity_names()), len(catalogue.well_named_mappings())
     what = f"{len(found) or 'no'} problem{'' if len(found) == 1 else 's'}"
     print(f"{counts[0]} datasets, {counts[1]} entities, {counts[2]} mappings checked: {what}")
     return 1 if found else 0

@@ -53,7 +53,7 @@ def _head(name: DatasetName, table: str, columns: Mapping[str, str], siblings: C
         ),
         "  settle: 15m  # a gap in the offsets stops a window until it is older than this",
         "  overlap: 1000  # offsets that each merge reads again: how far behind a record may land",
-        f"  deleted_when: {_never_null(columns)} IS NULL  # a guess: what only a tombstone lacks",
+        f"  deleted_when: {_lacks_all(columns)}  # a guess: only a tombstone has nothing",
         "deletes: captured  # a tombstone says that its key is gone",
         *(
             ["zone: Europe/London  # a guess: of its date-times, which have none"]
@@ -64,15 +64,16 @@ def _head(name: DatasetName, table: str, columns: Mapping[str, str], siblings: C
     ]
 
 
-def _never_null(columns: Mapping[str, str]) -> str:
+def _lacks_all(columns: Mapping[str, str]) -> str:
+    """Which column is never NULL in a live record BigQuery does not tell: one that is would make it a tombstone."""
     others = [column for column in columns if column != _KEY]
-    return next((column for column in others if column.endswith("_id")), (others or [_KEY])[0])
+    return " AND ".join(f"{column} IS NULL" for column in others or [_KEY])
 
 
 def _lines(name: DatasetName, columns: Mapping[str, str], siblings: Catalogue) -> list[str]:
     lines = [ColumnLine(_KEY, {"type": "STRING", "required": "true", "collation": "exact"})]
     for column, kind in columns.items():
         if column != _KEY:
-            found = {} if column == _never_null(columns) else guessed(name, column, kind, siblings, is_key=False)
+            found = guessed(name, column, kind, siblings, is_key=False)
             lines.append(ColumnLine(column, {"type": kind, **found}, "a guess, by its name" if found else ""))
     return [line.text(max(len(line.name) for line in lines)) for line in lines]

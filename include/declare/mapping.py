@@ -14,7 +14,7 @@ from include.declare.files import snake
 from include.errors import RequestError
 from include.names import MappingName
 
-_PLAIN = {("INT64", "NUMERIC"), ("INT64", "BIGNUMERIC"), ("NUMERIC", "BIGNUMERIC"), ("INT64", "FLOAT64")}
+_PLAIN = {("INT64", "NUMERIC"), ("INT64", "BIGNUMERIC"), ("NUMERIC", "BIGNUMERIC")}
 _BY_FUNCTION = {
     ("INT64", "STRING"): "CAST({} AS STRING)",
     ("DATETIME", "TIMESTAMP"): "TIMESTAMP({}, '{zone}')",

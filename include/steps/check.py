@@ -28,7 +28,7 @@ def _all_problems(catalogue: Catalogue) -> Iterator[DeclarationError]:
     yield from check_files.misplaced(catalogue)
     yield from check_contracts.of_datasets(catalogue)
     yield from check_contracts.of_entities(catalogue)
-    for name in catalogue.mapping_names():
+    for name in catalogue.well_named_mappings():
         yield from found(partial(check_mapping, catalogue, name))
     live = list(catalogue.use_cases.values())
     for broken in catalogue.broken.values():

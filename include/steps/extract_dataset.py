@@ -73,7 +73,7 @@ def _read_and_commit(work: Work, dataset_log: DatasetLog, plan: Plan) -> Batch:
     writer = PartWriter(work.servers.bucket, work.name, plan.number, work.run.token)
     try:
         batch = _sql_server_batch(work, dataset_log, plan, writer)
-    except Exception:
+    except BaseException:  # the end of the task's time is no Exception
         writer.discard()  # a refusal may come after people's rows have been written
         raise
     try:

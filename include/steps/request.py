@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from include.errors import RequestError
+from include.errors import FormError
 from include.use_case import UseCase
 
 KEYS = ("dry_run", "full_refresh", "only", "allow_deletions")
@@ -31,7 +31,7 @@ class Request:
 
 
 def parse_request(given: Mapping[str, Any], use_case: UseCase) -> Request:
-    """Raises RequestError for an unknown key, a wrong type, or a dataset that the use case does not claim."""
+    """Raises FormError for an unknown key, a wrong type, or a dataset that the use case does not claim."""
     unknown = sorted(set(given) - set(KEYS))
     if unknown:
         raise _refused(use_case, f"the form has no field {', '.join(unknown)}", f"use {', '.join(KEYS)}")
@@ -79,5 +79,5 @@ def _flag(use_case: UseCase, given: Mapping[str, Any], name: str) -> bool:
     return value
 
 
-def _refused(use_case: UseCase, problem: str, remedy: str) -> RequestError:
-    return RequestError(problem, where=f"the form of {use_case.name}", remedy=remedy)
+def _refused(use_case: UseCase, problem: str, remedy: str) -> FormError:
+    return FormError(problem, where=f"the form of {use_case.name}", remedy=remedy)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from include.errors import RequestError
+from include.errors import FormError
 from include.use_case import UseCase
 from orchestration.delivery import deliver
 from orchestration.scrubbed import scrubbed
@@ -69,8 +69,8 @@ def all_clear_for(use_case: UseCase) -> Callable[[Context], None]:
         if since is None or conf.get("dry_run") or conf.get("only"):
             return
         lines = [*_head(use_case, context), f"It failed since {since}", "", *_links(use_case, context, [])]
-        deliver(_connection(use_case), f"{use_case.name} is healthy again", "\n".join(lines), is_failure=False)
-        Variable.delete(_failing(use_case))
+        title, text = f"{use_case.name} is healthy again", "\n".join(lines)
+        deliver(_connection(use_case), title, text, is_failure=False, heard=lambda: Variable.delete(_failing(use_case)))
 
     return all_clear
 
@@ -145,7 +145,7 @@ def _is_mistyped(context: Context, failures: Mapping[tuple[str, int], Mapping[st
     """Whether the first task refused what a person has asked for, so that nothing else was begun."""
     by_hand = getattr(context.get("dag_run"), "run_type", "") == "manual"
     return by_hand and [(task_id.partition(".")[0], left["type"]) for (task_id, _), left in failures.items()] == [
-        ("check", RequestError.__name__)
+        ("check", FormError.__name__)
     ]
 
 

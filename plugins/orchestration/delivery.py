@@ -7,6 +7,7 @@ the message arrived must be known here.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from include.errors import RequestError, Unavailable
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
 
 WAITS_S = (2, 4, 8)
 """Pauses between the tries: a receiver that starts anew is back by then."""
-PATIENCE_S = 30
+PATIENCE_S = 20
 """No try begins later: Airflow ends a callback after 50 s (`dag_file_processor_timeout`)."""
 
 
-def deliver(connection: str, title: str, body: str, *, is_failure: bool) -> None:
-    """The message, to each service that the connection names.
+def deliver(
+    connection: str, title: str, body: str, *, is_failure: bool, heard: Callable[[], None] = lambda: None
+) -> None:
+    """The message, to each service that the connection names; `heard` is called once one of them has taken it.
 
     Raises Unavailable when one did not take it after several tries, RequestError when the connection names none, or
     one that Apprise does not understand (the others have got the message then).
@@ -33,6 +36,8 @@ def deliver(connection: str, title: str, body: str, *, is_failure: bool) -> None
             break
         time.sleep(wait)
         silent = _notify(silent, title, body, is_failure=is_failure)
+    if len(silent) < len(services):
+        heard()
     if silent:
         raise Unavailable(
             f"the message '{title}' was not delivered to {len(silent)} of {len(services)} services",
@@ -66,7 +71,7 @@ def _services(connection: str) -> tuple[list[apprise.Apprise], list[str]]:
     found, misunderstood = [], []
     for number, entry in enumerate(config if isinstance(config, list) else [config], 1):
         service = apprise.Apprise()
-        if service.add(entry["path"]):
+        if isinstance(entry, dict) and service.add(entry.get("path") or ""):
             found.append(service)
         else:
             misunderstood.append(f"entry {number}")

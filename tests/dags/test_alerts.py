@@ -79,7 +79,7 @@ def test_of_a_dead_task_nothing_is_left() -> None:
     assert instance.left == []
 
 
-CHECK, REFUSED = ("check.customer_base", -1), {"type": "RequestError", "text": "no field dry_rum"}
+CHECK, REFUSED = ("check.customer_base", -1), {"type": "FormError", "text": "no field dry_rum"}
 
 
 @pytest.mark.parametrize(
@@ -90,6 +90,7 @@ CHECK, REFUSED = ("check.customer_base", -1), {"type": "RequestError", "text": "
         ("backfill", {CHECK: REFUSED}, False),
         ("manual", {CHECK: {"type": "DeclarationError", "text": "a wrong mapping"}}, False),
         ("manual", {("extract.sse_customer", -1): {"type": "RequestError", "text": "no connection 'sse'"}}, False),
+        ("manual", {CHECK: {"type": "RequestError", "text": "no connection 'google_cloud_default'"}}, False),
         ("manual", {}, False),
     ],
 )
@@ -100,6 +101,28 @@ def test_only_a_persons_refused_form_is_not_told(run_type: str, failures: Any, i
 def test_of_two_services_the_one_that_answers_is_told_once(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     _connect(monkeypatch, Receiver().address, receiver.address)
     with pytest.raises(Unavailable, match="not delivered to 1 of 2 services"):
+        deliver("alerts_tier_1", "title", "body", is_failure=True)
+    assert len(receiver.messages) == 1
+
+
+@pytest.mark.parametrize(("one_answers", "times"), [(True, 1), (False, 0)])
+def test_what_one_service_has_heard_is_known_though_another_is_silent(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, one_answers: bool, times: int
+) -> None:
+    """Else every success after it would be told as the end of the failure."""
+    heard: list[bool] = []
+    _connect(monkeypatch, Receiver().address, *([receiver.address] if one_answers else []))
+    with pytest.raises(Unavailable):
+        deliver("alerts_tier_1", "title", "body", is_failure=False, heard=lambda: heard.append(True))
+    assert len(heard) == times
+
+
+def test_an_entry_without_an_address_keeps_nothing_from_the_others(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = [{"tag": "alerts"}, {"path": receiver.address, "tag": "alerts"}]
+    monkeypatch.setenv("AIRFLOW_CONN_ALERTS_TIER_1", json.dumps({"conn_type": "apprise", "extra": {"config": config}}))
+    with pytest.raises(RequestError, match="understands: entry 1"):
         deliver("alerts_tier_1", "title", "body", is_failure=True)
     assert len(receiver.messages) == 1
 

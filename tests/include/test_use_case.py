@@ -39,6 +39,7 @@ def test_a_right_declaration_is_taken() -> None:
         ({"priority": "1"}, "priority is '1'"),
         ({"tier": 4}, "tier is 4"),
         ({"schedule": "every day"}, "'every day' is not a cron"),
+        ({"schedule": "0 4 31 2 *"}, "'0 4 31 2 *' is not a cron"),
         ({"freshness": "6 hours"}, "'6 hours' is not a duration"),
         ({"claims": {"sse": ["x"]}}, "'sse' is not a dataset"),
         ({"claims": {"erp/customer": ["x"]}}, "'erp/customer' is not a dataset"),

@@ -16,7 +16,7 @@ from tests.sql.cases import Case, all_cases, differences, expected_types, read_c
 
 CATALOGUE = Catalogue()
 CASES = all_cases()
-_WIDER = {("INT64", "NUMERIC"), ("INT64", "BIGNUMERIC"), ("INT64", "FLOAT64"), ("NUMERIC", "BIGNUMERIC")}
+_WIDER = {("INT64", "NUMERIC"), ("INT64", "BIGNUMERIC"), ("NUMERIC", "BIGNUMERIC")}
 """What GoogleSQL turns into each other by itself, without losing anything."""
 
 

@@ -40,7 +40,8 @@ def _consumers(catalogue: Catalogue, topics: dict[str, str]) -> Iterator[str]:
     for consumer, entities in sorted(consumers.items()):
         for entity in entities:
             yield _acl(consumer, ["Read"], f"--topic {topics[entity]}")
-        yield _acl(consumer, ["Read"], f"--group {consumer} --resource-pattern-type prefixed")
+        yield _acl(consumer, ["Read"], f"--group {consumer}")
+        yield _acl(consumer, ["Read"], f"--group {consumer}. --resource-pattern-type prefixed")  # not those of crm-sync
 
 
 def _acl(principal: str, operations: list[str], resource: str) -> str:

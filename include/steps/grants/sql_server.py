@@ -33,10 +33,12 @@ def lines(catalogue: Catalogue, system: str, accounts: Accounts) -> Iterator[str
 def _databases(catalogue: Catalogue, system: str) -> dict[str, list[DatasetName]]:
     """The system's datasets that have a contract, by database."""
     found: dict[str, list[DatasetName]] = {}
+    spelt: dict[str, str] = {}  # a database is one, however contracts spell it
     for name in catalogue.dataset_names():
         contract = catalogue.dataset(name)
         if name.system == system and not isinstance(contract.capture, Landed):
-            found.setdefault(contract.table.partition(".")[0], []).append(name)
+            database = contract.table.partition(".")[0]
+            found.setdefault(spelt.setdefault(database.lower(), database), []).append(name)
     return found
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from include.catalogue import ROOT, Catalogue
+from include.errors import DeclarationError
 from include.steps.check import check_use_case, problems
 
 SSE = "sql/sources/sse/customer/contract.yaml"
@@ -99,7 +100,6 @@ def test_a_mistake_is_told_with_its_line(root: Path, file: str, old: str, new: s
         ("sql/sources/sse/payment/contract.yml", "describes: x", "payment/contract.yaml is missing"),
         ("sql/common_model/payment/from_sse_customer.sql", "SELECT 1", "payment/contract.yaml is missing"),
         ("sql/common_model/customer/sse_customer.sql", "SELECT 1", "is no mapping's name"),
-        ("sql/common_model/customer/from_xyz_customer.sql", "SELECT 1", "is not a mapping"),
         (
             "sql/common_model/customer/from_sse_person.sql",
             "SELECT a AS b FROM staging.sse_person",
@@ -115,6 +115,19 @@ def test_a_file_that_nobody_would_read_is_told_and_stops_nobody(root: Path, file
     catalogue = Catalogue(root)
     assert [says for error in list(problems(catalogue)) if says in error.problem]
     assert [check_use_case(catalogue, case) for case in catalogue.use_cases.values()] == [None]
+
+
+def test_a_file_without_a_mappings_name_stops_those_who_would_merge_without_its_system(root: Path) -> None:
+    """Passed over, it would let another system speak for its customers, and that would be published."""
+    file = "sql/common_model/customer/from_xyz_customer.sql"
+    (root / file).write_text("SELECT 1", encoding="utf-8")
+    catalogue = Catalogue(root)
+    told = [error.where for error in problems(catalogue) if "is not a mapping" in error.problem]
+    assert told == [f"{file}:1"]
+    with pytest.raises(DeclarationError, match="from_xyz_customer' is not a mapping"):
+        catalogue.systems_of("customer")
+    with pytest.raises(DeclarationError, match="from_xyz_customer' is not a mapping"):
+        check_use_case(catalogue, catalogue.use_case("customer_base"))
 
 
 def test_all_mistakes_are_found_in_one_go_and_each_has_a_place(root: Path) -> None:

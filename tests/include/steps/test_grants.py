@@ -71,6 +71,17 @@ def test_what_nobody_claims_any_more_is_taken_back(tmp_path: Path) -> None:
     }
 
 
+def test_a_database_that_contracts_spell_differently_is_one(tmp_path: Path) -> None:
+    for folder in ("sql", "dags"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    contract = tmp_path / "sql" / "sources" / "sse" / "customer" / "contract.yaml"
+    unclaimed = contract.parent.parent / "unclaimed" / "contract.yaml"
+    unclaimed.parent.mkdir()
+    text = contract.read_text(encoding="utf-8")
+    unclaimed.write_text(text.replace("CRM.dbo.Customer", "crm.dbo.Other"), encoding="utf-8")
+    assert not [line for line in sql_server.lines(Catalogue(tmp_path), "sse", ACCOUNTS) if "DROP USER" in line]
+
+
 def test_each_statement_is_in_the_database_of_its_table() -> None:
     lines = list(sql_server.lines(CATALOGUE, "sse", ACCOUNTS))
     at = {line: index for index, line in enumerate(lines)}

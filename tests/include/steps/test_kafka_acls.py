@@ -190,8 +190,9 @@ def test_a_consumer_reads_its_topics_in_its_own_groups_alone(
     catalogue = Catalogue()
     assert CONSUMER in catalogue.entity("customer").consumers
     assert CONSUMER not in catalogue.entity("account").consumers
-    assert len(_read(broker, CONSUMER, f"{CONSUMER}-nightly", topic(TOPIC))) == 3
-    for group, name in (("others", TOPIC), (f"{CONSUMER}-nightly", "account.changes.v1")):
+    for group in (CONSUMER, f"{CONSUMER}.nightly"):
+        assert len(_read(broker, CONSUMER, group, topic(TOPIC))) == 3
+    for group, name in (("others", TOPIC), (f"{CONSUMER}-sync", TOPIC), (f"{CONSUMER}.nightly", "account.changes.v1")):
         with pytest.raises(KafkaException, match="AUTHORIZATION_FAILED"):
             _read(broker, CONSUMER, group, topic(name))
 

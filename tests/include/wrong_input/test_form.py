@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from include.errors import RequestError
+from include.errors import FormError
 from tests.include.wrong_input.declared import Declared
 from tests.include.wrong_input.witness import check_said
 
@@ -39,9 +39,9 @@ FORM = "where: the form of customer_base"
     ],
 )
 def test_a_form_value_out_of_range(declared: Declared, given: dict[str, Any], problem: str, remedy: str) -> None:
-    check_said(declared.refused_by_the_task(given), RequestError, problem, FORM, remedy)
+    check_said(declared.refused_by_the_task(given), FormError, problem, FORM, remedy)
 
 
 def test_an_unknown_form_key(declared: Declared) -> None:
     words = ("the form has no field dry_rum", FORM, "use dry_run, full_refresh, only, allow_deletions")
-    check_said(declared.refused_by_the_task({"dry_rum": True}), RequestError, *words)
+    check_said(declared.refused_by_the_task({"dry_rum": True}), FormError, *words)
