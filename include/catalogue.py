@@ -51,15 +51,16 @@ class Catalogue:
 
         Raises DeclarationError for a file that has no mapping's name: without it another system would be believed.
         """
-        found = self._mapping_files(entity)
-        return [MappingName.parse(f"{path.parent.name}/{path.stem}", f"{place(path)}:1") for path in found]
+        return [MappingName.parse(name, f"{place(path)}:1") for name, path in self._mapping_files(entity).items()]
 
     def well_named_mappings(self) -> list[MappingName]:
         """All but the files that have no mapping's name: for `check`, which tells of those by itself."""
-        return _parsed(MappingName.parse, [f"{path.parent.name}/{path.stem}" for path in self._mapping_files(None)])
+        return _parsed(MappingName.parse, list(self._mapping_files(None)))
 
-    def _mapping_files(self, entity: str | None) -> list[Path]:
-        return sorted(self.sql.glob(f"common_model/{entity or '*'}/from_*.sql"))
+    def _mapping_files(self, entity: str | None) -> dict[str, Path]:
+        """By the name that each file gives its mapping, in order."""
+        found = sorted(self.sql.glob(f"common_model/{entity or '*'}/from_*.sql"))
+        return {f"{path.parent.name}/{path.stem}": path for path in found}
 
     @cached_property
     def use_cases(self) -> dict[str, UseCase]:
@@ -91,7 +92,7 @@ class Catalogue:
             self._require(name, self.entity_names(), f"sql/common_model/{name}/contract.yaml")
             from include.contract import read_entity
 
-            self._entities[name] = read_entity(self.entity_folder(name) / "contract.yaml")
+            self._entities[name] = read_entity(self.entity_path(name))
         return self._entities[name]
 
     @staticmethod
@@ -102,6 +103,9 @@ class Catalogue:
 
     def entity_folder(self, name: str) -> Path:
         return self.sql / "common_model" / name
+
+    def entity_path(self, name: str) -> Path:
+        return self.entity_folder(name) / "contract.yaml"
 
     def dataset_path(self, name: DatasetName) -> Path:
         return self.sql / "sources" / name.system / name.dataset / "contract.yaml"

@@ -196,12 +196,6 @@ def _outputs(select: exp.Select, place: str) -> Iterator[Output]:
         yield Output(name, columns, strings, isinstance(inner, exp.Column), line)
 
 
-def _line_of_clause(clause: object) -> int:
-    """Of the first, where the parser gives a list (of joins); 1 where it gives a word."""
-    node = clause[0] if isinstance(clause, list) else clause
-    return _line(node) if isinstance(node, exp.Expr) else 1
-
-
 def _line(node: exp.Expr) -> int:
     """The line of the first token below `node` that the parser kept a place for; 1 when it kept none."""
     lines = [int(part.meta["line"]) for part in node.walk() if "line" in part.meta]

@@ -93,7 +93,7 @@ def _source(args: argparse.Namespace) -> int:
 
 def _entity(args: argparse.Namespace) -> int:
     catalogue = Catalogue()
-    path = catalogue.entity_folder(args.name) / "contract.yaml"
+    path = catalogue.entity_path(args.name)
     after = DatasetName.parse(args.after, HERE) if args.after else None
     written = [write_new(path, entity_text(args.name, after, catalogue))]
     catalogue = Catalogue()

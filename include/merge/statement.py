@@ -163,7 +163,7 @@ def misfits(
         yield DeclarationError(
             f"{mapping.name} maps the system {mapping.name.source.system}, which has no place in the precedence of "
             f"{mapping.name.entity}",
-            where=line_of(catalogue.entity_folder(mapping.name.entity) / "contract.yaml", "precedence"),
+            where=line_of(catalogue.entity_path(mapping.name.entity), "precedence"),
             remedy="add it to `precedence`, behind those that shall speak before it",
         )
     given, wanted = {output.name: output for output in mapping.outputs if output.name != IS_PRESENT}, entity.columns

@@ -97,7 +97,7 @@ def _is_right(catalogue: Catalogue, name: DatasetName) -> bool:
 
 def of_entities(catalogue: Catalogue) -> Iterator[DeclarationError]:
     for name in catalogue.entity_names():
-        path = catalogue.entity_folder(name) / "contract.yaml"
+        path = catalogue.entity_path(name)
         try:
             contract = catalogue.entity(name)
             yield from schema_mistakes(path.parent, name, contract)
@@ -116,7 +116,7 @@ def shared_topic(catalogue: Catalogue, entity: str) -> Iterator[DeclarationError
             first, second = sorted((entity, other))
             yield DeclarationError(
                 f"{first} and {second} have one topic, {topic}",
-                where=line_of(catalogue.entity_folder(second) / "contract.yaml", "event"),
+                where=line_of(catalogue.entity_path(second), "event"),
                 remedy="give each entity a topic of its own",
             )
 

@@ -142,9 +142,7 @@ def _check_place(catalogue: Catalogue, use_case: UseCase, file: Path) -> None:
 
 def _check_files(catalogue: Catalogue, use_case: UseCase) -> None:
     """Raises DeclarationError for a contract or a mapping that does not exist."""
-    contracts = [
-        (str(d), catalogue.sql / "sources" / d.system / d.dataset / "contract.yaml") for d in use_case.datasets
-    ]
+    contracts = [(str(d), catalogue.dataset_path(d)) for d in use_case.datasets]
     mappings = [(str(m), catalogue.mapping_path(m)) for m in use_case.mappings]
     for name, path in contracts + mappings:
         if not path.exists():
