@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 
 from include.catalogue import Catalogue
 from include.contract import DatasetColumn, DatasetContract
@@ -20,7 +19,7 @@ _TIME = re.compile(r"_(datetime|date|time|timestamp|on|at)$")
 def entity_text(name: str, after: DatasetName | None, catalogue: Catalogue) -> str:
     """A contract that passes `check`. Raises RequestError when nothing of the dataset says whose it is."""
     identifier(name, HERE)
-    lines = list(_columns_after(name, after, catalogue) if after else _columns_to_begin_with(name))
+    lines, left_out = _columns_after(name, after, catalogue) if after else (_columns_to_begin_with(name), [])
     kept_after = next((line.name for line in lines if line.settings.get("type") in ("DATE", "TIMESTAMP")), None)
     if kept_after is None:
         kept_after = "recorded_at"
@@ -40,6 +39,7 @@ def entity_text(name: str, after: DatasetName | None, catalogue: Catalogue) -> s
                 f"retention: {{keep: 7y, after: {in_yaml(kept_after)}}}  # a guess: for how long it may be kept",
                 "columns:  # each mapping gives all of them; a reference as the source's id, which becomes our key",
                 *(line.text(width) for line in lines),
+                *left_out,
             ]
         )
         + "\n"
@@ -50,9 +50,8 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _columns_to_begin_with(name: str) -> Iterator[ColumnLine]:
-    yield _customer_id(name)
-    yield _recorded_at()
+def _columns_to_begin_with(name: str) -> list[ColumnLine]:
+    return [_customer_id(name), _recorded_at()]
 
 
 def _customer_id(name: str) -> ColumnLine:
@@ -63,7 +62,8 @@ def _recorded_at() -> ColumnLine:
     return ColumnLine("recorded_at", {"type": "TIMESTAMP", "describes": '"null when unknown"'}, "to do: what else?")
 
 
-def _columns_after(name: str, dataset: DatasetName, catalogue: Catalogue) -> Iterator[ColumnLine]:
+def _columns_after(name: str, dataset: DatasetName, catalogue: Catalogue) -> tuple[list[ColumnLine], list[str]]:
+    """The lines of the columns, and a comment for each that has no name of its own."""
     contract = catalogue.dataset(dataset)
     references = {column: parent for column in contract.columns if (parent := parent_of(dataset, column, catalogue))}
     if name != CUSTOMER and CUSTOMER not in references.values():
@@ -74,12 +74,17 @@ def _columns_after(name: str, dataset: DatasetName, catalogue: Catalogue) -> Ite
             remedy="write `refers_to: <dataset of the same system that a mapping makes a customer of>` at the column "
             "that holds the customer's id. What refers to an account alone (a payment, a bill) cannot be an entity yet",
         )
-    taken: set[str] = set()
+    lines: dict[str, ColumnLine] = {}
+    left_out: list[str] = []
     for column, declared in contract.columns.items():
         line = _column_after(column, declared, references.get(column), contract)
-        if line.name not in taken and line.name != key_column(name):
-            taken.add(line.name)
-            yield line
+        if line.name in lines or line.name == key_column(name):
+            left_out.append(
+                f"  # to do: {column} is left out, {line.name} is taken; if it is needed, name it otherwise"
+            )
+        else:
+            lines[line.name] = line
+    return list(lines.values()), left_out
 
 
 def parent_of(dataset: DatasetName, column: str, catalogue: Catalogue) -> str | None:

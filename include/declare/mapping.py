@@ -86,10 +86,11 @@ def _by_name(name: MappingName, column: str, declared: EntityColumn, source: Dat
     if not same:
         return _unknown(column, declared, f"to do: no column of {name.source} has this name")
     pair = source.columns[same[0]].type, declared.type
+    remark = f"to do: or {', '.join(same[1:])}?" if same[1:] else ""
     if pair in _BY_FUNCTION:
-        return Projection(_BY_FUNCTION[pair].format(_in_sql(same[0]), zone=source.zone), column)
+        return Projection(_BY_FUNCTION[pair].format(_in_sql(same[0]), zone=source.zone), column, remark)
     if pair[0] == pair[1] or pair in _PLAIN:
-        return Projection(_in_sql(same[0]), column)
+        return Projection(_in_sql(same[0]), column, remark)
     return _unknown(column, declared, f"to do: {same[0]} is {pair[0]}")
 
 

@@ -1,8 +1,9 @@
 """Do datasets, bucket and topics belong together?
 
 Each says to which others it belongs: `migration.environment`, the object `environment.json`, a record of
-`publisher.positions`. The deployment writes what is missing and never changes it. So two environments that share one of
-the three by mistake (a shadow with production's bucket) are refused before anything of either is touched.
+`publisher.positions`. The deployment writes what is missing and never changes it; what says nothing, but is in use
+already, it does not take for its own. So two environments that share one of the three by mistake (a shadow with
+production's bucket) are refused before anything of either is touched.
 """
 
 from __future__ import annotations
@@ -45,9 +46,11 @@ def check_datasets(servers: Servers) -> None:
 
 
 def refuse_others_storage(servers: Servers) -> None:
-    """Raises IntegrityError when bucket or datasets belong with others; they need not exist yet."""
-    _bucket_is_ours(servers)
-    _datasets_are_ours(servers)
+    """Raises IntegrityError when bucket or datasets belong with others, or are somebody's who never said so. The
+    datasets need not exist yet."""
+    is_ours = [_bucket_is_ours(servers), _datasets_are_ours(servers)]
+    if not any(is_ours):
+        _refuse_used_storage(servers)
 
 
 def stamp_storage(catalogue: Catalogue, servers: Servers) -> None:
@@ -81,6 +84,13 @@ def are_ours(servers: Servers, positions: list[tuple[bytes, bytes | None]]) -> b
             where="connections kafka_default (topic_prefix) and google_cloud_default (project, dataset_prefix)",
             remedy="correct the one that is wrong: no two environments share topics. Nothing was changed",
         )
+    if positions and theirs is None:
+        raise IntegrityError(
+            f"the topics {servers.kafka_settings.topic_prefix}* are in use already and do not say by which datasets",
+            where=f"topic {servers.kafka_settings.topic(POSITIONS_TOPIC)}",
+            remedy=f"choose another topic_prefix; if they are those of {ours}, send there yourself, with the key "
+            f"`environment`, `{json.dumps({'datasets': ours})}`. Nothing was changed",
+        )
     return theirs is not None
 
 
@@ -103,6 +113,25 @@ def stamp_topics(servers: Servers) -> None:
 def datasets_of(cloud: GoogleCloudSettings) -> str:
     """How an environment's datasets are called together."""
     return f"{cloud.project}.{cloud.dataset_prefix}*"
+
+
+def _refuse_used_storage(servers: Servers) -> None:
+    cloud, salt = servers.cloud, servers.cloud.table("identity", "salt")
+    entry = next((name for name in servers.bucket.names("") if "/log/" in name), None)
+    if entry is not None:
+        raise IntegrityError(
+            f"the bucket {cloud.bucket} is in use already and does not say by which datasets",
+            where=servers.bucket.uri(entry),
+            remedy=f"choose an empty one; if it is that of {datasets_of(cloud)}, create {servers.bucket.uri(OBJECT)} "
+            f"with `{json.dumps({'datasets': datasets_of(cloud)})}` yourself. Nothing was changed",
+        )
+    if servers.big_query.facts(salt) is not None:
+        raise IntegrityError(
+            f"the datasets {datasets_of(cloud)} are in use already and do not say with which bucket and topics",
+            where=salt,
+            remedy="choose another dataset_prefix; if they are this bucket's and these topics', create the table "
+            f"{_table(servers)} as sql/ledger/environment.sql says. Nothing was changed",
+        )
 
 
 def _bucket_is_ours(servers: Servers) -> bool:

@@ -223,6 +223,19 @@ def test_a_mapping_says_what_it_could_not_find(root: Path) -> None:
         mapping_text(MappingName("note", DatasetName("sse", "customer")), Catalogue(root))
 
 
+def test_two_columns_of_one_name_are_not_lost_in_silence(root: Path) -> None:
+    taken = SourceColumn("OpenedDate", "datetime2", fraction=3), SourceColumn("InteractionKey", "int")
+    catalogue = _write(root, CASE, _new_source(root, _case_table(*taken)))
+    text = entity_text("interaction", CASE, catalogue)
+    for column, name in (("OpenedDate", "opened_at"), ("InteractionKey", "interaction_key")):
+        assert f"  # to do: {column} is left out, {name} is taken; if it is needed, name it otherwise\n" in text
+    assert text.count("\n  opened_at:") == 1
+    write_new(catalogue.entity_folder("interaction") / "contract.yaml", text)
+    mapping = mapping_text(MAPPING, Catalogue(root))
+    (line,) = (line for line in mapping.splitlines() if " AS opened_at" in line)
+    assert line.endswith("-- to do: or OpenedDate?")
+
+
 def test_a_case_holds_as_it_stands(root: Path) -> None:
     text = case_text(MappingName("account", DatasetName("sse", "account")), Catalogue(root))
     assert "  CustomerId: 1\n" in text

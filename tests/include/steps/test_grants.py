@@ -22,14 +22,12 @@ CLOUD = GoogleCloudSettings("project", "EU", "staged", "shadow_")
 ACCOUNTS = Accounts("us@project", "deployer@project", "analysts@company")
 
 
-def columns(catalogue: Catalogue, name: DatasetName, verb: str) -> set[str]:
-    """The columns of a dataset that are granted or revoked."""
+def granted(catalogue: Catalogue, name: DatasetName) -> set[str]:
+    """The columns of a dataset that are granted."""
     lines = list(sql_server.lines(catalogue, name.system, ACCOUNTS))
-    start = lines.index(f"-- {name}")
-    for line in lines[start + 1 : start + 3]:
-        if line.startswith(f"{verb} SELECT"):
-            return set(re.findall(r"\[(\w+)\]", line[line.index("(") : line.index(")")]))
-    return set()
+    line = lines[lines.index(f"-- {name}") + 1]
+    assert line.startswith("GRANT SELECT")
+    return set(re.findall(r"\[(\w+)\]", line[line.index("(") : line.index(")")]))
 
 
 @pytest.mark.parametrize("name", DATASETS, ids=str)
@@ -37,20 +35,31 @@ def test_exactly_the_columns_that_are_read_are_granted(name: DatasetName) -> Non
     asked = queries(name)[:-2]  # without those of the catalog
     used = {c.name for q in asked for c in sqlglot.parse_one(q.sql, read="tsql").find_all(exp.Column)}
     position = {CATALOGUE.dataset(name).position_column} - {None}
-    assert columns(CATALOGUE, name, "GRANT") == used | position
+    assert granted(CATALOGUE, name) == used | position
 
 
-def test_a_claim_more_is_granted_and_one_less_is_taken_back(tmp_path: Path) -> None:
+def test_a_claim_more_is_granted_and_one_less_is_not(tmp_path: Path) -> None:
     for folder in ("sql", "dags"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     name, path = DatasetName("sse", "customer"), tmp_path / "dags" / "customer_base.py"
     text = path.read_text(encoding="utf-8")
     assert text.count('"Surname"') == 1
-    assert {"Title", "Phone"} <= columns(CATALOGUE, name, "REVOKE")
     path.write_text(text.replace('"Surname"', '"Title"'), encoding="utf-8")
-    changed = Catalogue(tmp_path)
-    assert columns(changed, name, "GRANT") == columns(CATALOGUE, name, "GRANT") - {"Surname"} | {"Title"}
-    assert columns(changed, name, "REVOKE") == columns(CATALOGUE, name, "REVOKE") - {"Title"} | {"Surname"}
+    assert granted(Catalogue(tmp_path), name) == granted(CATALOGUE, name) - {"Surname"} | {"Title"}
+
+
+@pytest.mark.parametrize("system", ["sse", "mis"])
+def test_in_each_database_all_older_rights_end_in_the_act_that_grants_the_new_ones(system: str) -> None:
+    lines = [line for line in sql_server.lines(CATALOGUE, system, ACCOUNTS) if not line.startswith("--")]
+    assert lines[0] == "SET XACT_ABORT ON;"
+    databases = "\n".join(lines).partition("USE [master]")[0].split("USE ")[1:]
+    assert len(databases) == len({CATALOGUE.dataset(n).table.split(".")[0] for n in DATASETS if n.system == system})
+    for text in databases:
+        first, *grants, commit, snapshots = text.splitlines()[1:]
+        assert (first, commit) == ("BEGIN TRANSACTION;", "COMMIT TRANSACTION;")
+        assert grants[:2] == ["DROP USER IF EXISTS [us@project];", "CREATE USER [us@project] FOR LOGIN [us@project];"]
+        assert {grant.split()[0] for grant in grants[2:]} == {"GRANT"}
+        assert snapshots.endswith("SET ALLOW_SNAPSHOT_ISOLATION ON;")  # refused inside a transaction
 
 
 def test_what_nobody_claims_any_more_is_taken_back(tmp_path: Path) -> None:
@@ -64,11 +73,12 @@ def test_what_nobody_claims_any_more_is_taken_back(tmp_path: Path) -> None:
     lines = list(sql_server.lines(Catalogue(tmp_path), "sse", ACCOUNTS))
     assert set(lines) - set(sql_server.lines(CATALOGUE, "sse", ACCOUNTS)) == {
         "USE [Archive];",
-        "DROP USER IF EXISTS [us@project]; -- nobody claims anything of sse/archive",
+        "-- sse/archive: nobody claims it",
         "-- sse/former: nobody claims it",
-        "REVOKE VIEW DEFINITION ON OBJECT::[dbo].[Former] FROM [us@project];",
-        next(line for line in lines if line.startswith("REVOKE SELECT ON OBJECT::[dbo].[Former] ([CustomerId], ")),
     }
+    archive = lines.index("USE [Archive];")
+    assert lines[archive + 2] == "DROP USER IF EXISTS [us@project];"
+    assert lines[archive + 3 : archive + 5] == ["-- sse/archive: nobody claims it", "COMMIT TRANSACTION;"]
 
 
 def test_a_database_that_contracts_spell_differently_is_one(tmp_path: Path) -> None:
@@ -79,7 +89,8 @@ def test_a_database_that_contracts_spell_differently_is_one(tmp_path: Path) -> N
     unclaimed.parent.mkdir()
     text = contract.read_text(encoding="utf-8")
     unclaimed.write_text(text.replace("CRM.dbo.Customer", "crm.dbo.Other"), encoding="utf-8")
-    assert not [line for line in sql_server.lines(Catalogue(tmp_path), "sse", ACCOUNTS) if "DROP USER" in line]
+    lines = list(sql_server.lines(Catalogue(tmp_path), "sse", ACCOUNTS))
+    assert [line.lower() for line in lines].count("use [crm];") == 1
 
 
 def test_each_statement_is_in_the_database_of_its_table() -> None:

@@ -17,7 +17,7 @@ from include.local.platform import Platform
 from include.publish.position import POSITIONS_TOPIC
 from include.publish.schemas import subject
 from include.steps.deploy import DATASETS, apply_tables, apply_topics, register_schemas
-from include.steps.environment import check_environment
+from include.steps.environment import check_environment, stamp_storage
 from include.steps.publish_entity import publish_entity
 from include.steps.request import Request
 from tests.conftest import World, bare_world
@@ -141,3 +141,59 @@ def test_a_shadow_that_shares_something_by_mistake_is_refused_before_anything_is
     with pytest.raises(IntegrityError, match=words):
         STEPS[refused_at](changed, mistaken)
     assert _picture(production.world) == untouched
+
+
+def _a_log_entry(world: World) -> None:
+    assert world.servers.bucket.create("sse/customer/log/00000001.json", b"{}", "application/json")
+
+
+def _a_salt(world: World) -> None:
+    world.servers.big_query.create_dataset(world.servers.cloud.dataset_prefix + "identity")
+    world.servers.big_query.query(f"CREATE TABLE `{world.servers.cloud.table('identity', 'salt')}` (salt STRING)")
+
+
+def _a_position(world: World) -> None:
+    topic = world.servers.kafka_settings.topic(POSITIONS_TOPIC)
+    world.servers.big_query.create_dataset(world.servers.cloud.dataset_prefix + "migration")
+    stamp_storage(Catalogue(), world.servers)
+    world.servers.kafka.create(topic, 1, {})
+    world.servers.kafka.send(topic, b"customer/0", b"{}")
+
+
+@pytest.mark.parametrize(
+    ("used", "refused_at", "words"),
+    [
+        (
+            _a_log_entry,
+            "tables apply",
+            r"(?s)the bucket unmarked\S+ is in use already.*log/00000001\.json.*create gs://",
+        ),
+        (_a_salt, "tables apply", r"(?s)the datasets \S+unmarked\d+_\* are in use already.*environment\.sql says"),
+        (
+            _a_position,
+            "topics apply",
+            r"(?s)the topics unmarked\d+\.\* are in use already.*choose another topic_prefix",
+        ),
+    ],
+    ids=["bucket", "datasets", "topics"],
+)
+def test_what_is_in_use_and_says_of_nobody_that_it_is_his_is_not_taken(
+    platform: Platform, used: Callable[[World], None], refused_at: str, words: str
+) -> None:
+    world = bare_world(platform, "unmarked")
+    used(world)
+    before = _all_names(world)
+    with pytest.raises(IntegrityError, match=words):
+        STEPS[refused_at](Catalogue(), world)
+    assert _all_names(world) == before
+
+
+def _all_names(world: World) -> list[list[str]]:
+    servers = world.servers
+    datasets = [dataset.dataset_id for dataset in servers.big_query._client.list_datasets()]
+    topics = servers.kafka._admin_client().list_topics(timeout=20).topics
+    return [
+        list(servers.bucket.names("")),
+        sorted(name for name in datasets if name.startswith(servers.cloud.dataset_prefix)),
+        sorted(name for name in topics if name.startswith(servers.kafka_settings.topic_prefix)),
+    ]
