@@ -1,0 +1,220 @@
+"""What does the owner of a dataset promise? (`sql/sources/<system>/<dataset>/contract.yaml`)"""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from include.contract.capture import Capture, FlaggedBy, Landed, RowVersion, Snapshot, Timestamp, lasting
+from include.contract.words import (
+    NOT_FOR_KEYS,
+    Collation,
+    Privacy,
+    Strict,
+    column_names,
+    known_type,
+    same_but_for_case,
+)
+from include.durations import duration
+from include.yaml_file import Mistake, raise_all, read_model
+
+_HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
+
+
+class DatasetColumn(Strict):
+    """A column of a source. `refers_to` names the dataset of the same system whose key it holds."""
+
+    type: str
+    required: bool = False
+    privacy: Privacy = "none"
+    describes: str = ""
+    refers_to: str | None = None
+    collation: Collation | None = None
+
+    @field_validator("type")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        return known_type(value)
+
+
+_DELETES = {
+    "snapshot": ("captured",),
+    "rowversion": ("key_scan", "never", "flagged_by"),
+    "change_tracking": ("captured",),
+    "cdc": ("captured",),
+    "timestamp": ("key_scan", "never", "flagged_by"),
+    "landed": ("captured",),
+}
+"""How each way of capture can learn that a row is gone."""
+
+
+class DatasetContract(Strict):
+    """`sql/sources/<system>/<dataset>/contract.yaml`."""
+
+    describes: str
+    owner: str
+    table: str
+    key: list[str] = Field(min_length=1)
+    capture: Capture
+    deletes: Literal["never", "captured", "key_scan"] | FlaggedBy
+    deletes_at_most: str = "1%"
+    key_scan_every: str | None = None
+    zone: str | None = None
+    split_by: str | None = None
+    cohort_by: str | None = None
+    quiet_hours: str | None = None
+    columns: dict[str, DatasetColumn]
+
+    @field_validator("columns")
+    @classmethod
+    def _names(cls, columns: dict[str, DatasetColumn]) -> dict[str, DatasetColumn]:
+        return column_names(columns)
+
+    @field_validator("deletes_at_most")
+    @classmethod
+    def _percentage(cls, value: str) -> str:
+        if not re.fullmatch(r"\d+(\.\d+)?%", value):
+            raise ValueError(f"'{value}' is not a percentage (1%)")
+        return value
+
+    @field_validator("key_scan_every")
+    @classmethod
+    def _lasts(cls, value: str | None) -> str | None:
+        return value and lasting(value)
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _hours(cls, value: str | None) -> str | None:
+        if value is not None and not _HOURS.fullmatch(value):
+            raise ValueError(f"'{value}' is not a span of hours (22:00-06:00)")
+        return value
+
+    @field_validator("zone")
+    @classmethod
+    def _zone(cls, value: str | None) -> str | None:
+        try:
+            zoneinfo.ZoneInfo(value or "UTC")
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"'{value}' is no zone of the time-zone database (Europe/London)") from None
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> DatasetContract:
+        raise_all([*self._key_mistakes(), *self._capture_mistakes(), *same_but_for_case(self.columns)])
+        return self
+
+    def _key_mistakes(self) -> Iterator[Mistake]:
+        for name in self.key:
+            column, at = self.columns.get(name), ("columns", name)
+            if column is None:
+                yield ("key",), f"key names {name}, which is not among the columns"
+                continue
+            if not column.required:
+                yield at, f"the key column {name} must say required: true"
+            if column.type in NOT_FOR_KEYS:
+                yield at, f"the key column {name} is {column.type}, and a key is compared as text: choose another"
+            if column.type == "STRING" and column.collation is None:
+                text = f"the key column {name} is text and must say its collation: "
+                yield at, text + "case_insensitive, case_sensitive or exact"
+
+    def _capture_mistakes(self) -> Iterator[Mistake]:
+        for name, column in self.columns.items():
+            if column.type == "DATETIME" and not self.zone:
+                text = "a DATETIME column needs `zone`, the zone of date-times without one (Europe/London)"
+                yield ("columns", name), text
+        method, allowed = self.capture.method, _DELETES[self.capture.method]
+        if self.deletes_by not in allowed:
+            yield ("deletes",), f"{method} does not know deletes: {self.deletes_by}, only {', '.join(allowed)}"
+        form = "dataset.table" if isinstance(self.capture, Landed) else "database.schema.table"
+        if self.table.count(".") != form.count("."):
+            yield ("table",), f"table must be {form}"
+        position = self.position_column
+        if position in self.columns and self.columns[position].type != "BYTES":
+            yield ("columns", position), f"{position} is a rowversion: it is BYTES, or need not be declared"
+        yield from self._named_mistakes()
+        if isinstance(self.capture, Timestamp):
+            yield from self._overlap_mistakes(self.capture)
+        if self.key_scan_every and self.deletes != "key_scan":
+            yield ("key_scan_every",), "key_scan_every is for deletes: key_scan alone"
+
+    def _named_mistakes(self) -> Iterator[Mistake]:
+        """Columns that other lines than `columns` name."""
+        moments = ("DATETIME", "TIMESTAMP")
+        named: list[tuple[tuple[str, ...], str | None, tuple[str, ...]]] = [
+            (("split_by",), self.split_by, ("INT64", "DATE")),
+            (("cohort_by",), self.cohort_by, ("INT64", "STRING")),
+            (("deletes", "flagged_by"), self.flag_column, ("BOOL",)),
+            (("capture", "column"), self.capture.column if isinstance(self.capture, Timestamp) else None, moments),
+        ]
+        for at, name, types in named:
+            if name is None:
+                continue
+            column = self.columns.get(name)
+            if column is None:
+                yield at, f"{'.'.join(at)} names {name}, which is not among the columns"
+            elif column.type not in types:
+                yield at, f"{'.'.join(at)} names {name}, which is {column.type}: it must be {' or '.join(types)}"
+            elif at in (("split_by",), ("capture", "column")) and not column.required:
+                yield ("columns", name), f"{name}, which {'.'.join(at)} names, must say required: true"
+        if self.split_by and isinstance(self.capture, Snapshot | Landed | Timestamp):
+            yield ("split_by",), f"{self.capture.method} reads in one picture, never in ranges: leave split_by out"
+
+    def _overlap_mistakes(self, capture: Timestamp) -> Iterator[Mistake]:
+        column = self.columns.get(capture.column)
+        if column and column.type == "DATETIME" and capture.overlaps_by <= timedelta(hours=1):
+            text = "an hour comes twice in autumn, so a column without zone needs an overlap of more than 1h (2h)"
+            yield ("capture", "overlap"), text
+
+    @property
+    def deletions_allowed(self) -> float:
+        """The share of the known keys that may vanish in one batch, 0 to 1."""
+        return float(self.deletes_at_most.rstrip("%")) / 100
+
+    @property
+    def position_column(self) -> str | None:
+        """The column that orders versions of a row inside SQL Server, read along with the claims."""
+        return self.capture.column if isinstance(self.capture, RowVersion) else None
+
+    @property
+    def flag_column(self) -> str | None:
+        """The column that is true for a row that is gone."""
+        return self.deletes.flagged_by if isinstance(self.deletes, FlaggedBy) else None
+
+    @property
+    def deletes_by(self) -> str:
+        """The word of `deletes`."""
+        return "flagged_by" if isinstance(self.deletes, FlaggedBy) else self.deletes
+
+    @property
+    def has_position(self) -> bool:
+        """Whether a batch at SQL Server goes on where the one before ended."""
+        return not isinstance(self.capture, Snapshot | Landed)
+
+    @property
+    def scans_keys_after(self) -> timedelta:
+        """How old the last look at all keys may be."""
+        return duration(self.key_scan_every, "key_scan_every") if self.key_scan_every else timedelta(0)
+
+    def read_columns(self, claimed: list[str]) -> list[str]:
+        """What a batch holds: the key, the claims, and what capture and deletions need, each once, in the contract's
+        order."""
+        moment = self.capture.column if isinstance(self.capture, Timestamp) else None
+        wanted = {*self.key, *claimed, moment, self.flag_column}
+        columns = [name for name in self.columns if name in wanted]
+        position = self.position_column
+        return columns + ([position] if position and position not in columns else [])
+
+    def column_type(self, name: str) -> str:
+        """The BigQuery type of a read column; the rowversion column need not be declared: it is BYTES."""
+        return self.columns[name].type if name in self.columns else "BYTES"
+
+
+def read_dataset(path: Path) -> DatasetContract:
+    """Raises DeclarationError with path:line for each thing that is wrong."""
+    return read_model(path, DatasetContract)

@@ -1,0 +1,115 @@
+"""What does the owner of an entity promise? (`sql/common_model/<entity>/contract.yaml`)"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from include.contract.words import RESERVED, Privacy, Strict, column_names, known_type, same_but_for_case
+from include.names import SYSTEMS
+from include.yaml_file import Mistake, raise_all, read_model
+
+
+class EntityColumn(Strict):
+    """A column of an entity. One with `references` holds the source's id in a mapping and becomes `<entity>_key`."""
+
+    type: str = "STRING"
+    privacy: Privacy = "none"
+    describes: str = ""
+    references: str | None = None
+
+    @field_validator("type")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        return known_type(value)
+
+
+class Event(Strict):
+    """The topic of an entity; withheld columns are not part of an event."""
+
+    topic: str = Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*\.v[1-9][0-9]*$")
+    withhold: list[str] = Field(default_factory=list)
+
+
+class Retention(Strict):
+    keep: str = Field(pattern=r"^[1-9][0-9]*[dmy]$")
+    after: str
+
+
+class EntityContract(Strict):
+    """`sql/common_model/<entity>/contract.yaml`."""
+
+    describes: str
+    owner: str
+    mastered: Literal["by_customer"]
+    precedence: list[str]
+    event: Event
+    consumers: list[str] = Field(default_factory=list)
+    retention: Retention
+    columns: dict[str, EntityColumn]
+
+    @field_validator("columns")
+    @classmethod
+    def _names(cls, columns: dict[str, EntityColumn]) -> dict[str, EntityColumn]:
+        return column_names(columns)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> EntityContract:
+        raise_all([*self._promise_mistakes(), *self._column_mistakes(), *same_but_for_case(self.columns)])
+        return self
+
+    def _promise_mistakes(self) -> Iterator[Mistake]:
+        if sorted(self.precedence) != sorted(set(self.precedence)) or set(self.precedence) - set(SYSTEMS):
+            yield ("precedence",), f"precedence lists each of {', '.join(SYSTEMS)} at most once, the first wins"
+        for name in self.event.withhold:
+            if name not in self.columns:
+                yield ("event",), f"event.withhold names {name}, which is not among the columns"
+        after, at = self.retention.after, ("retention", "after")
+        if after not in self.columns:
+            yield at, f"retention.after names {after}, which is not among the columns"
+        elif self.columns[after].references or self.columns[after].type not in ("DATE", "TIMESTAMP", "DATETIME"):
+            yield at, f"retention.after names {after}, which is neither a date nor a moment"
+
+    def _column_mistakes(self) -> Iterator[Mistake]:
+        referred: dict[str, str] = {}
+        for name, column in self.columns.items():
+            at = ("columns", name)
+            if name in RESERVED:
+                yield at, f"{name} is a name of our own tables: choose another"
+            if not column.references:
+                continue
+            if not name.endswith("_id"):
+                yield at, f"the reference {name} must end in _id"
+            other, key = referred.setdefault(column.references, name), f"{column.references}_key"
+            if other != name:
+                yield at, f"{other} and {name} both refer to {column.references}: both would become {key}"
+            if key in self.columns:
+                yield ("columns", key), f"{key} is what the reference {name} becomes: choose another name"
+
+    @property
+    def references(self) -> dict[str, str]:
+        """Reference column to the entity that it refers to: {'customer_id': 'customer'}."""
+        return {name: column.references for name, column in self.columns.items() if column.references}
+
+    def model_columns(self) -> dict[str, str]:
+        """The columns of `common_model.<entity>` without key and bookkeeping, name to type; references are keys."""
+        return {
+            (f"{column.references}_key" if column.references else name): column.type
+            for name, column in self.columns.items()
+        }
+
+    def published(self) -> list[str]:
+        """The columns of an event beside the key: not withheld, no special category."""
+        return [
+            f"{column.references}_key" if column.references else name
+            for name, column in self.columns.items()
+            if name not in self.event.withhold and column.privacy != "special"
+        ]
+
+
+def read_entity(path: Path) -> EntityContract:
+    """Raises DeclarationError with path:line for each thing that is wrong."""
+    return read_model(path, EntityContract)
