@@ -6,50 +6,56 @@ The order of the steps is the rule; each has cost somebody rows (tests/include/e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import pyarrow as pa
 
-from include.contract import DatasetContract
+from include.contract import (
+    ChangeDataCapture,
+    ChangeTracking,
+    DatasetContract,
+    RowVersion,
+    Timestamp,
+)
 from include.errors import EpochBroken, IntegrityError, SourceRefused
 from include.extract import query
+from include.extract.cdc import CdcWay
+from include.extract.change_tracking import ChangeTrackingWay
 from include.extract.drift import Catalog
 from include.extract.query import Query
+from include.extract.rowversion import RowVersionWay
+from include.extract.snapshot import SnapshotWay
+from include.extract.timestamp import TimestampWay
 from include.extract.types import SourceColumn, arrow_type
+from include.extract.way import Position, Session, Way
 from include.names import DatasetName
 
 Kind = Literal["full", "window"]
 
 
-class Session(Protocol):
-    """What we need of a SQL Server connection: `include.clients.sql_server.Session`."""
-
-    def scalar(self, sql: str, params: Sequence[Any] = ()) -> Any: ...
-    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
-    def batches(self, sql: str, params: Sequence[Any] = ()) -> Iterator[pa.RecordBatch]: ...
-    def snapshot(self) -> AbstractContextManager[None]: ...
-
-
 @dataclass(frozen=True)
 class Bounds:
-    """What will be read: everything, or rowversions in [low, high). `high` is where the next window begins."""
+    """What will be read: everything, or what changed between two positions. `high` is where the next window begins; it
+    is empty until the picture is taken, where the way of capture fixes it there. `looks`: at all keys, too."""
 
     kind: Kind
-    low: bytes | None
-    high: bytes | None
+    low: Position
+    high: Position
     epoch: Mapping[str, Any]
-
-    @property
-    def position(self) -> dict[str, str]:
-        return {"rowversion": self.high.hex()} if self.high is not None else {}
+    looks: bool = False
 
     @property
     def window(self) -> dict[str, str]:
-        if self.low is None or self.high is None:
+        """As the log keeps it."""
+        if self.kind == "full":
             return {}
-        return {"low": self.low.hex(), "high": self.high.hex()}
+        return {f"{name}_{end}": text for end, position in self._ends for name, text in position.items()}
+
+    @property
+    def _ends(self) -> tuple[tuple[str, Position], tuple[str, Position]]:
+        return ("from", self.low), ("to", self.high)
 
 
 @dataclass(frozen=True)
@@ -62,12 +68,41 @@ class Sink:
 
 @dataclass(frozen=True)
 class Reading:
-    """What one picture of the database held: parts of rows, parts of keys (or None), the source's own count."""
+    """What one picture of the database held: its bounds, parts of rows, parts of keys (or None), the source's own
+    count, and the columns of the parts of rows, name to BigQuery type."""
 
+    bounds: Bounds
     parts: Sequence[Any]
     keys: Sequence[Any] | None
     counted: int
+    columns: Mapping[str, str]
     queries: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a batch would hold: the number of its rows, all keys (None where it would not look at them), and the T-SQL.
+    `told`: the key columns of its rows, with what says that a row is gone."""
+
+    rows: int
+    told: pa.Table
+    keys: pa.Table | None
+    queries: Sequence[Query]
+
+
+def way_of(contract: DatasetContract) -> Way:
+    """How a contract's table is captured."""
+    capture = contract.capture
+    if isinstance(capture, RowVersion):
+        return RowVersionWay(contract.table, capture.column)
+    if isinstance(capture, ChangeTracking):
+        return ChangeTrackingWay(contract.table, contract.key)
+    if isinstance(capture, ChangeDataCapture):
+        return CdcWay(capture.instance, contract.key)
+    if isinstance(capture, Timestamp):
+        has_zone = contract.columns[capture.column].type == "TIMESTAMP"
+        return TimestampWay(contract.table, capture.column, capture.overlaps_by, has_zone)
+    return SnapshotWay()
 
 
 def read_catalog(session: Session, table: str) -> Catalog:
@@ -96,88 +131,125 @@ def bounds(
     session: Session,
     contract: DatasetContract,
     kind: Kind,
-    previous: tuple[Mapping[str, Any], Mapping[str, Any]] | None,
+    previous: tuple[Position, Mapping[str, Any]] | None,
     where: str,
+    *,
+    looks: bool = False,
 ) -> Bounds:
-    """Fix the upper bound, *before* the picture is taken: the other way round, what commits in between is lost.
+    """Fix what must be fixed *before* the picture is taken: which database it is and, for a rowversion, the bound.
 
-    `previous` is position and epoch of the batch before. Raises EpochBroken when the source was restored or its
-    counter fell, SourceRefused when it does not let us see whether it was.
+    `previous` is position and epoch of the batch before. Raises EpochBroken when the source was restored, SourceRefused
+    when it does not let us see whether it was.
     """
     fork, created = session.rows(query.EPOCH.sql)[0]
     epoch = {"recovery_fork": fork, "created": created}
-    if contract.position_column is None:
-        return Bounds("full", None, None, epoch)
-    if fork is None:  # and would be None again after a restore
+    if contract.has_position and fork is None:  # and would be None again after a restore
         raise SourceRefused(
             "the database's recovery fork is hidden from us, so that a restore would go unnoticed",
             where=where,
             remedy="have granted what `python -m include grants <system> --to <login>` prints (VIEW ANY DATABASE)",
         )
-    high = bytes(session.scalar(query.MIN_ACTIVE_ROWVERSION.sql))
-    low = None
+    low: Position = {}
     if kind == "window":
         assert previous is not None
-        low = bytes.fromhex(previous[0]["rowversion"])
-        _check_epoch(epoch, dict(previous[1]), low, high, where)
-    return Bounds(kind, low, high, epoch)
+        low = previous[0]
+        _check_epoch(epoch, previous[1], where)
+    return Bounds(kind, low, way_of(contract).before(session), epoch, looks)
 
 
 def read(
     session: Session, contract: DatasetContract, columns: Sequence[str], bounds: Bounds, sink: Sink, where: str
 ) -> Reading:
-    """Read rows, and where the contract asks for it all keys, in one picture of the database.
+    """Read rows, and where the bounds say so all keys, in one picture of the database.
 
-    Raises IntegrityError when fewer or more rows came than the source counted in the same picture.
+    Raises IntegrityError when fewer or more rows came than the source counted in the same picture, EpochBroken when the
+    position is worth nothing any more.
     """
-    rows_query = rows_of(contract, columns, bounds)
-    keys_query = keys_of(contract, bounds)
-    with session.snapshot():
-        counted, parts = _transfer(session, contract, columns, rows_query, sink, "rows", where)
-        keys = None
+    way = way_of(contract)
+    with _picture(session, way, bounds, where) as seen:
+        q, kinds = rows_of(contract, columns, seen), columns_of(contract, columns, seen)
+        counted, parts = _transfer(session, contract, q, kinds, sink, "rows", where)
+        keys, keys_query = None, keys_of(contract, seen)
         if keys_query is not None:
-            _, keys = _transfer(session, contract, contract.key, keys_query, sink, "keys", where)
-    return Reading(parts, keys, counted, [q.sql for q in (rows_query, keys_query) if q is not None])
+            key = columns_of(contract, contract.key, replace(seen, kind="full"))
+            _, keys = _transfer(session, contract, keys_query, key, sink, "keys", where)
+        high = {**seen.high, **(way.after_full(session) if seen.kind == "full" else {})}
+    queries = [sql.sql for sql in (q, keys_query) if sql is not None]
+    return Reading(replace(seen, high=high), parts, keys, counted, kinds, queries)
 
 
-def rows_of(contract: DatasetContract, columns: Sequence[str], bounds: Bounds) -> Query:
-    """The query of a batch's rows."""
+def look(session: Session, contract: DatasetContract, columns: Sequence[str], bounds: Bounds, where: str) -> Look:
+    """What `read` would read now, counted. Memory: the keys of its rows, and of the table where it looks at them."""
+    with _picture(session, way_of(contract), bounds, where) as seen:
+        q, keys_query = rows_of(contract, columns, seen), keys_of(contract, seen)
+        rows = _count(session, contract, q)
+        telling = [*contract.key, *([contract.flag_column] if contract.flag_column else [])]
+        told = _table(session, rows_of(contract, telling, seen), columns_of(contract, telling, seen))
+        key = columns_of(contract, contract.key, replace(seen, kind="full"))
+        keys = _table(session, keys_query, key) if keys_query else None
+    return Look(rows, told, keys, [sql for sql in (q, keys_query) if sql is not None])
+
+
+def _table(session: Session, q: Query | None, columns: Mapping[str, str]) -> pa.Table:
+    wanted = schema(columns)
+    return pa.Table.from_batches([b.cast(wanted) for b in session.batches(q.sql, q.params)] if q else [], wanted)
+
+
+@contextmanager
+def _picture(session: Session, way: Way, bounds: Bounds, where: str) -> Iterator[Bounds]:
+    """One picture of the database, and the bounds as they are in it."""
+    is_window = bounds.kind == "window"
+    with session.snapshot():
+        high = bounds.high or way.inside(session, bounds.low if is_window else None)
+        if lacks := way.missing(session, high):
+            raise SourceRefused(
+                f"the source has no {lacks}, or hides it from us",
+                where=where,
+                remedy="have its owner run what `python -m include grants <system>` prints, or change the contract's "
+                "`capture`",
+            )
+        if is_window and (problem := way.check(session, bounds.low, high)):
+            raise _lost(f"the database has {problem}", where)
+        yield replace(bounds, high=high)
+
+
+def rows_of(contract: DatasetContract, columns: Sequence[str], bounds: Bounds) -> Query | None:
+    """The query of a batch's rows; None when there can be none."""
     if bounds.kind == "full":
         return query.everything(contract.table, columns)
-    position, low, high = contract.position_column, bounds.low, bounds.high
-    if position is None or low is None or high is None:
-        raise AssertionError("a window has a position and both its bounds")
-    return query.window(contract.table, columns, position, low, high)
+    return way_of(contract).window(columns, bounds.low, bounds.high)
+
+
+def columns_of(contract: DatasetContract, columns: Sequence[str], bounds: Bounds) -> dict[str, str]:
+    """What the parts of rows hold, name to BigQuery type."""
+    own = {name: contract.column_type(name) for name in columns}
+    return own if bounds.kind == "full" else {**own, **way_of(contract).marks}
 
 
 def keys_of(contract: DatasetContract, bounds: Bounds) -> Query | None:
     """The query of a batch's key set; a full has it in its rows."""
-    if bounds.kind == "window" and contract.deletes == "key_scan":
+    if bounds.kind == "window" and bounds.looks:
         return query.everything(contract.table, contract.key)
     return None
 
 
-def keys_now(session: Session, contract: DatasetContract, bounds: Bounds) -> pa.Table | None:
-    """Every key that the source has now, for a dry run; None when a batch of these bounds would not look at all."""
-    if bounds.kind != "full" and keys_of(contract, bounds) is None:
-        return None
-    wanted = schema(contract, contract.key)
-    q = query.everything(contract.table, contract.key)
-    return pa.Table.from_batches([batch.cast(wanted) for batch in session.batches(q.sql)], wanted)
-
-
-def schema(contract: DatasetContract, columns: Sequence[str]) -> pa.Schema:
-    """What the parts hold."""
-    return pa.schema([(name, arrow_type(contract.column_type(name))) for name in columns])
+def schema(columns: Mapping[str, str]) -> pa.Schema:
+    """What parts hold, by BigQuery types."""
+    return pa.schema([(name, arrow_type(kind)) for name, kind in columns.items()])
 
 
 def _transfer(
-    session: Session, contract: DatasetContract, columns: Sequence[str], q: Query, sink: Sink, what: str, where: str
+    session: Session,
+    contract: DatasetContract,
+    q: Query | None,
+    columns: Mapping[str, str],
+    sink: Sink,
+    what: str,
+    where: str,
 ) -> tuple[int, Sequence[Any]]:
-    sink.log(f"{what}: {q.told}")
-    counting = query.count(q, contract.key[0])
-    counted = int(session.scalar(counting.sql, counting.params))
-    parts = sink.write(session.batches(q.sql, q.params), schema(contract, columns), what)
+    sink.log(f"{what}: {q.told if q else 'none, there is nothing newer'}")
+    counted = _count(session, contract, q)
+    parts = sink.write(session.batches(q.sql, q.params) if q else (), schema(columns), what)
     got = sum(part.rows for part in parts)
     if got != counted:
         raise IntegrityError(
@@ -188,16 +260,28 @@ def _transfer(
     return counted, parts
 
 
-def _check_epoch(now: Mapping[str, Any], before: Mapping[str, Any], low: bytes, high: bytes, where: str) -> None:
-    """rowversions compare as unsigned big-endian binary(8), which is how Python compares bytes of one length."""
+def _count(session: Session, contract: DatasetContract, q: Query | None) -> int:
+    if q is None:
+        return 0
+    counting = query.count(q, contract.key[0])
+    return int(session.scalar(counting.sql, counting.params))
+
+
+def _check_epoch(now: Mapping[str, Any], before: Mapping[str, Any], where: str) -> None:
     changed = [name for name in now if now[name] != before.get(name)]
-    if not changed and high >= low:
-        return
-    what = f"another {' and '.join(changed).replace('_', ' ')}" if changed else "a counter that fell"
-    raise EpochBroken(
-        f"the database has {what}: it was restored, and its rowversions mean something else now",
+    if changed:
+        what = " and ".join(changed).replace("_", " ")
+        raise _lost(
+            f"the database has another {what}: it was restored, and its positions mean something else now", where
+        )
+
+
+def _lost(problem: str, where: str) -> EpochBroken:
+    return EpochBroken(
+        problem,
         where=where,
-        remedy="ask the owner to which moment it was restored, then trigger the use case with `full_refresh`",
+        remedy="nothing was read. If the database was restored, ask its owner to which moment; then trigger the use "
+        "case with `full_refresh`",
     )
 
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Query:
-    """T-SQL and its parameters, in order. `source` is all from FROM on, where the rows can be counted."""
+    """T-SQL and its parameters, in order. `source` is all from FROM on, where the rows can be counted by `counted`, a
+    column of the key, never NULL: unlike `*` it is sure to be allowed where columns are granted one by one."""
 
     sql: str
     params: tuple[Any, ...] = ()
     source: str = ""
+    counted: str = ""
 
     @property
     def told(self) -> str:
-        """The T-SQL and its parameters, for a log: these are rowversions, never anybody's data."""
-        values = ", ".join(f"0x{value.hex()}" for value in self.params if isinstance(value, bytes))
+        """The T-SQL and its parameters, for a log: these are positions, never anybody's data."""
+        values = ", ".join(f"0x{value.hex()}" if isinstance(value, bytes) else str(value) for value in self.params)
         return f"{self.sql} -- {values}" if values else self.sql
 
 
@@ -34,22 +36,13 @@ def table(name: str) -> str:
 
 def everything(name: str, columns: Sequence[str]) -> Query:
     """Every row. It is never filtered by an upper bound: a full must not lose what changed meanwhile."""
-    return _select(columns, f"FROM {table(name)}")
-
-
-def window(name: str, columns: Sequence[str], position: str, low: bytes, high: bytes) -> Query:
-    """Rows whose rowversion lies in [low, high), compared as binary(8)."""
-    column = quoted(position)
-    where = f"{column} >= CAST(? AS binary(8)) AND {column} < CAST(? AS binary(8))"
-    return _select(columns, f"FROM {table(name)} WHERE {where}", (low, high))
+    return select(columns, f"FROM {table(name)}")
 
 
 def count(query: Query, key: str) -> Query:
-    """How many rows a query has, asked in the same picture of the database.
-
-    `key` is a column of the key, never NULL: unlike `*` it is sure to be allowed where columns are granted one by one.
-    """
-    return Query(f"SELECT COUNT_BIG({quoted(key)}) {query.source}", query.params, query.source)
+    """How many rows a query has, asked in the same picture of the database. `key`: a column of the key, by which it is
+    counted where the query does not say by what."""
+    return Query(f"SELECT COUNT_BIG({query.counted or quoted(key)}) {query.source}", query.params, query.source)
 
 
 MIN_ACTIVE_ROWVERSION = Query("SELECT MIN_ACTIVE_ROWVERSION()")
@@ -102,5 +95,10 @@ def unique_indexes_of(name: str) -> Query:
     return Query(UNIQUE_INDEXES, (schema, bare))
 
 
-def _select(columns: Sequence[str], source: str, params: tuple[Any, ...] = ()) -> Query:
-    return Query(f"SELECT {', '.join(quoted(name) for name in columns)} {source}", params, source)
+def select(columns: Sequence[str], source: str, params: tuple[Any, ...] = ()) -> Query:
+    return Query(f"SELECT {column_list(columns)} {source}", params, source)
+
+
+def column_list(columns: Sequence[str], named: Mapping[str, str] | None = None, default: str = "") -> str:
+    """The columns as a SELECT lists them: as `named` has them, the others behind `default` (an alias and a dot)."""
+    return ", ".join((named or {}).get(name, default + quoted(name)) for name in columns)

@@ -23,12 +23,19 @@ TableName = Callable[[str, str], str]
 
 @dataclass(frozen=True)
 class Staged:
-    """A batch in a staging table; `keys_table` where it looked at every key, `is_full` where it read every row."""
+    """A batch in a staging table; `keys_table` where it looked at every key, `is_full` where it read every row.
+
+    order: the column that orders the rows of one key; change: the same, where a batch may hold several changes of a
+    key; gone: the BOOL column that says that a row is gone.
+    """
 
     batch: int
     table: str
     is_full: bool = False
     keys_table: str | None = None
+    order: str | None = None
+    change: str | None = None
+    gone: str | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,6 @@ def merge_statement(catalogue: Catalogue, table: TableName, name: MappingName, c
         "model_columns": entity.model_columns(),
         "published": entity.published(),
         "key": _key(source),
-        "position": _position(source),
         "references": {n: _key(catalogue.dataset(p))[0] for n, p in _parents(mapping, source, name.source).items()},
         "parents": _parent_keys(catalogue, table, name.entity),
         "ranks": entity.precedence,
@@ -140,6 +146,8 @@ def mapping_hash(catalogue: Catalogue, name: MappingName) -> str:
     meaning = [mapping.syntax_hash, _key(source), parents, conformed_columns(entity)]
     if isinstance(source.capture, Landed):
         meaning.append(source.capture.deleted_when)
+    if source.flag_column:
+        meaning.append(source.flag_column)
     return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -274,14 +282,10 @@ def _key(source: DatasetContract) -> list[dict[str, str | None]]:
     return [{"name": name, "type": column.type, "collation": column.collation} for name, column in columns]
 
 
-def _position(source: DatasetContract) -> str | None:
-    return source.capture.offset if isinstance(source.capture, Landed) else source.position_column
-
-
 def _read_columns(mapping: RowMapping, source: DatasetContract) -> list[str]:
-    """What the mapping needs of a staging table: key, position and its own columns, each once."""
-    position = source.position_column
-    return list(dict.fromkeys([*source.key, *mapping.source_columns, *([position] if position else [])]))
+    """What the mapping needs of a staging table: key, position, flag, and its own columns, each once."""
+    ours = [name for name in (source.position_column, source.flag_column) if name]
+    return list(dict.fromkeys([*source.key, *mapping.source_columns, *ours]))
 
 
 def _absence(chain: Chain) -> dict[str, Any] | None:

@@ -4,35 +4,88 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from include.errors import IntegrityError, TooManyDeletions
+from include.names import IS_GONE, ORDER
 from include.stage.log import Batch, ObjectStore, Part
 
 
-def vanished(store: ObjectStore, before: Batch, now: pa.Table, key: Sequence[str]) -> int:
-    """How many keys of `before`, a batch that looked at every key, are not in `now`, which holds the columns `key`.
+@dataclass(frozen=True)
+class Keys:
+    """The key columns of a dataset, and the BOOL column of it that is true for a row that is gone, if there is one."""
 
-    Memory: both key sets (about 20 bytes a key for numbers, 60 for text).
-    """
-    return int(keys_of(store, _looked_at(before), key).join(now, keys=list(key), join_type="left anti").num_rows)
+    columns: Sequence[str]
+    flag: str | None = None
+
+    def without(self, these: pa.Table, those: pa.Table) -> pa.Table:
+        """`these` that are not among `those`."""
+        return these.join(those, keys=list(self.columns), join_type="left anti")
+
+    def among(self, these: pa.Table, those: pa.Table) -> pa.Table:
+        """`these` that are among `those`."""
+        return these.join(those, keys=list(self.columns), join_type="left semi")
+
+    def present_and_gone(self, rows: pa.Table) -> tuple[pa.Table, pa.Table]:
+        """The keys of rows that are there, and of those that are gone, each once. Of several changes of one key the
+        newest counts."""
+        if ORDER in rows.column_names:
+            rows = rows.sort_by(ORDER)
+        gone = _gone(rows, self.flag)
+        told = rows.select(list(self.columns)).append_column("gone", gone)
+        last = told.group_by(list(self.columns), use_threads=False).aggregate([("gone", "last")])
+        is_gone = last.column("gone_last")
+        return last.filter(pc.invert(is_gone)).select(list(self.columns)), last.filter(is_gone).select(
+            list(self.columns)
+        )
+
+    def alive(self, store: ObjectStore, batches: Sequence[Batch]) -> pa.Table:
+        """The keys that are there after these batches, in order, of which the first looked at every key.
+
+        Memory: the key columns of one batch, and those that are there (20 bytes a key for numbers, 60 for text).
+        """
+        first, *later = batches
+        if first.keys is not None:
+            found = self.of_parts(store, first.keys).group_by(list(self.columns)).aggregate([])
+        else:
+            found, _ = self.present_and_gone(self.of_parts(store, first.parts))
+        for batch in later:
+            present, gone = self.present_and_gone(self.of_parts(store, batch.parts))
+            found = pa.concat_tables([self.without(self.without(found, gone), present), present])
+        return found
+
+    def of_parts(self, store: ObjectStore, parts: Sequence[Part]) -> pa.Table:
+        """The columns of parts that tell which keys are there."""
+        return pa.concat_tables([self._of_part(store, part) for part in parts])
+
+    def _of_part(self, store: ObjectStore, part: Part) -> pa.Table:
+        data = store.read(part.path)
+        if data is None:
+            raise IntegrityError(
+                "a part that the log names is gone",
+                where=store.uri(part.path),
+                remedy="restore it from the bucket's soft delete, or trigger the use case with full_refresh",
+            )
+        file = pq.ParquetFile(io.BytesIO(data))
+        wanted = {*self.columns, self.flag, IS_GONE, ORDER}
+        return file.read(columns=[name for name in file.schema_arrow.names if name in wanted])
 
 
-def known(before: Batch) -> int:
-    """How many keys a batch that looked at every key has seen."""
-    return sum(part.rows for part in _looked_at(before))
-
-
-def _looked_at(batch: Batch) -> Sequence[Part]:
-    return batch.keys if batch.keys is not None else batch.parts
+def _gone(rows: pa.Table, flag: str | None) -> pa.ChunkedArray:
+    told = next((name for name in (IS_GONE, flag) if name in rows.column_names), None)
+    if told is None:
+        return pa.chunked_array([pa.repeat(pa.scalar(False), rows.num_rows)])
+    return pc.fill_null(rows.column(told), False)
 
 
 def check_deletions(deleted: int, known: int, share: float, allowed: int | None, *, dataset: str, where: str) -> None:
-    """Raises TooManyDeletions when more than `share` (0 to 1) of the known keys vanished, unless a person has allowed
-    exactly this number. A source that suddenly has no row at all looks like everybody's death."""
-    if deleted <= known * share or deleted == allowed:
+    """Raises TooManyDeletions when more than `share` (0 to 1) of the known keys vanished, or all of them, unless a
+    person has allowed exactly this number. A source that suddenly has no row looks like everybody's death."""
+    if deleted in (0, allowed) or (deleted <= known * share and deleted < known):
         return
     may = f"{share:.4%}".rstrip("0%").rstrip(".") + f" % of them, {int(known * share)}"
     asked = f" (the form allows {allowed}, which is another number)" if allowed is not None else ""
@@ -41,20 +94,3 @@ def check_deletions(deleted: int, known: int, share: float, allowed: int | None,
         where=where,
         remedy=f"ask the owner whether it is right; if it is, trigger again with allow_deletions: {dataset}={deleted}",
     )
-
-
-def keys_of(store: ObjectStore, parts: Sequence[Part], key: Sequence[str]) -> pa.Table:
-    """The keys that parts hold, each once."""
-    tables = [_key_table(store, part, key) for part in parts]
-    return pa.concat_tables(tables).group_by(list(key)).aggregate([])
-
-
-def _key_table(store: ObjectStore, part: Part, key: Sequence[str]) -> pa.Table:
-    data = store.read(part.path)
-    if data is None:
-        raise IntegrityError(
-            "a part that the log names is gone",
-            where=store.uri(part.path),
-            remedy="restore it from the bucket's soft delete, or trigger the use case with full_refresh",
-        )
-    return pq.read_table(io.BytesIO(data), columns=list(key))

@@ -10,7 +10,7 @@ from include.contract import DatasetContract, Landed
 from include.errors import EpochBroken, NotDeployed
 from include.merge.progress import MappingProgress, read_progress
 from include.merge.statement import Chain, OffsetWindow, Staged, TableName, mapping_hash, needed_columns
-from include.names import DatasetName, MappingName
+from include.names import IS_GONE, ORDER, DatasetName, MappingName
 from include.stage.log import Batch, DatasetLog
 from include.steps.servers import Servers
 
@@ -106,13 +106,21 @@ def as_merge_chain(
             landing_counted=sum(batch.counted for batch in batches),
             deletions_allowed=sum(batch.deleted for batch in batches),
         )
-    staged, behind = ([_staged(table, name, batch) for batch in some] for some in (batches, later))
+    staged, behind = ([_staged(table, name, contract, batch) for batch in some] for some in (batches, later))
     return Chain(numbers, tuple(staged), tuple(behind))
 
 
-def _staged(table: TableName, name: DatasetName, batch: Batch) -> Staged:
-    keys = table("staging", name.keys_table(batch.number)) if batch.keys is not None else None
-    return Staged(batch.number, table("staging", name.staging_table(batch.number)), batch.kind == "full", keys)
+def _staged(table: TableName, name: DatasetName, contract: DatasetContract, batch: Batch) -> Staged:
+    change = ORDER if ORDER in batch.columns else None
+    return Staged(
+        batch.number,
+        table("staging", name.staging_table(batch.number)),
+        is_full=batch.kind == "full",
+        keys_table=table("staging", name.keys_table(batch.number)) if batch.keys is not None else None,
+        order=contract.position_column or change,
+        change=change,
+        gone=IS_GONE if IS_GONE in batch.columns else contract.flag_column,
+    )
 
 
 def _offsets(batches: Sequence[Batch], overlap: int) -> tuple[OffsetWindow, ...]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 from include.catalogue import Catalogue
-from include.contract import DatasetContract
+from include.contract import DatasetContract, Landed, Timestamp
 from include.errors import DeclarationError
 from include.extract import capture
 from include.names import DatasetName, MappingName
@@ -40,6 +43,21 @@ class Work:
     def columns(self) -> list[str]:
         return self.contract.read_columns(self.catalogue.claimed(self.name))
 
+    def entry(self, plan: Plan, read_at: datetime) -> dict[str, Any]:
+        """What the log's entry says whatever was read."""
+        contract = self.contract
+        return {
+            "dataset": str(self.name),
+            "number": plan.number,
+            "key": tuple(contract.key),
+            "table": contract.table,
+            "capture": contract.capture.model_dump(),
+            "contract_hash": hash_of(contract.model_dump_json()),
+            "attempt": self.run.token,
+            "read_at": read_at,
+            "committed_at": datetime.now(UTC),
+        }
+
     @property
     def mappings(self) -> list[MappingName]:
         return [mapping for mapping in self.use_case.mappings if mapping.source == self.name]
@@ -47,13 +65,15 @@ class Work:
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be done, and why: reuse `latest`, or read batch `number` as `kind`."""
+    """What will be done, and why: reuse `latest`, or read batch `number` as `kind`. `looks`: at all keys, beside the
+    rows."""
 
     number: int
     kind: capture.Kind
     latest: Batch | None
     reuse: bool
     reason: str
+    looks: bool = False
 
 
 def plan_extract(work: Work, dataset_log: DatasetLog) -> Plan:
@@ -66,14 +86,35 @@ def plan_extract(work: Work, dataset_log: DatasetLog) -> Plan:
     if latest is None:
         return Plan(number, "full", None, False, "the first batch")
     _check_key(work, latest)
-    if reason := _reason_for_a_full(work, latest, chains):
+    if reason := _reason_for_a_full(work, latest, chains) or _reason_of_capture(work, latest, dataset_log):
         return Plan(number, "full", latest, False, reason)
     age = work.run.started_at - latest.read_at
     if age <= work.use_case.fresh_for and any(latest in (chain or []) for chain in chains):
         reason = f"read {age.total_seconds() / 60:.0f} minutes ago and not merged yet"
         return Plan(latest.number, "window", latest, True, reason)
-    kind: capture.Kind = "full" if work.contract.capture.method == "snapshot" else "window"
-    return Plan(number, kind, latest, False, "the next window" if kind == "window" else "a snapshot reads everything")
+    if not work.contract.has_position and not isinstance(work.contract.capture, Landed):
+        return Plan(number, "full", latest, False, "a snapshot reads everything")
+    return Plan(number, "window", latest, False, "the next window", looks=_looks(work, dataset_log))
+
+
+def _reason_of_capture(work: Work, latest: Batch, dataset_log: DatasetLog) -> str | None:
+    """Why the way of capture asks for a full now."""
+    capture_as = work.contract.capture
+    if work.contract.has_position and not latest.position:
+        return "the table was empty: there is no position to go on from"
+    if isinstance(capture_as, Timestamp):
+        full = next(batch for batch in dataset_log.newest_first() if batch.kind == "full")
+        if work.run.started_at - full.read_at >= capture_as.is_read_whole_after:
+            return f"the last full is older than {capture_as.full_every}: rows may have come late"
+    return None
+
+
+def _looks(work: Work, dataset_log: DatasetLog) -> bool:
+    """Whether a window looks at all keys: the last look is older than `key_scan_every`, which may be every time."""
+    if work.contract.deletes != "key_scan":
+        return False
+    last = next((batch for batch in dataset_log.newest_first() if batch.looked_at_all_keys), None)
+    return last is None or work.run.started_at - last.read_at >= work.contract.scans_keys_after
 
 
 def _reason_for_a_full(work: Work, latest: Batch, chains: list[list[Batch] | None]) -> str | None:
@@ -102,3 +143,8 @@ def _check_key(work: Work, latest: Batch) -> None:
         where=f"sql/sources/{work.name}/contract.yaml",
         remedy=f"restore key: [{was}], or declare the table as a dataset of another name with mappings of its own",
     )
+
+
+def hash_of(text: str) -> str:
+    """The first 16 hex digits of its SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -6,17 +6,19 @@ FALSE{% for window in landed.windows %}
         AND {{ offset | path }} >= @{{ window.name }}_{{ from }} AND {{ offset | path }} < @{{ window.name }}_to){% endfor %}
 {% endmacro %}
 {% if staged %}
--- Two rows of one picture of the source under one key of ours would become one without a sound.
+-- Two rows of one picture of the source under one key of ours would become one without a sound. (Two changes of a key
+-- in one batch are told apart by their place in the source's log.)
 ASSERT NOT EXISTS (
   SELECT 1
   FROM (
 {% for one in staged %}
-    SELECT {{ one.batch | number }} AS _batch, {{ keys.source_key(key) }} AS _source_key FROM {{ one.table | table }}
+    SELECT {{ one.batch | number }} AS _batch, {{ keys.source_key(key) }} AS _source_key, {{ one.change | column if one.change else 'CAST(NULL AS BYTES)' }} AS _change
+    FROM {{ one.table | table }}
     {{ 'UNION ALL' if not loop.last }}
 {% endfor %}
   )
   WHERE _source_key IS NOT NULL
-  GROUP BY _batch, _source_key
+  GROUP BY _batch, _source_key, _change
   HAVING COUNT(*) > 1
 ) AS 'Rule: two rows of one batch of {{ mapping.name.source }} have one key';
 {% endif %}
@@ -67,8 +69,8 @@ FROM (
   SELECT
     _batch,
     {{ keys.source_key(key) }} AS _source_key,
-    {{ position | path if position else 'CAST(NULL AS INT64)' }} AS _position,
-    {{ '(' ~ landed.deleted_when ~ ')' if landed else 'FALSE' }} AS _is_gone,
+    {{ landed.offset | path if landed else '_order' }} AS _position,
+    {{ '(' ~ landed.deleted_when ~ ')' if landed else '_gone' }} AS _is_gone,
 {% if not mapping.tells_presence %}
     TRUE AS is_present,
 {% endif %}
@@ -80,7 +82,13 @@ FROM (
     WHERE {{ in_windows(landed.partition, landed.offset, 'from') }}
 {% else %}
 {% for staged in staged %}
-    SELECT {{ staged.batch | number }} AS _batch{% for name in read_columns %}, {{ name | column }}{% endfor %} FROM {{ staged.table | table }}
+    SELECT
+      {{ staged.batch | number }} AS _batch,
+      {{ staged.order | column if staged.order else 'CAST(NULL AS BYTES)' }} AS _order,
+      {{ 'COALESCE(' ~ (staged.gone | column) ~ ', FALSE)' if staged.gone else 'FALSE' }} AS _gone{% for name in read_columns %},
+      {{ name | column }}{% endfor %}
+
+    FROM {{ staged.table | table }}
     {{ 'UNION ALL' if not loop.last }}
 {% endfor %}
 {% endif %}

@@ -70,8 +70,9 @@ def chains(catalogue: Catalogue, mapping: MappingName) -> dict[str, Chain]:
             "window": Chain((WINDOW,), landing_table=landing, windows=windows),
         }
     keys = table("staging", mapping.source.keys_table(WINDOW)) if contract.deletes == "key_scan" else None
-    full = Staged(FULL, table("staging", mapping.source.staging_table(FULL)), is_full=True)
-    window = Staged(WINDOW, table("staging", mapping.source.staging_table(WINDOW)), keys_table=keys)
+    order = contract.position_column
+    full = Staged(FULL, table("staging", mapping.source.staging_table(FULL)), is_full=True, order=order)
+    window = Staged(WINDOW, table("staging", mapping.source.staging_table(WINDOW)), keys_table=keys, order=order)
     return {
         "full": Chain((FULL,), (full,)),
         "full_and_window": Chain((FULL, WINDOW), (full, window)),

@@ -10,21 +10,29 @@ from include.catalogue import Catalogue
 from include.contract import Landed
 from include.extract import capture, query
 from include.extract.query import Query
+from include.extract.rowversion import RowVersionWay
 from include.names import DatasetName
 
 CATALOGUE = Catalogue()
 DATASETS = [n for n in CATALOGUE.dataset_names() if not isinstance(CATALOGUE.dataset(n).capture, Landed)]
 
+POSITIONS = {
+    "rowversion": ({"rowversion": "00" * 8}, {"rowversion": "00" * 8}),
+    "change_tracking": ({"version": "1"}, {"version": "2"}),
+    "cdc": ({"lsn": "00" * 10}, {"lsn": "01" * 10}),
+    "timestamp": ({"moment": "2020-01-01"}, {"moment": "2020-01-02"}),
+}
+
 
 def queries(name: DatasetName) -> list[Query]:
     contract = CATALOGUE.dataset(name)
     columns = contract.read_columns(CATALOGUE.claimed(name))
-    full = capture.Bounds("full", None, None, {})
-    found = [capture.rows_of(contract, columns, full)]
-    if contract.position_column:
-        window = capture.Bounds("window", bytes(8), bytes(8), {})
-        found.append(capture.rows_of(contract, columns, window))
-        found += [q for q in [capture.keys_of(contract, window)] if q]
+    asked = [capture.rows_of(contract, columns, capture.Bounds("full", {}, {}, {}))]
+    if contract.has_position:
+        low, high = POSITIONS[contract.capture.method]
+        window = capture.Bounds("window", low, high, {}, looks=contract.deletes == "key_scan")
+        asked += [capture.rows_of(contract, columns, window), capture.keys_of(contract, window)]
+    found = [q for q in asked if q]
     return (
         found
         + [query.count(q, contract.key[0]) for q in found]
@@ -65,16 +73,19 @@ def test_there_are_columns_that_nobody_claims() -> None:
 def test_a_column_whose_name_holds_a_word_of_sql_is_counted_like_any_other() -> None:
     rows = query.everything("a.b.c", ["Id", "VALID_FROM", "WHERE_TO"])
     assert query.count(rows, "Id").sql == "SELECT COUNT_BIG([Id]) FROM [a].[b].[c]"
-    rows = query.window("a.b.c", ["Id", "VALID_FROM"], "Rv", b"1", b"2")
-    assert query.count(rows, "Id").sql.startswith("SELECT COUNT_BIG([Id]) FROM [a].[b].[c] WHERE [Rv] >=")
-    assert query.count(rows, "Id").params == (b"1", b"2")
+    way = RowVersionWay("a.b.c", "Rv")
+    window = way.window(["Id", "VALID_FROM"], {"rowversion": "01"}, {"rowversion": "02"})
+    assert window is not None
+    assert query.count(window, "Id").sql.startswith("SELECT COUNT_BIG([Id]) FROM [a].[b].[c] WHERE [Rv] >=")
+    assert query.count(window, "Id").params == (b"\x01", b"\x02")
 
 
 def test_a_full_has_no_upper_bound() -> None:
     for name in DATASETS:
         contract = CATALOGUE.dataset(name)
-        full = capture.Bounds("full", None, bytes(8), {})
-        assert "WHERE" not in capture.rows_of(contract, contract.key, full).sql
+        full = capture.rows_of(contract, contract.key, capture.Bounds("full", {}, {"rowversion": "00" * 8}, {}))
+        assert full is not None
+        assert "WHERE" not in full.sql
 
 
 def test_names_with_brackets_are_quoted() -> None:

@@ -2,180 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from include.clients.sql_server import Session, connect
-from include.connections import EnvironmentConnections, SqlServerSettings
-from include.contract import DatasetContract
+from include.connections import SqlServerSettings
 from include.errors import EpochBroken, IntegrityError, SourceRefused
 from include.extract import capture
-from include.local.platform import Platform
+from tests.include.extract.reading import Rows, Table, contract_of
 
-CONTRACT = DatasetContract.model_validate(
-    {
-        "describes": "x",
-        "owner": "x",
-        "table": "capture.dbo.thing",
-        "key": ["id"],
-        "capture": {"method": "rowversion", "column": "rv"},
-        "deletes": "key_scan",
-        "columns": {"id": {"type": "INT64", "required": True}, "v": {"type": "STRING"}, "hidden": {"type": "STRING"}},
-    }
-)
-COLUMNS = CONTRACT.read_columns(["v"])
-
-
-@dataclass
-class Rows:
-    """Keeps what is written; stands for one part."""
-
-    tables: dict[str, pa.Table] = field(default_factory=dict)
-    queries: list[str] = field(default_factory=list)
-
-    @property
-    def sink(self) -> capture.Sink:
-        return capture.Sink(self._write, self.queries.append)
-
-    def _write(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema, kind: str) -> list[Any]:
-        self.tables[kind] = pa.Table.from_batches([batch.cast(schema) for batch in batches], schema)
-        return [type("Part", (), {"rows": self.tables[kind].num_rows})]
-
-    def ids(self, kind: str = "rows") -> list[int]:
-        return sorted(self.tables[kind].column("id").to_pylist())
-
-
-@pytest.fixture(scope="module")
-def settings(platform: Platform) -> SqlServerSettings:
-    found = EnvironmentConnections(platform.environment()).sql_server("sse")
-    with connect(found, "master") as session:
-        session.execute("CREATE DATABASE capture")
-        session.execute("ALTER DATABASE capture SET ALLOW_SNAPSHOT_ISOLATION ON")
-        session.execute("CREATE DATABASE strict")
-    with connect(found, "strict") as session:
-        session.execute("CREATE TABLE dbo.thing (id int NOT NULL PRIMARY KEY)")
-    return found
+CONTRACT = contract_of("thing", {"method": "rowversion", "column": "rv"}, "key_scan")
 
 
 @pytest.fixture
-def session(settings: SqlServerSettings) -> Iterator[Session]:
-    with connect(settings, "capture") as session:
-        session.execute("DROP TABLE IF EXISTS dbo.thing")
-        session.execute(
-            "CREATE TABLE dbo.thing (id int NOT NULL PRIMARY KEY, v nvarchar(20) NULL,"
-            " hidden nvarchar(20) NULL, rv rowversion)"
-        )
-        session.execute(
-            "INSERT INTO dbo.thing (id, v, hidden) SELECT value, N'v', N'secret' FROM GENERATE_SERIES(1, 10)"
-        )
-        yield session
+def table(session: Session) -> Table:
+    session.execute("DROP TABLE IF EXISTS dbo.thing")
+    session.execute(
+        "CREATE TABLE dbo.thing (id int NOT NULL PRIMARY KEY, v nvarchar(20) NULL,"
+        " hidden nvarchar(20) NULL, rv rowversion)"
+    )
+    session.execute("INSERT INTO dbo.thing (id, v, hidden) SELECT value, N'v', N'secret' FROM GENERATE_SERIES(1, 10)")
+    return Table(CONTRACT, session)
 
 
-@pytest.fixture
-def writer(settings: SqlServerSettings) -> Iterator[Session]:
-    with connect(settings, "capture") as session:
-        yield session
-
-
-def _full(session: Session) -> tuple[capture.Bounds, Rows]:
-    rows = Rows()
-    bounds = capture.bounds(session, CONTRACT, "full", None, "here")
-    capture.read(session, CONTRACT, COLUMNS, bounds, rows.sink, "here")
-    return bounds, rows
-
-
-def _window(session: Session, before: capture.Bounds) -> tuple[capture.Bounds, Rows]:
-    rows = Rows()
-    bounds = capture.bounds(session, CONTRACT, "window", (before.position, before.epoch), "here")
-    capture.read(session, CONTRACT, COLUMNS, bounds, rows.sink, "here")
-    return bounds, rows
-
-
-def test_a_full_reads_everything_but_no_unclaimed_column(session: Session) -> None:
-    _, rows = _full(session)
+def test_a_full_reads_everything_but_no_unclaimed_column(table: Table) -> None:
+    rows = table.full()
     assert rows.ids() == list(range(1, 11))
     assert rows.tables["rows"].column_names == ["id", "v", "rv"]
     assert "keys" not in rows.tables
     assert not any("hidden" in query for query in rows.queries)
 
 
-def test_a_window_reads_what_changed_and_looks_at_all_keys(session: Session, writer: Session) -> None:
-    before, _ = _full(session)
+def test_a_window_reads_what_changed_and_looks_at_all_keys(table: Table, writer: Session) -> None:
+    table.full()
     writer.execute("UPDATE dbo.thing SET v = N'w' WHERE id = 3")
     writer.execute("DELETE FROM dbo.thing WHERE id = 4")
-    after, rows = _window(session, before)
+    rows = table.window()
     assert rows.ids() == [3]
     assert rows.ids("keys") == [1, 2, 3, 5, 6, 7, 8, 9, 10]
-    _, rows = _window(session, after)
+    rows = table.window()
     assert rows.ids() == []
     assert len(rows.ids("keys")) == 9
 
 
-def test_a_long_open_transaction_makes_rows_late_but_loses_none(session: Session, writer: Session) -> None:
-    before, _ = _full(session)
+def test_a_long_open_transaction_makes_rows_late_but_loses_none(table: Table, writer: Session) -> None:
+    table.full()
     writer.execute("BEGIN TRANSACTION; UPDATE dbo.thing SET v = N'open' WHERE id = 6")
-    session.execute("UPDATE dbo.thing SET v = N'quick' WHERE id = 7")
-    held, rows = _window(session, before)
+    table.session.execute("UPDATE dbo.thing SET v = N'quick' WHERE id = 7")
+    rows = table.window()
     assert 6 not in rows.ids()
     writer.execute("COMMIT TRANSACTION")
-    _, later = _window(session, held)
+    later = table.window()
     assert {6, 7} <= set(rows.ids() + later.ids())
     assert 6 in later.ids()
 
 
-def test_a_deleted_and_recreated_row_is_read_again(session: Session, writer: Session) -> None:
-    before, _ = _full(session)
+def test_what_commits_between_the_bound_and_the_picture_is_read_by_the_next_window(
+    table: Table, writer: Session
+) -> None:
+    table.full()
+    writer.execute("BEGIN TRANSACTION; UPDATE dbo.thing SET v = N'between' WHERE id = 2")
+    bounds, rows = table.bounds("window"), Rows()
+    writer.execute("COMMIT TRANSACTION")  # after the bound, before the picture
+    capture.read(table.session, CONTRACT, CONTRACT.read_columns(["v"]), bounds, rows.sink, "here")
+    table.before = bounds
+    assert 2 in rows.ids() + table.window().ids()
+
+
+def test_a_deleted_and_recreated_row_is_read_again(table: Table, writer: Session) -> None:
+    table.full()
     writer.execute("DELETE FROM dbo.thing WHERE id = 8")
     writer.execute("INSERT INTO dbo.thing (id, v) VALUES (8, N'again')")
-    _, rows = _window(session, before)
+    rows = table.window()
     assert rows.ids() == [8]
     assert 8 in rows.ids("keys")
 
 
-def test_a_restored_database_is_noticed_and_nothing_is_guessed(session: Session, writer: Session) -> None:
-    before, _ = _full(session)
+def test_a_restored_database_is_noticed_and_nothing_is_guessed(table: Table, writer: Session) -> None:
+    table.full()
     writer.execute("EXEC standin.restore")
     with pytest.raises(EpochBroken, match="another recovery fork") as caught:
-        capture.bounds(session, CONTRACT, "window", (before.position, before.epoch), "here")
+        table.bounds("window")
     assert "full_refresh" in caught.value.remedy
 
 
-def test_a_database_that_hides_whether_it_was_restored_is_refused(session: Session) -> None:
+def test_a_database_that_hides_whether_it_was_restored_is_refused(table: Table) -> None:
     class Hides:
         """As a server where VIEW ANY DATABASE was revoked: the row of sys.database_recovery_status is not shown."""
 
         def rows(self, sql: str, params: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-            return [(None, created) for _, created in session.rows(sql, params)]
+            return [(None, created) for _, created in table.session.rows(sql, params)]
 
     with pytest.raises(SourceRefused, match="a restore would go unnoticed") as caught:
         capture.bounds(Hides(), CONTRACT, "full", None, "here")  # type: ignore[arg-type]
     assert "VIEW ANY DATABASE" in caught.value.remedy
 
 
-def test_a_counter_that_fell_is_noticed(session: Session) -> None:
-    before, _ = _full(session)
-    ahead = {"rowversion": "7" + before.position["rowversion"][1:]}
+def test_a_counter_that_fell_is_noticed(table: Table) -> None:
+    table.full()
+    assert table.before is not None
+    low = {"rowversion": "7" + table.before.high["rowversion"][1:]}
+    table.before = capture.Bounds("full", {}, low, table.before.epoch)
     with pytest.raises(EpochBroken, match="a counter that fell"):
-        capture.bounds(session, CONTRACT, "window", (ahead, before.epoch), "here")
+        table.window()
 
 
-def test_fewer_rows_than_the_source_counted_is_refused(session: Session) -> None:
+def test_fewer_rows_than_the_source_counted_is_refused(table: Table) -> None:
     class Loses(Rows):
         def _write(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema, kind: str) -> list[Any]:
             return super()._write((batch.slice(1) for batch in batches), schema, kind)
 
-    bounds = capture.bounds(session, CONTRACT, "full", None, "here")
     with pytest.raises(IntegrityError, match="9 rows came, the source counted 10"):
-        capture.read(session, CONTRACT, COLUMNS, bounds, Loses().sink, "here")
+        table.full(Loses())
 
 
 def test_a_database_without_snapshot_isolation_is_refused_with_the_command(settings: SqlServerSettings) -> None:
     contract = CONTRACT.model_copy(update={"table": "strict.dbo.thing"})
-    bounds = capture.Bounds("full", None, None, {})
+    bounds = capture.Bounds("full", {}, {"rowversion": "00"}, {})
     with connect(settings, "strict") as session, pytest.raises(SourceRefused, match="snapshot isolation") as caught:
         capture.read(session, contract, ["id"], bounds, Rows().sink, "here")
     assert "ALLOW_SNAPSHOT_ISOLATION ON" in caught.value.remedy

@@ -45,7 +45,7 @@ class Merging:
             keys_table = self._table(
                 name.keys_table(number), {key: contract.column_type(key)}, [{key: k} for k in keys]
             )
-        return Staged(number, table, full, keys_table)
+        return Staged(number, table, full, keys_table, order=contract.position_column)
 
     def _table(self, name: str, columns: dict[str, str], rows: Sequence[Row]) -> str:
         table = self.servers.cloud.table("staging", name)

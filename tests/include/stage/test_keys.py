@@ -9,8 +9,8 @@ import pytest
 
 from include.clients.cloud_storage import Bucket
 from include.errors import IntegrityError, TooManyDeletions
-from include.names import DatasetName
-from include.stage.keys import check_deletions, keys_of, known, vanished
+from include.names import IS_GONE, ORDER, DatasetName
+from include.stage.keys import Keys, check_deletions
 from include.stage.log import Batch, Part
 from include.stage.parquet import PartWriter
 from tests.include.stage.batches import a_batch
@@ -19,37 +19,57 @@ NAME = DatasetName("sse", "keys")
 SCHEMA = pa.schema([("CustomerId", pa.int64()), ("Surname", pa.string())])
 
 
-def _vanished(bucket: Bucket, before: Batch, now: Sequence[Part]) -> int:
-    return vanished(bucket, before, keys_of(bucket, now, ["CustomerId"]), ["CustomerId"])
-
-
 def _parts(bucket: Bucket, token: str, *keys: Sequence[int]) -> tuple[Part, ...]:
     batches = [pa.RecordBatch.from_pydict({"CustomerId": k, "Surname": ["x"] * len(k)}, SCHEMA) for k in keys]
     return PartWriter(bucket, NAME, 1, token, rows_per_part=2).write(batches, SCHEMA)
 
 
-def test_keys_that_are_not_there_any_more_are_counted_once(bucket: Bucket) -> None:
-    before = a_batch(1, "full", parts=_parts(bucket, "before", [1, 2], [3, 3], [4]))
-    assert _vanished(bucket, before, _parts(bucket, "after", [2], [5])) == 3
+def _marked(bucket: Bucket, token: str, *rows: tuple[int, bytes, bool]) -> tuple[Part, ...]:
+    """Parts of changes: key, its place in the source's log, whether it is a deletion."""
+    schema = pa.schema([("CustomerId", pa.int64()), (ORDER, pa.binary()), (IS_GONE, pa.bool_())])
+    columns = dict(zip(schema.names, map(list, zip(*rows, strict=True)), strict=True))
+    return PartWriter(bucket, NAME, 1, token).write([pa.RecordBatch.from_pydict(columns, schema)], schema)
+
+
+def _alive(bucket: Bucket, *batches: Batch, flag: str | None = None) -> list[int]:
+    return sorted(Keys(["CustomerId"], flag).alive(bucket, batches).column("CustomerId").to_pylist())
+
+
+def test_the_keys_of_a_full_are_those_of_its_rows_each_once(bucket: Bucket) -> None:
+    assert _alive(bucket, a_batch(1, "full", parts=_parts(bucket, "before", [1, 2], [3, 3], [4]))) == [1, 2, 3, 4]
 
 
 def test_the_key_set_of_a_window_counts_not_its_rows(bucket: Bucket) -> None:
-    keys, rows = _parts(bucket, "keys", [1, 2], [3]), _parts(bucket, "rows", [2])
-    before = a_batch(2, parts=rows, keys=keys)
-    assert _vanished(bucket, before, _parts(bucket, "later", [2, 3])) == 1
-    assert known(before) == 3
+    keys, rows = _parts(bucket, "keys", [1, 2], [3]), _parts(bucket, "rows", [2, 9])
+    assert _alive(bucket, a_batch(2, parts=rows, keys=keys)) == [1, 2, 3]
 
 
-def test_an_empty_source_has_lost_everybody(bucket: Bucket) -> None:
-    before = a_batch(1, "full", parts=_parts(bucket, "all", [1, 2]))
-    assert _vanished(bucket, before, _parts(bucket, "none")) == 2
+def test_windows_add_what_is_new_and_take_away_what_they_say_is_gone(bucket: Bucket) -> None:
+    full = a_batch(1, "full", parts=_parts(bucket, "full", [1, 2, 3]))
+    first = a_batch(2, parts=_marked(bucket, "first", (2, b"1", True), (4, b"2", False)))
+    second = a_batch(3, parts=_marked(bucket, "second", (4, b"3", True), (2, b"4", False), (5, b"5", False)))
+    assert _alive(bucket, full, first) == [1, 3, 4]
+    assert _alive(bucket, full, first, second) == [1, 2, 3, 5]
+
+
+def test_of_several_changes_of_a_key_the_newest_counts_wherever_it_stands(bucket: Bucket) -> None:
+    full = a_batch(1, "full", parts=_parts(bucket, "those", [1, 2]))
+    changes = _marked(bucket, "many", (1, b"3", False), (2, b"2", False), (1, b"1", True), (2, b"4", True))
+    assert _alive(bucket, full, a_batch(2, parts=changes)) == [1]
+
+
+def test_a_flagged_row_is_gone_also_in_a_full_and_null_is_no_flag(bucket: Bucket) -> None:
+    schema = pa.schema([("CustomerId", pa.int64()), ("IsDeleted", pa.bool_())])
+    batch = pa.RecordBatch.from_pydict({"CustomerId": [1, 2, 3], "IsDeleted": [True, False, None]}, schema)
+    parts = PartWriter(bucket, NAME, 1, "flagged").write([batch], schema)
+    assert _alive(bucket, a_batch(1, "full", parts=parts), flag="IsDeleted") == [2, 3]
 
 
 def test_a_part_that_is_gone_is_named(bucket: Bucket) -> None:
     parts = _parts(bucket, "gone", [1])
     bucket.delete(parts[0].path)
     with pytest.raises(IntegrityError) as refused:
-        keys_of(bucket, parts, ["CustomerId"])
+        Keys(["CustomerId"]).of_parts(bucket, parts)
     assert parts[0].path in refused.value.where
 
 
@@ -70,3 +90,9 @@ def test_few_or_allowed_deletions_pass(deleted: int, allowed: int | None) -> Non
 def test_nobody_may_vanish_where_the_contract_allows_none() -> None:
     with pytest.raises(TooManyDeletions):
         check_deletions(1, 1000, 0.0, None, dataset="sse/customer", where="here")
+
+
+def test_all_may_never_vanish_at_once_without_a_person() -> None:
+    with pytest.raises(TooManyDeletions, match="10 of 10"):
+        check_deletions(10, 10, 1.0, None, dataset="sse/customer", where="here")
+    check_deletions(10, 10, 1.0, 10, dataset="sse/customer", where="here")

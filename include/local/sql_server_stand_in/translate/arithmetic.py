@@ -22,7 +22,7 @@ def arithmetic(operator: str, left: Value, right: Value) -> Value:
     if NULL in (a, b):
         left, right = convert(left, b), convert(right, a)
         a, b = left.type, right.type
-    if operator == "+" and a.is_text and b.is_text:
+    if operator == "+" and ((a.is_text and b.is_text) or (a.is_binary and b.is_binary)):
         return Value(f"({left.sql} || {right.sql})", _joined(a, b))
     if a.is_text != b.is_text:  # '1' + 1: the text becomes a number
         left, right = (convert(left, b), right) if a.is_text else (left, convert(right, a))
@@ -38,7 +38,10 @@ def arithmetic(operator: str, left: Value, right: Value) -> Value:
 
 
 def _joined(a: SqlType, b: SqlType) -> SqlType:
-    name = "nvarchar" if a.is_wide or b.is_wide else "varchar"
+    if a.is_binary:
+        name = "varbinary"
+    else:
+        name = "nvarchar" if a.is_wide or b.is_wide else "varchar"
     if MAX in (a.length, b.length):
         return SqlType(name, MAX)
     return SqlType(name, min((a.length or 1) + (b.length or 1), 4000 if name == "nvarchar" else 8000))

@@ -15,14 +15,16 @@ SET v_last_number = (SELECT change_number FROM `project.ledger.account` WHERE na
 SET v_changed_at = (SELECT GREATEST(CURRENT_TIMESTAMP(), changed_at) FROM `project.ledger.account` WHERE name = 'entity');
 SET v_salt = (SELECT salt FROM `project.identity.salt`);
 ASSERT v_last_number IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: the ledger of the entity or the salt is empty, restore the table';
--- Two rows of one picture of the source under one key of ours would become one without a sound.
+-- Two rows of one picture of the source under one key of ours would become one without a sound. (Two changes of a key
+-- in one batch are told apart by their place in the source's log.)
 ASSERT NOT EXISTS (
   SELECT 1
   FROM (
-    SELECT 7 AS _batch, UPPER(RTRIM(`AccountId`, ' ')) AS _source_key FROM `project.staging.mis_gentrack_account__7`
+    SELECT 7 AS _batch, UPPER(RTRIM(`AccountId`, ' ')) AS _source_key, CAST(NULL AS BYTES) AS _change
+    FROM `project.staging.mis_gentrack_account__7`
   )
   WHERE _source_key IS NOT NULL
-  GROUP BY _batch, _source_key
+  GROUP BY _batch, _source_key, _change
   HAVING COUNT(*) > 1
 ) AS 'Rule: two rows of one batch of mis/gentrack_account have one key';
 -- Keys of batches that the next transactions take: whatever is here of them is older.
@@ -47,8 +49,8 @@ FROM (
   SELECT
     _batch,
     UPPER(RTRIM(`AccountId`, ' ')) AS _source_key,
-    CAST(NULL AS INT64) AS _position,
-    FALSE AS _is_gone,
+    _order AS _position,
+    _gone AS _is_gone,
     TRUE AS is_present,
     CustomerRef                                                              AS customer_id,
     TRIM(AccountId)                                                          AS account_number,
@@ -58,7 +60,17 @@ FROM (
     NULLIF(TRIM(REGEXP_REPLACE(Supply_Address, r',[^,]*$', '')), '')         AS address,
     NULLIF(TRIM(REGEXP_EXTRACT(Supply_Address, r',([^,]*)$')), '')           AS postcode
   FROM (
-    SELECT 7 AS _batch, `AccountId`, `CustomerRef`, `Balance`, `OpenedOn`, `ClosedOn`, `Supply_Address` FROM `project.staging.mis_gentrack_account__7`
+    SELECT
+      7 AS _batch,
+      CAST(NULL AS BYTES) AS _order,
+      FALSE AS _gone,
+      `AccountId`,
+      `CustomerRef`,
+      `Balance`,
+      `OpenedOn`,
+      `ClosedOn`,
+      `Supply_Address`
+    FROM `project.staging.mis_gentrack_account__7`
   ) AS `mis_gentrack_account`
 )
 WHERE _source_key IS NULL OR _source_key NOT IN (SELECT _source_key FROM later_keys)

@@ -1,0 +1,64 @@
+"""Which keys has change tracking noted since a version, and what do their rows say now?
+
+All is asked in one snapshot transaction: whether the version is still valid, which is the current one, and the changes
+between them. (Microsoft, "Work with change tracking", section "Using snapshot isolation")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from include.extract.query import Query, column_list, quoted, table
+from include.extract.way import Position, Session
+from include.names import IS_GONE
+
+_NAME = "version"
+_CURRENT = "SELECT CHANGE_TRACKING_CURRENT_VERSION()"
+
+
+@dataclass(frozen=True)
+class ChangeTrackingWay:
+    """A window holds each changed key once, with its row as it is now, or none when it is gone."""
+
+    table: str
+    key: Sequence[str]
+    marks: Mapping[str, str] = field(default_factory=lambda: {IS_GONE: "BOOL"})
+
+    def before(self, session: Session) -> Position:
+        return {}
+
+    def inside(self, session: Session, low: Position | None) -> Position:
+        version = session.scalar(_CURRENT)
+        return {} if version is None else {_NAME: str(version)}
+
+    def after_full(self, session: Session) -> Position:
+        return {}
+
+    def missing(self, session: Session, high: Position) -> str | None:
+        return "change tracking of this table" if not high or self._oldest(session) is None else None
+
+    def check(self, session: Session, low: Position, high: Position) -> str | None:
+        minimum = self._oldest(session)
+        if int(high[_NAME]) < int(low[_NAME]):
+            return "a version that fell"
+        if minimum is not None and int(low[_NAME]) < minimum:
+            return f"forgotten the changes since version {low[_NAME]} (it keeps those since {minimum})"
+        return None
+
+    def _oldest(self, session: Session) -> int | None:
+        """The oldest version since which the changes are all kept; None without change tracking, or without the right
+        to see it."""
+        name = table(self.table).replace("'", "''")
+        found = session.scalar(f"SELECT CHANGE_TRACKING_MIN_VALID_VERSION(OBJECT_ID(N'{name}'))")
+        return None if found is None else int(found)
+
+    def window(self, columns: Sequence[str], low: Position, high: Position) -> Query | None:
+        """Rows of keys that are gone are NULL beside their key."""
+        named = column_list(columns, {name: f"c.{quoted(name)}" for name in self.key}, default="t.")
+        on = " AND ".join(f"t.{quoted(name)} = c.{quoted(name)}" for name in self.key)
+        first = quoted(self.key[0])
+        gone = f"CAST(CASE WHEN t.{first} IS NULL THEN 1 ELSE 0 END AS bit) AS {quoted(IS_GONE)}"
+        changes = f"CHANGETABLE(CHANGES {table(self.table)}, ?) AS c"
+        source = f"FROM {changes} LEFT JOIN {table(self.table)} AS t ON {on}"
+        return Query(f"SELECT {named}, {gone} {source}", (int(low[_NAME]),), source, f"c.{first}")

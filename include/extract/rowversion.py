@@ -1,0 +1,50 @@
+"""Which rows have a rowversion in a window?
+
+A rowversion is given when a row is written and seen when that commits. So the upper bound is the lowest one that an
+open transaction may still commit, and it is read before the picture is taken: the other way round, what commits in
+between lies below the bound and outside the picture, and is lost for ever.
+(Microsoft, "MIN_ACTIVE_ROWVERSION (Transact-SQL)")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from include.extract.query import MIN_ACTIVE_ROWVERSION, Query, quoted, select, table
+from include.extract.way import Position, Session
+
+_NAME = "rowversion"
+
+
+@dataclass(frozen=True)
+class RowVersionWay:
+    """`column` is the rowversion of `table`. Windows are [low, high), compared as unsigned big-endian binary(8)."""
+
+    table: str
+    column: str
+    marks: Mapping[str, str] = field(default_factory=dict)
+
+    def before(self, session: Session) -> Position:
+        return {_NAME: bytes(session.scalar(MIN_ACTIVE_ROWVERSION.sql)).hex()}
+
+    def inside(self, session: Session, low: Position | None) -> Position:
+        raise AssertionError("the bound of a rowversion is fixed before the picture")
+
+    def after_full(self, session: Session) -> Position:
+        return {}
+
+    def missing(self, session: Session, high: Position) -> str | None:
+        return None
+
+    def check(self, session: Session, low: Position, high: Position) -> str | None:
+        return "a counter that fell" if _bytes(high) < _bytes(low) else None
+
+    def window(self, columns: Sequence[str], low: Position, high: Position) -> Query | None:
+        column = quoted(self.column)
+        where = f"{column} >= CAST(? AS binary(8)) AND {column} < CAST(? AS binary(8))"
+        return select(columns, f"FROM {table(self.table)} WHERE {where}", (_bytes(low), _bytes(high)))
+
+
+def _bytes(position: Position) -> bytes:
+    return bytes.fromhex(position[_NAME])

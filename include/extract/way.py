@@ -1,0 +1,59 @@
+"""What must a way of capture be able to do?
+
+A module for each: snapshot, rowversion, change_tracking, cdc, timestamp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from include.extract.query import Query
+
+Position = Mapping[str, str]
+"""Where the next window begins, as the log keeps it; empty before anything was seen."""
+
+
+class Session(Protocol):
+    """What we need of a SQL Server connection: `include.clients.sql_server.Session`."""
+
+    def scalar(self, sql: str, params: Sequence[Any] = ()) -> Any: ...
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
+    def batches(self, sql: str, params: Sequence[Any] = ()) -> Iterator[pa.RecordBatch]: ...
+    def snapshot(self) -> AbstractContextManager[None]: ...
+
+
+class Way(Protocol):
+    """One way of capture, of one table."""
+
+    @property
+    def marks(self) -> Mapping[str, str]:
+        """What a window's parts hold beside the columns that were asked for, name to BigQuery type."""
+        ...
+
+    def before(self, session: Session) -> Position:
+        """The upper bound, where it must be fixed before the picture is taken; else empty."""
+        ...
+
+    def inside(self, session: Session, low: Position | None) -> Position:
+        """The upper bound as the picture has it; asked first in it, where `before` gave none. `low`: of a window."""
+        ...
+
+    def after_full(self, session: Session) -> Position:
+        """What the position of a full must say beside its upper bound; asked last in the picture."""
+        ...
+
+    def missing(self, session: Session, high: Position) -> str | None:
+        """Asked in the picture: what the source lacks for this way of capture, or None."""
+        ...
+
+    def check(self, session: Session, low: Position, high: Position) -> str | None:
+        """Asked in the picture of a window: why the position is worth nothing any more, or None."""
+        ...
+
+    def window(self, columns: Sequence[str], low: Position, high: Position) -> Query | None:
+        """The rows of a window; None when there can be none."""
+        ...

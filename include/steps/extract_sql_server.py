@@ -1,0 +1,142 @@
+"""How does a batch of a table on SQL Server come about? (catalog, picture, parts, who has vanished, the log's entry)"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from include.errors import LostRace
+from include.extract import capture, drift
+from include.extract.capture import Bounds, Reading
+from include.extract.way import Session
+from include.stage.keys import Keys, check_deletions
+from include.stage.log import Batch, DatasetLog
+from include.stage.parquet import PartWriter
+from include.steps.extract_plan import Plan, Work, hash_of
+
+log = logging.getLogger(__name__)
+
+
+def read_and_commit(work: Work, dataset_log: DatasetLog, plan: Plan) -> Batch:
+    """The batch. Raises what the verbs raise; nothing is committed then, and no part of ours is left."""
+    writer = PartWriter(work.servers.bucket, work.name, plan.number, work.run.token)
+    try:
+        batch = _batch(work, dataset_log, plan, writer)
+    except BaseException:  # the end of the task's time is no Exception
+        writer.discard()  # a refusal may come after people's rows have been written
+        raise
+    try:
+        dataset_log.commit(batch)
+    except LostRace:  # of no other error of a commit is it known that there is no entry
+        writer.discard()
+        raise
+    return batch
+
+
+def look_at_source(work: Work, dataset_log: DatasetLog, plan: Plan) -> dict[str, Any]:
+    """For a dry run: catalog check, T-SQL, count of what would be read now, and of the known keys that are gone.
+
+    Raises TooManyDeletions as the real run would, unless the form allows their number.
+    """
+    contract = work.contract
+    with work.servers.sql_server(work.name.system, capture.database_of(contract.table)) as session:
+        notes = drift.compare(work.name, contract, capture.read_catalog(session, contract.table), work.columns)
+        look = capture.look(session, contract, work.columns, _bounds(work, session, plan), work.where)
+    for q in look.queries:
+        log.info("would read: %s", q.told)
+    deleted = _deletions(work, plan, _since(work, dataset_log, plan), look.told, look.keys)
+    log.info("%s: would read %d rows; %d known keys are gone", work.name, look.rows, deleted)
+    return {
+        "rows": look.rows,
+        "keys": None if look.keys is None else look.keys.num_rows,
+        "deleted": deleted,
+        "query": look.queries[0].told if look.queries else "",
+        "notes": notes,
+    }
+
+
+def _batch(work: Work, dataset_log: DatasetLog, plan: Plan, writer: PartWriter) -> Batch:
+    contract, read_at = work.contract, datetime.now(UTC)
+    with work.servers.sql_server(work.name.system, capture.database_of(contract.table)) as session:
+        notes = drift.compare(work.name, contract, capture.read_catalog(session, contract.table), work.columns)
+        sink = capture.Sink(writer.write, lambda text: log.info("%s", text))
+        reading = capture.read(session, contract, work.columns, _bounds(work, session, plan), sink, work.where)
+    for note in notes:
+        log.info("%s: %s", work.name, note)
+    parts, keys = tuple(reading.parts), None if reading.keys is None else tuple(reading.keys)
+    return Batch(
+        **work.entry(plan, read_at),
+        kind=plan.kind,
+        window=reading.bounds.window,
+        position=reading.bounds.high,
+        epoch=reading.bounds.epoch,
+        columns=reading.columns,
+        rows=sum(part.rows for part in parts),
+        counted=reading.counted,
+        deleted=_deletions_of(work, dataset_log, plan, reading),
+        parts=parts,
+        keys=keys,
+        query_hash=hash_of("\n".join(reading.queries)),
+        notes=tuple(notes),
+    )
+
+
+def _bounds(work: Work, session: Session, plan: Plan) -> Bounds:
+    before = (plan.latest.position, plan.latest.epoch) if plan.latest else None
+    return capture.bounds(session, work.contract, plan.kind, before, work.where, looks=plan.looks)
+
+
+def _deletions_of(work: Work, dataset_log: DatasetLog, plan: Plan, reading: Reading) -> int:
+    since = _since(work, dataset_log, plan)
+    if not since:
+        return 0
+    keys, store = _keys(work), work.servers.bucket
+    everyone = None if reading.keys is None else keys.of_parts(store, reading.keys)
+    return _deletions(work, plan, since, keys.of_parts(store, reading.parts), everyone)
+
+
+def _deletions(work: Work, plan: Plan, since: Sequence[Batch], told: pa.Table, everyone: pa.Table | None) -> int:
+    """How many known keys are gone. Raises TooManyDeletions when they are more than the contract or the form allows.
+
+    since: the batches from the last look on; told: the keys of the batch's rows; everyone: all keys, where it has
+    looked at them beside its rows.
+    """
+    if not since:
+        return 0
+    keys = _keys(work)
+    present, gone = keys.present_and_gone(told)
+    is_look = plan.kind == "full" or everyone is not None
+    if not is_look and not gone.num_rows:
+        return 0
+    known = keys.alive(work.servers.bucket, since)
+    now = present if everyone is None else everyone
+    vanished = keys.without(known, now) if is_look else keys.among(known, gone)
+    _check(work, vanished.num_rows, known.num_rows)
+    return int(vanished.num_rows)
+
+
+def _since(work: Work, dataset_log: DatasetLog, plan: Plan) -> Sequence[Batch]:
+    """The batches from the last one that looked at every key on, oldest first; none where there is no such, or where
+    this one can tell of nobody that he is gone."""
+    if plan.kind == "window" and work.contract.deletes == "never":
+        return []
+    found: list[Batch] = []
+    for batch in dataset_log.newest_first():
+        found.insert(0, batch)
+        if batch.looked_at_all_keys:
+            return found
+    return []
+
+
+def _check(work: Work, deleted: int, known: int) -> None:
+    share = 0.0 if work.contract.deletes == "never" else work.contract.deletions_allowed
+    allowed = work.request.allow_deletions.get(str(work.name))
+    check_deletions(deleted, known, share, allowed, dataset=str(work.name), where=work.where)
+
+
+def _keys(work: Work) -> Keys:
+    return Keys(work.contract.key, work.contract.flag_column)
