@@ -62,12 +62,17 @@ def test_what_nobody_claims_any_more_is_taken_back(tmp_path: Path) -> None:
         path.parent.mkdir()
         path.write_text(contract.replace("CRM.dbo.Customer", table), encoding="utf-8")
     lines = list(sql_server.lines(Catalogue(tmp_path), "sse", ACCOUNTS))
+    (revoked,) = (line for line in lines if line.startswith("REVOKE SELECT ON OBJECT::[dbo].[Former] ("))
+    former = Catalogue(tmp_path).dataset(DatasetName("sse", "former"))
+    assert {*former.columns, former.position_column} == set(
+        re.findall(r"\[(\w+)\]", revoked.partition("(")[2].partition(")")[0])
+    )
     assert set(lines) - set(sql_server.lines(CATALOGUE, "sse", ACCOUNTS)) == {
         "USE [Archive];",
         "DROP USER IF EXISTS [us@project]; -- nobody claims anything of sse/archive",
         "-- sse/former: nobody claims it",
         "REVOKE VIEW DEFINITION ON OBJECT::[dbo].[Former] FROM [us@project];",
-        next(line for line in lines if line.startswith("REVOKE SELECT ON OBJECT::[dbo].[Former] ([CustomerId], ")),
+        revoked,
     }
 
 
@@ -86,6 +91,24 @@ def test_each_statement_is_in_the_database_of_its_table() -> None:
     lines = list(sql_server.lines(CATALOGUE, "sse", ACCOUNTS))
     at = {line: index for index, line in enumerate(lines)}
     assert at["USE [Billing];"] < at["-- sse/account"] < at["USE [CRM];"] < at["-- sse/customer"]
+
+
+def test_each_database_of_a_source_has_the_user_and_may_be_read_in_one_picture() -> None:
+    text = "\n".join(sql_server.lines(CATALOGUE, "sse", Accounts("o'neil", "", "")))
+    for database in ("Billing", "CRM"):
+        part = text.partition(f"USE [{database}];\n")[2].partition("USE ")[0]
+        assert part.startswith("IF DATABASE_PRINCIPAL_ID(N'o''neil') IS NULL CREATE USER [o'neil] FOR LOGIN [o'neil];")
+        assert f"ALTER DATABASE [{database}] SET ALLOW_SNAPSHOT_ISOLATION ON;" in part
+
+
+def test_the_restore_is_shown_by_the_server_and_only_where_a_window_could_miss_it() -> None:
+    shown = {system: list(sql_server.lines(CATALOGUE, system, ACCOUNTS))[-2:] for system in ("sse", "mis")}
+    assert shown["sse"] == ["USE [master];", "GRANT VIEW ANY DATABASE TO [us@project];"]
+    assert not [line for line in shown["mis"] if "VIEW ANY DATABASE" in line]
+
+
+def test_a_landing_table_is_nothing_that_a_sql_server_grants() -> None:
+    assert list(sql_server.lines(CATALOGUE, "platform", ACCOUNTS)) == []
 
 
 def test_nothing_may_write_at_a_source() -> None:
