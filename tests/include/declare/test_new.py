@@ -258,10 +258,11 @@ def test_an_entity_whose_rows_refer_to_no_customer_is_refused(root: Path) -> Non
 
 def test_an_entity_after_a_dataset_keeps_what_is_known_of_its_columns(root: Path) -> None:
     twice = SourceColumn("InteractionKey", "int")  # what we call our own key
-    catalogue = _write(root, CASE, _new_source(root, _case_table(twice)))
+    moment = SourceColumn("ClosedDate", "datetime2", fraction=3)
+    catalogue = _write(root, CASE, _new_source(root, _case_table(twice, moment)))
     write_new(catalogue.entity_folder("interaction") / "contract.yaml", entity_text("interaction", CASE, catalogue))
     found = Catalogue(root).entity("interaction")
-    assert list(found.columns) == ["case_id", "customer_id", "subject", "opened_at", "order", "on"]
+    assert list(found.columns) == ["case_id", "customer_id", "subject", "opened_at", "order", "on", "closed_at"]
     assert (found.columns["subject"].privacy, found.retention.after) == ("personal", "opened_at")
     assert found.precedence[0] == "mis"
     text = mapping_text(MAPPING, Catalogue(root))
