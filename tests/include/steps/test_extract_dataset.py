@@ -11,8 +11,11 @@ import pytest
 from include.clients.sql_server import Session
 from include.errors import DriftError, LostRace, TooManyDeletions, Unavailable
 from include.extract import capture
+from include.names import DatasetName
 from include.stage.log import Batch, DatasetLog
 from include.stage.parquet import PartWriter
+from include.steps.extract_dataset import _last_look
+from tests.include.stage.batches import a_batch
 from tests.include.steps.way import SSE, Way
 
 
@@ -178,6 +181,16 @@ def test_the_parts_stay_when_only_the_answer_to_the_commit_was_lost(way: Way, mo
     with pytest.raises(Unavailable):
         way.extract(full_refresh=True)
     assert _parts(way) == _named(way)
+
+
+def test_who_has_vanished_is_told_by_the_last_batch_that_looked_at_all_keys(way: Way) -> None:
+    """A window without a scan of the keys knows of none: compared with it nobody would ever vanish."""
+    log = DatasetLog(way.world.servers.bucket, DatasetName("sse", "looked"))
+    for batch in (a_batch(1, "full"), a_batch(2)):
+        log.commit(batch)
+    found = _last_look(log)
+    assert found is not None
+    assert found.number == 1
 
 
 class _Rival:
