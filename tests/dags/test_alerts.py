@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk import Variable
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
 from include.catalogue import Catalogue
 from include.errors import RequestError, Unavailable
 from orchestration import delivery
-from orchestration.alerts import MOST, SILENT, _body, _instance, _is_mistyped, leave_error
+from orchestration.alerts import MOST, SILENT, TOO_LONG, _body, _failed, _instance, _is_mistyped, leave_error
 from orchestration.delivery import deliver
-from orchestration.use_case_dag import run_settings
+from orchestration.use_case_dag import run_settings, use_case_dag
 from tests.whole_runs.receiver import Receiver
 
 CASE = Catalogue().use_case("customer_base")
+RUN_ID = "manual__2026-01-01T00:00:00+00:00"
 
 
 @pytest.fixture
@@ -32,22 +37,70 @@ def _no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "WAITS_S", (0.1, 0.1))
 
 
-def _connect(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+def _connect(monkeypatch: pytest.MonkeyPatch, *addresses: str, tier: int = 1) -> None:
     config = [{"path": address, "tag": "alerts"} for address in addresses]
-    monkeypatch.setenv("AIRFLOW_CONN_ALERTS_TIER_1", json.dumps({"conn_type": "apprise", "extra": {"config": config}}))
+    monkeypatch.setenv(
+        f"AIRFLOW_CONN_ALERTS_TIER_{tier}", json.dumps({"conn_type": "apprise", "extra": {"config": config}})
+    )
 
 
+DAG_WITHOUT_DATABASE = SimpleNamespace(dag_id=CASE.name, task_ids=["check.customer_base"])
+
+
+@pytest.mark.parametrize("noted", ["yesterday", None])
 def test_when_airflow_answers_nothing_the_message_goes_out_with_what_is_known(
-    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, noted: str | None
 ) -> None:
-    _connect(monkeypatch, receiver.address)
-    dag_without_database = type("Dag", (), {"dag_id": CASE.name, "task_ids": ["check.customer_base"]})()
-    alert = run_settings(CASE, "**At 3 a.m.** Read this.")["on_failure_callback"]
-    alert({"dag": dag_without_database, "run_id": "nightly", "reason": "task_failure"})
+    _connect(monkeypatch, receiver.address, tier=2)
+    if noted:
+        monkeypatch.setenv("AIRFLOW_VAR_FAILING.CUSTOMER_BASE", noted)
+    alert: Any = use_case_dag(replace(CASE, tier=2), "**At 3 a.m.** Read this.").on_failure_callback
+    alert({"dag": DAG_WITHOUT_DATABASE, "run_id": "nightly", "reason": "task_failure"})
     (message,) = receiver.messages
-    assert message["title"] == "customer_base failed (task_failure), tier 1"
-    for words in ("Owner: customer-platform", "Run: nightly", f"the run: {SILENT}", "**At 3 a.m.** Read this."):
-        assert words in message["message"]
+    assert message["title"] == "customer_base failed (task_failure), tier 2"
+    lines = message["message"].splitlines()
+    for line in (
+        "Owner: customer-platform",
+        "Run: nightly",
+        f"Since: {noted or 'an unknown time'}",
+        f"the run: {SILENT}",
+    ):
+        assert line in lines
+    assert "**At 3 a.m.** Read this." in lines
+
+
+@pytest.mark.parametrize(
+    ("since", "conf", "told"),
+    [
+        ("yesterday", {}, ["customer_base is healthy again"]),
+        ("yesterday", {"dry_run": True}, []),
+        ("yesterday", {"only": ["sse/customer"]}, []),
+        (None, {}, []),
+    ],
+)
+def test_only_a_whole_success_of_what_failed_is_told_and_ends_it(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, since: str | None, conf: Any, told: list[str]
+) -> None:
+    ended: list[str] = []
+    monkeypatch.setattr(Variable, "delete", ended.append)  # nobody is there to be asked for it
+    if since:
+        monkeypatch.setenv("AIRFLOW_VAR_FAILING.CUSTOMER_BASE", since)
+    _connect(monkeypatch, receiver.address)
+    run_settings(CASE, "text")["on_success_callback"]({"dag_run": SimpleNamespace(conf=conf), "run_id": "nightly"})
+    assert [message["title"] for message in receiver.messages] == told
+    assert all("It failed since yesterday" in message["message"] for message in receiver.messages)
+    assert ended == ["failing.customer_base"] * len(told)
+
+
+def test_what_failed_is_told_in_the_dags_order_and_what_was_stopped_by_it_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    states = {"load.b": "failed", "extract.a_10": "failed", "extract.a_9": "failed", "load.a": "upstream_failed"}
+    states |= {"check.c": "success", "publish.p": "skipped"}
+    monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", lambda dag_id, run_ids: {run_ids[0]: states})
+    dag = SimpleNamespace(dag_id="c", task_ids=["check.c", "extract.a", "load.a", "load.b", "publish.p"])
+    found = _failed({"dag": dag, "run_id": RUN_ID})
+    assert found == [("extract.a", 9), ("extract.a", 10), ("load.b", -1)]
 
 
 class _Instance:
@@ -117,6 +170,19 @@ def test_what_one_service_has_heard_is_known_though_another_is_silent(
     assert len(heard) == times
 
 
+@pytest.mark.parametrize(("patience", "delivered"), [(delivery.PATIENCE_S, 1), (0, 0)])
+def test_who_refuses_once_is_asked_again_while_there_is_time(
+    monkeypatch: pytest.MonkeyPatch, patience: int, delivered: int
+) -> None:
+    monkeypatch.setattr(delivery, "PATIENCE_S", patience)
+    busy = Receiver(refuses=1).start()
+    _connect(monkeypatch, busy.address)
+    with nullcontext() if delivered else pytest.raises(Unavailable):
+        deliver("alerts_tier_1", "title", "body", is_failure=True)
+    busy.stop()
+    assert (len(busy.refused), len(busy.messages)) == (1, delivered)
+
+
 def test_an_entry_without_an_address_keeps_nothing_from_the_others(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,8 +211,18 @@ def test_a_connection_without_an_address_is_refused(monkeypatch: pytest.MonkeyPa
 
 def test_of_very_many_failed_instances_some_are_told_in_full_and_the_others_counted() -> None:
     failures = {("extract.x", index): {"type": "Refused", "text": f"range {index}"} for index in range(MOST + 7)}
-    body = _body(CASE, "text", {"run_id": "nightly", "reason": "task_failure"}, failures, "yesterday")
+    body = _body(CASE, "text", {"run_id": RUN_ID, "reason": "task_failure"}, failures, "yesterday")
     assert f"extract.x[{MOST - 1}]: range {MOST - 1}\nand 7 more\n" in body
+    assert "the run: " not in body
+    run = "/dags/customer_base/runs/manual__2026-01-01T00%3A00%3A00%2B00%3A00"
+    assert f"Link: {run}\n" in body
+    assert body.endswith(f"Log of extract.x[{MOST - 1}]: {run}/tasks/extract.x/mapped/{MOST - 1}")
+
+
+def test_that_the_time_was_over_is_told_beside_what_failed_before() -> None:
+    failures = {("load.x", -1): {"type": "Refused", "text": "it is forbidden"}}
+    body = _body(CASE, "text", {"run_id": RUN_ID, "reason": "timed_out"}, failures, "yesterday")
+    assert f"\nthe run: {TOO_LONG}\nload.x: it is forbidden\n" in body
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,19 @@ from __future__ import annotations
 import copy
 import importlib.util
 from dataclasses import replace
+from datetime import timedelta
 from types import ModuleType
 
 import pytest
-from airflow.sdk import DAG, WeightRule
+from airflow.sdk import DAG, TriggerRule, WeightRule
 from airflow.sdk.exceptions import ParamValidationError
 
 from include.catalogue import ROOT, Catalogue
 from include.errors import DeclarationError, Refused, RequestError, SourceRefused, SourceUnavailable, Unavailable
 from include.steps.deploy import pools
+from include.steps.request import Request, parse_request
 from include.use_case import UseCase
+from orchestration.alerts import leave_error
 from orchestration.use_case_dag import RETRY_POLICY, use_case_dag
 
 FILES = sorted((ROOT / "dags").glob("*.py"))
@@ -55,9 +58,12 @@ def test_the_tasks_are_called_verb_dot_name_and_follow_the_way_of_the_data(dag: 
     assert len(below["check.customer_base"]) == 6
     assert below["extract.sse_customer"] == {"load.sse_customer"}
     assert below["load.sse_customer"] == {"merge.customer_from_sse_customer"}
-    assert below["merge.customer_from_sse_customer"] == {"publish.customer"}
-    assert below["merge.account_from_sse_account"] == {"publish.account"}
-    assert below["publish.customer"] == set()
+    for entity in CASE.publishes:
+        merges = {f"merge.{mapping.task}" for mapping in CASE.mappings if mapping.entity == entity}
+        assert {task_id for task_id, after in below.items() if f"publish.{entity}" in after} == merges
+        assert below[f"publish.{entity}"] == set()
+        rule = dag.get_task(f"publish.{entity}").trigger_rule
+        assert rule == TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS, "`only` skips some of the merges"
 
 
 def test_every_pool_is_one_that_the_deployment_makes(dag: DAG) -> None:
@@ -104,6 +110,20 @@ def test_what_can_heal_is_retried_and_what_cannot_fails_at_once(error: Exception
 def test_every_task_is_tried_again_by_that_policy(dag: DAG) -> None:
     assert {dag.get_task(task_id).retries for task_id in dag.task_ids} == {5}
     assert all(dag.get_task(task_id).retry_policy is RETRY_POLICY for task_id in dag.task_ids)
+    for task in map(dag.get_task, dag.task_ids):
+        waits = [task.retry_delay * task.retry_exponential_backoff**number for number in range(task.retries)]
+        assert timedelta(minutes=5) < sum(waits, timedelta()) < timedelta(minutes=6), "a restart, a failover"
+
+
+def test_a_task_that_hangs_is_stopped_by_its_own_time_and_leaves_its_error(dag: DAG) -> None:
+    """Where the run's time stops it, nobody is told which task it was."""
+    tasks = [dag.get_task(task_id) for task_id in dag.task_ids]
+    assert all(task.execution_timeout < dag.dagrun_timeout for task in tasks)
+    assert all(task.on_failure_callback == [leave_error] for task in tasks)
+
+
+def test_a_summary_is_one_value_not_one_more_for_each_key(dag: DAG) -> None:
+    assert not [task_id for task_id in dag.task_ids if dag.get_task(task_id).multiple_outputs]
 
 
 @pytest.mark.parametrize(
@@ -114,6 +134,7 @@ def test_every_task_is_tried_again_by_that_policy(dag: DAG) -> None:
         ({"only": "sse/customer"}, "is not of type 'array'"),
         ({"allow_deletions": ["sse/customer"]}, "does not match"),
         ({"allow_deletions": ["sse/nothing=5"]}, "does not match"),
+        ({"allow_deletions": ["sse/customer=5 or more"]}, "does not match"),
     ],
 )
 def test_the_form_refuses_wrong_values(dag: DAG, values: dict[str, object], says: str) -> None:
@@ -121,10 +142,16 @@ def test_the_form_refuses_wrong_values(dag: DAG, values: dict[str, object], says
         _submit(dag, values)
 
 
-def _submit(dag: DAG, values: dict[str, object]) -> None:
+@pytest.mark.parametrize("emptied", [{}, {"only": None, "allow_deletions": None}])
+def test_a_form_that_nobody_filled_in_asks_for_the_whole_work(dag: DAG, emptied: dict[str, object]) -> None:
+    """The night's run has these values, too; a list that was emptied in the UI is null."""
+    assert parse_request(_submit(dag, emptied), CASE) == Request()
+
+
+def _submit(dag: DAG, values: dict[str, object]) -> dict[str, object]:
     params = copy.deepcopy(dag.params)
     params.update(values)
-    params.validate()
+    return dict(params.validate())
 
 
 def test_a_file_without_text_is_refused() -> None:
@@ -140,9 +167,18 @@ def test_a_copied_file_that_still_has_the_others_name_is_refused() -> None:
     assert caught.value.where == "dags/other.py"
 
 
-def test_a_mapping_that_does_not_exist_is_refused_with_the_file_to_write() -> None:
+@pytest.mark.parametrize(
+    ("claims", "mapping", "file"),
+    [
+        ({"sse/nothing": ["x"]}, "customer/from_sse_nothing", "sql/sources/sse/nothing/contract.yaml"),
+        ({}, "account/from_sse_customer", "sql/common_model/account/from_sse_customer.sql"),
+    ],
+)
+def test_what_does_not_exist_is_refused_with_the_file_to_write(
+    claims: dict[str, list[str]], mapping: str, file: str
+) -> None:
     fields = {name: getattr(CASE, name) for name in CASE.__dataclass_fields__}
-    fields |= {"claims": {**CASE.claims, "sse/nothing": ["x"]}, "merges": [*CASE.merges, "customer/from_sse_nothing"]}
-    with pytest.raises(DeclarationError, match="sse/nothing, which does not exist") as caught:
+    fields |= {"claims": {**CASE.claims, **claims}, "merges": [*CASE.merges, mapping]}
+    with pytest.raises(DeclarationError, match=", which does not exist") as caught:
         use_case_dag(UseCase(**fields), "text")
-    assert "sql/sources/sse/nothing/contract.yaml" in caught.value.remedy
+    assert file in caught.value.remedy

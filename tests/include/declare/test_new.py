@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from include.declare.guesses import privacy_of
 from include.declare.landing import landing_text
 from include.declare.mapping import mapping_text
 from include.declare.source import contract_text, dataset_name
-from include.declare.use_case import Wanted, use_case_text
+from include.declare.use_case import Wanted, claims, use_case_text
 from include.errors import RequestError, SourceRefused
 from include.extract.capture import read_catalog, read_unique_indexes
 from include.extract.drift import Catalog, compare
@@ -84,6 +85,18 @@ def test_from_a_table_to_a_use_case_each_file_is_right_as_it_stands(root: Path) 
     assert catalogue.use_case("agent_service").publishes == ["interaction"]
 
 
+def test_two_mappings_of_a_dataset_claim_what_either_reads_and_an_entity_of_two_is_published_once(root: Path) -> None:
+    write_new(root / "sql" / "common_model" / "note" / "contract.yaml", entity_text("note", None, Catalogue(root)))
+    note, account = (MappingName(entity, DatasetName("sse", "account")) for entity in ("note", "account"))
+    write_new(Catalogue(root).mapping_path(note), mapping_text(note, Catalogue(root)))
+    catalogue = Catalogue(root)
+    alone = claims(Wanted("x", [account], "agents", 5, 3, None, "6h"), catalogue)
+    other = MappingName("account", DatasetName("mis", "gentrack_account"))
+    wanted = Wanted("x", [account, other, note], "agents", 5, 3, None, "6h")
+    assert claims(wanted, catalogue)[note.source] == alone[note.source] != []
+    assert 'publishes=["account", "note"],' in use_case_text(wanted, catalogue)
+
+
 def test_a_use_case_is_written_as_the_formatter_would_have_it(root: Path) -> None:
     mappings = [m for m in Catalogue(root).mapping_names() if m.source.system != "mis"]
     text = use_case_text(Wanted("again", mappings, "agents", 5, 3, None, "6h"), Catalogue(root))
@@ -102,6 +115,31 @@ def test_what_the_contract_says_follows_from_the_catalog(root: Path) -> None:
     assert contract.columns["Subject"].privacy == "personal"
     assert (contract.zone, contract.columns["OpenedAt"].required) == ("Europe/London", True)
     assert compare(CASE, contract, _case_table(), list(contract.columns)) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "refers_to"),
+    [
+        (SourceColumn("CustomerRef", "varchar", collation=TEXT), "gentrack_customer"),
+        (SourceColumn("CustomerRef", "int"), None),  # another type than that key
+        (SourceColumn("CustomerId", "int"), None),  # a key of another system
+        (SourceColumn("AccountId", "varchar", collation=TEXT), None),  # the key of two datasets of this system
+    ],
+)
+def test_a_reference_is_guessed_where_one_dataset_of_the_system_has_such_a_key(
+    root: Path, column: SourceColumn, refers_to: str | None
+) -> None:
+    twin = Catalogue(root).dataset_path(DatasetName("mis", "gentrack_account"))
+    shutil.copytree(twin.parent, twin.parent.with_name("gentrack_twin"))
+    catalog = Catalog([SourceColumn("CaseId", "int", nullable=False), column], ["CaseId"])
+    assert _write(root, CASE, _new_source(root, catalog)).dataset(CASE).columns[column.name].refers_to == refers_to
+
+
+def test_a_key_keeps_the_cases_that_its_collation_tells_and_refers_to_nobody(root: Path) -> None:
+    key = SourceColumn("CustomerRef", "varchar", nullable=False, collation="Latin1_General_CS_AS")
+    found = _write(root, CASE, _new_source(root, Catalog([key], ["CustomerRef"]))).dataset(CASE)
+    assert (found.columns["CustomerRef"].collation, found.columns["CustomerRef"].refers_to) == ("case_sensitive", None)
+    assert found.owner == Catalogue(root).dataset(DatasetName("mis", "gentrack_customer")).owner
 
 
 def test_what_was_guessed_is_called_a_guess(root: Path) -> None:
@@ -153,6 +191,8 @@ def test_a_table_without_a_key_is_refused_and_says_what_to_do(root: Path) -> Non
         _new_source(root, Catalog(columns, []), [["B"]])  # NULL may be there once
     assert "HAVING COUNT(*) > 1" in refused.value.remedy
     assert "key: [A]\n" in _new_source(root, Catalog(columns, []), [["B"], ["A"]])
+    columns.append(SourceColumn("No", "int", nullable=False))
+    assert 'key: ["No"]\n' in _new_source(root, Catalog(columns, []), [["A", "No"], ["No"]])  # the shortest
 
 
 def test_a_missing_table_is_refused(root: Path) -> None:
@@ -184,6 +224,9 @@ def test_a_real_catalog_gives_key_types_and_unique_index(platform: Platform, roo
 def test_a_landed_topic_is_declared_as_the_shipped_one_is(root: Path) -> None:
     shipped = Catalogue(root).dataset(DatasetName("platform", "account"))
     columns = {"kafka_key": "STRING", "kafka_data": "STRUCT"} | {n: c.type for n, c in shipped.columns.items()}
+    assert "zone:" not in landing_text(DatasetName("platform", "x"), "landing.x", columns, Catalogue(root))
+    with_time = columns | {"rung_at": "DATETIME"}
+    assert "zone: Europe/London" in landing_text(DatasetName("platform", "x"), "landing.x", with_time, Catalogue(root))
     name = DatasetName("platform", "account2")
     text = landing_text(name, "platform_landing.account2", columns | {"lines": "ARRAY"}, Catalogue(root))
     found = _write(root, name, text).dataset(name)
@@ -211,6 +254,38 @@ def test_an_entity_whose_rows_refer_to_no_customer_is_refused(root: Path) -> Non
     with pytest.raises(RequestError, match="says whose payment it is") as refused:
         entity_text("payment", CASE, catalogue)
     assert "cannot be an entity yet" in refused.value.remedy
+
+
+def test_an_entity_after_a_dataset_keeps_what_is_known_of_its_columns(root: Path) -> None:
+    twice = SourceColumn("InteractionKey", "int")  # what we call our own key
+    moment = SourceColumn("ClosedDate", "datetime2", fraction=3)
+    catalogue = _write(root, CASE, _new_source(root, _case_table(twice, moment)))
+    write_new(catalogue.entity_folder("interaction") / "contract.yaml", entity_text("interaction", CASE, catalogue))
+    found = Catalogue(root).entity("interaction")
+    assert list(found.columns) == ["case_id", "customer_id", "subject", "opened_at", "order", "on", "closed_at"]
+    assert (found.columns["subject"].privacy, found.retention.after) == ("personal", "opened_at")
+    assert found.precedence[0] == "mis"
+    text = mapping_text(MAPPING, Catalogue(root))
+    assert "  NULLIF(TRIM(Subject), '')" in text
+    assert "-- Not used, so not claimed: InteractionKey." in text
+
+
+def test_a_reference_that_two_columns_could_give_and_a_type_that_does_not_fit_are_not_guessed(root: Path) -> None:
+    both = SourceColumn("PayerRef", "varchar", collation=TEXT)
+    text = _new_source(root, _case_table(both))
+    catalogue = _write(root, CASE, text)
+    write_new(catalogue.entity_folder("interaction") / "contract.yaml", entity_text("interaction", CASE, catalogue))
+    path = Catalogue(root).entity_folder("interaction") / "contract.yaml"
+    entity = path.read_text(encoding="utf-8")
+    path.write_text(re.sub(r"(order:\s+\{type: )INT64", r"\1DATE", entity), encoding="utf-8")
+    assert re.search(
+        r"CAST\(NULL AS DATE\) +AS `order`, +-- to do: Order is INT64\n", mapping_text(MAPPING, Catalogue(root))
+    )
+    contract = Catalogue(root).dataset_path(CASE)
+    refers = re.sub(r"(PayerRef:\s+\{type: STRING)", r"\1, refers_to: gentrack_customer", text)
+    contract.write_text(refers, encoding="utf-8")
+    with pytest.raises(RequestError, match="CustomerRef, PayerRef of mis/salesforce_case all refer to one"):
+        mapping_text(MAPPING, Catalogue(root))
 
 
 def test_a_mapping_says_what_it_could_not_find(root: Path) -> None:
@@ -241,6 +316,10 @@ def test_a_case_holds_as_it_stands(root: Path) -> None:
     assert "  CustomerId: 1\n" in text
     assert "  customer_id: 1\n" in text
     assert "  # account_number: to do: what comes of AccountNo\n" in text
+    tells = {name: Catalogue(root).mapping(name).tells_presence for name in Catalogue(root).mapping_names()}
+    assert set(tells.values()) == {True, False}
+    for name, itself in tells.items():
+        assert ("  is_present: true\n" in case_text(name, Catalogue(root))) is not itself
 
 
 def test_nothing_is_overwritten(root: Path) -> None:

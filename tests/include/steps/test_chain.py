@@ -12,12 +12,12 @@ from include.errors import EpochBroken, NotDeployed
 from include.local.platform import Platform
 from include.merge.progress import NEVER, MappingProgress
 from include.names import DatasetName
-from include.stage.log import Batch, DatasetLog
+from include.stage.log import Batch, DatasetLog, Part
 from include.steps.chain import as_merge_chain, require, slices, unmerged
 from tests.conftest import bare_world
 from tests.include.stage.batches import a_batch
 
-NAME = DatasetName("platform", "customer")
+NAME, SSE = DatasetName("platform", "customer"), DatasetName("sse", "customer")
 SURNAME = ["CustomerId", "Surname"]
 NARROW = {"CustomerId": "INT64"}
 _numbers = itertools.count(1)
@@ -42,6 +42,7 @@ def _numbers_of(chain: list[Batch] | None) -> list[int] | None:
 @pytest.mark.parametrize(
     ("kinds", "merged", "hash_now", "expected"),
     [
+        pytest.param("ww", 0, "same", None, id="windows behind no full are no chain"),
         pytest.param("fww", 1, "same", [2, 3], id="on from where it was"),
         pytest.param("fww", 3, "same", [], id="nothing to do"),
         pytest.param("fww", 3, "other", [1, 2, 3], id="a mapping that changed begins at the full"),
@@ -50,7 +51,9 @@ def _numbers_of(chain: list[Batch] | None) -> list[int] | None:
         pytest.param("fwcw", 1, "same", [2, 3, 4], id="a cohort is a link of the chain"),
     ],
 )
-def test_the_chain_is_unbroken(bucket: Bucket, kinds: str, merged: int, hash_now: str, expected: list[int]) -> None:
+def test_the_chain_is_unbroken(
+    bucket: Bucket, kinds: str, merged: int, hash_now: str, expected: list[int] | None
+) -> None:
     names = {"f": "full", "w": "window", "c": "cohort"}
     log = _log(bucket, *(a_batch(number, names[kind]) for number, kind in enumerate(kinds, 1)))
     assert _numbers_of(unmerged(log, MappingProgress(merged, "same"), hash_now, SURNAME)) == expected
@@ -95,13 +98,34 @@ def test_slices_keep_the_order_and_hold_a_bound_but_for_one_great_batch() -> Non
     assert list(slices([])) == []
 
 
+def test_a_full_that_was_read_may_go_alone_before_what_follows() -> None:
+    chain = [a_batch(1, "full", rows=9, parts=(Part("rows", 9, 1, "crc"),)), a_batch(2, rows=9)]
+    assert [[batch.number for batch in piece] for piece in slices(chain, most=8)] == [[1], [2]]
+
+
+def test_a_staged_batch_brings_its_keys_and_those_of_what_comes_later() -> None:
+    contract, keys = Catalogue().dataset(SSE), (Part("keys", 1, 1, "crc"),)
+    batches, later = [a_batch(1, "full"), a_batch(2)], [a_batch(3, keys=keys)]
+    chain = as_merge_chain(lambda d, t: f"p.{d}.{t}", "p", SSE, contract, batches, later)
+    assert [(staged.batch, staged.is_full, staged.keys_table) for staged in chain.staged + chain.later] == [
+        (1, True, None),
+        (2, False, None),
+        (3, False, f"p.staging.{SSE.keys_table(3)}"),
+    ]
+    assert [staged.batch for staged in chain.later] == [3]
+
+
 def test_windows_of_offsets_join_and_go_back_by_the_overlap() -> None:
     contract = Catalogue().dataset(NAME)
-    batches = [a_batch(2, window={"0": [5000, 6000]}), a_batch(3, window={"0": [6000, 7000], "1": [10, 20]})]
+    batches = [
+        a_batch(2, window={"0": [5000, 6000]}, deleted=3),
+        a_batch(3, window={"0": [6000, 7000], "1": [10, 20]}, deleted=4),
+    ]
     chain = as_merge_chain(lambda d, t: f"p.{d}.{t}", "p", NAME, contract, batches)
     windows = [(w.partition, w.read_from, w.start, w.end) for w in chain.windows]
     assert windows == [(0, 4000, 5000, 7000), (1, 0, 10, 20)]
     assert chain.landing_counted == sum(batch.counted for batch in batches) > 0
+    assert chain.deletions_allowed == 7
     assert not chain.landing_is_full
 
 

@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 
 from include.clients.sql_server import Session
-from include.errors import DriftError, LostRace, TooManyDeletions
+from include.errors import DriftError, LostRace, TooManyDeletions, Unavailable
 from include.extract import capture
-from include.stage.log import DatasetLog
+from include.names import DatasetName
+from include.stage.log import Batch, DatasetLog
+from include.stage.parquet import PartWriter
+from include.steps.extract_dataset import _last_look
+from tests.include.stage.batches import a_batch
 from tests.include.steps.way import SSE, Way
 
 
@@ -25,7 +29,13 @@ def _log(way: Way) -> DatasetLog:
 
 
 def _parts(way: Way) -> list[str]:
-    return list(way.world.servers.bucket.names("sse/customer/parts/"))
+    return sorted(way.world.servers.bucket.names("sse/customer/parts/"))
+
+
+def _named(way: Way) -> list[str]:
+    """The parts that the log's entries name."""
+    batches = [_log(way).get(number) for number in _log(way).numbers()]
+    return sorted(part.path for batch in batches for part in (*batch.parts, *(batch.keys or ())))
 
 
 def test_a_dry_run_of_the_first_batch_counts_and_writes_nothing(way: Way) -> None:
@@ -106,6 +116,7 @@ def test_more_deletions_than_the_contract_allows_are_refused_and_nothing_is_comm
         way.extract(dry_run=True)
     assert way.extract(dry_run=True, allow_deletions={"sse/customer": 2})["deleted"] == 2
     assert _log(way).numbers() == before
+    assert _parts(way) == _named(way), "people's rows were written, and stay without an entry"
 
 
 def test_exactly_the_number_that_a_person_allowed_passes(way: Way) -> None:
@@ -123,9 +134,7 @@ def test_who_loses_the_race_throws_the_parts_away_and_goes_on_from_the_winner(
     rival = _Rival(way, monkeypatch, times=1)
     told = way.extract()
     assert (told["batch"], told["reused"]) == (rival.committed[0], True)
-    entries = _log(way)
-    named = {part.path for n in entries.numbers() for part in (*entries.get(n).parts, *(entries.get(n).keys or ()))}
-    assert set(_parts(way)) - named == set(rival.refused)
+    assert _parts(way) == _named(way)
     way.load()
     assert way.merge()["updated"] == 1
     assert way.names()["5"] == "Raced"
@@ -139,12 +148,56 @@ def test_who_loses_again_and_again_gives_up_with_the_task_to_be_tried_again(
         way.extract(full_refresh=True)
 
 
+class _TimeIsOver(BaseException):
+    """As Airflow's AirflowTaskTimeout, which is no Exception: it may come at any line."""
+
+
+def test_who_is_stopped_in_the_middle_of_the_read_leaves_no_row_behind(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, shipped, written = (_log(way).numbers(), _parts(way)), PartWriter.write, list[str]()
+
+    def write(*arguments: Any) -> Any:
+        written.extend(part.path for part in shipped(*arguments))
+        assert set(written) <= set(_parts(way))
+        raise _TimeIsOver
+
+    monkeypatch.setattr(PartWriter, "write", write)
+    with pytest.raises(_TimeIsOver):
+        way.extract(full_refresh=True)
+    assert written
+    assert (_log(way).numbers(), _parts(way)) == before
+
+
+def test_the_parts_stay_when_only_the_answer_to_the_commit_was_lost(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The entry may be there: without its parts nothing could be loaded any more."""
+    shipped = DatasetLog.commit
+
+    def commit(log: DatasetLog, batch: Batch) -> None:
+        shipped(log, batch)
+        raise Unavailable("no answer", where="bucket", remedy="tried again by itself")
+
+    monkeypatch.setattr(DatasetLog, "commit", commit)
+    with pytest.raises(Unavailable):
+        way.extract(full_refresh=True)
+    assert _parts(way) == _named(way)
+
+
+def test_who_has_vanished_is_told_by_the_last_batch_that_looked_at_all_keys(way: Way) -> None:
+    """A window without a scan of the keys knows of none: compared with it nobody would ever vanish."""
+    log = DatasetLog(way.world.servers.bucket, DatasetName("sse", "looked"))
+    for batch in (a_batch(1, "full"), a_batch(2)):
+        log.commit(batch)
+    found = _last_look(log)
+    assert found is not None
+    assert found.number == 1
+
+
 class _Rival:
     """Commits a batch while ours is being read: between its rows and its log entry."""
 
     def __init__(self, way: Way, monkeypatch: pytest.MonkeyPatch, times: int, **request: Any) -> None:
         self.committed: list[int] = []
-        self.refused: list[str] = []  # parts of tries that were refused before this story's race
         shipped = capture.read
 
         def read(*arguments: Any) -> capture.Reading:
@@ -156,10 +209,6 @@ class _Rival:
             return reading
 
         self._inside = False
-        log, parts = _log(way), set(_parts(way))
-        for number in log.numbers():
-            parts -= {part.path for part in (*log.get(number).parts, *(log.get(number).keys or ()))}
-        self.refused = sorted(parts)
         monkeypatch.setattr(capture, "read", read)
 
 

@@ -62,6 +62,12 @@ def test_in_each_database_all_older_rights_end_in_the_act_that_grants_the_new_on
         assert snapshots.endswith("SET ALLOW_SNAPSHOT_ISOLATION ON;")  # refused inside a transaction
 
 
+def test_an_account_of_any_name_is_quoted() -> None:
+    text = "\n".join(sql_server.lines(CATALOGUE, "sse", Accounts("o]neil", "", "")))
+    assert text.count("CREATE USER [o]]neil] FOR LOGIN [o]]neil];") == 2
+    assert "[o]neil]" not in text
+
+
 def test_what_nobody_claims_any_more_is_taken_back(tmp_path: Path) -> None:
     for folder in ("sql", "dags"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
@@ -97,6 +103,10 @@ def test_each_statement_is_in_the_database_of_its_table() -> None:
     lines = list(sql_server.lines(CATALOGUE, "sse", ACCOUNTS))
     at = {line: index for index, line in enumerate(lines)}
     assert at["USE [Billing];"] < at["-- sse/account"] < at["USE [CRM];"] < at["-- sse/customer"]
+
+
+def test_a_landing_table_is_nothing_that_a_sql_server_grants() -> None:
+    assert list(sql_server.lines(CATALOGUE, "platform", ACCOUNTS)) == ["SET XACT_ABORT ON;"]
 
 
 def test_nothing_may_write_at_a_source() -> None:
