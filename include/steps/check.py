@@ -139,9 +139,9 @@ def _uncovered(catalogue: Catalogue, case: UseCase, name: MappingName) -> Iterat
 
 
 def _covered(case: UseCase, name: MappingName, source: DatasetContract) -> list[str]:
-    """The claimed columns, and the position that is read along with them."""
-    position = source.position_column
-    return [*case.claims.get(str(name.source), []), *([position] if position else [])]
+    """The claimed columns, and the position and the flag that are read along with them."""
+    ours = [column for column in (source.position_column, source.flag_column) if column]
+    return [*case.claims.get(str(name.source), []), *ours]
 
 
 def _without_parent(catalogue: Catalogue, case: UseCase, name: MappingName) -> Iterator[DeclarationError]:

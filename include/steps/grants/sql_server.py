@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from include.catalogue import Catalogue
-from include.contract import Landed
+from include.contract import ChangeDataCapture, ChangeTracking, DatasetContract, Landed
 from include.extract.query import quoted
 from include.names import DatasetName
 from include.steps.grants import Accounts
@@ -34,7 +34,7 @@ def lines(catalogue: Catalogue, system: str, accounts: Accounts) -> Iterator[str
         yield "COMMIT TRANSACTION;"
         if read:
             yield f"ALTER DATABASE {quoted(database)} SET ALLOW_SNAPSHOT_ISOLATION ON;"
-    if any(catalogue.dataset(name).position_column for name in live if name.system == system):
+    if any(catalogue.dataset(name).has_position for name in live if name.system == system):
         yield "USE [master];"
         yield f"GRANT VIEW ANY DATABASE TO {reader};"
 
@@ -58,6 +58,28 @@ def _table(catalogue: Catalogue, name: DatasetName, reader: str) -> Iterator[str
     yield f"-- {name}"
     yield f"GRANT SELECT ON OBJECT::{table} ({', '.join(map(quoted, read))}) TO {reader};"
     yield f"GRANT VIEW DEFINITION ON OBJECT::{table} TO {reader};"
+    if isinstance(contract.capture, ChangeTracking):
+        database = quoted(contract.table.split(".")[0])
+        yield f"GRANT VIEW CHANGE TRACKING ON OBJECT::{table} TO {reader};"
+        yield "-- once, if it is not there; what is older than the retention must be read anew as a whole:"
+        yield f"-- ALTER DATABASE {database} SET CHANGE_TRACKING = ON (CHANGE_RETENTION = 14 DAYS, AUTO_CLEANUP = ON);"
+        yield f"-- ALTER TABLE {table} ENABLE CHANGE_TRACKING;"
+    if isinstance(contract.capture, ChangeDataCapture):
+        yield from _capture_instance(contract, contract.capture.instance, read)
+
+
+def _capture_instance(contract: DatasetContract, instance: str, read: Sequence[str]) -> Iterator[str]:
+    """Its functions ask for SELECT on every captured column: so it may capture what is granted, and no more."""
+    _, schema, bare = contract.table.split(".")
+    values = {"source_schema": schema, "source_name": bare, "capture_instance": instance}
+    named = ", ".join(f"@{name} = {_text(value)}" for name, value in values.items())
+    columns = _text(", ".join(map(quoted, read)))
+    yield "-- once, if it is not there or has other columns (then under another name, which the contract says):"
+    yield f"-- EXEC sys.sp_cdc_enable_table {named}, @role_name = NULL, @captured_column_list = {columns};"
+
+
+def _text(value: str) -> str:
+    return "N'" + value.replace("'", "''") + "'"
 
 
 def claimed(catalogue: Catalogue) -> list[DatasetName]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -24,8 +25,10 @@ CHANGES = {
     "an update that changes nothing": "UPDATE {t} SET v = v, at = SYSDATETIME() WHERE id = 2",
     "an insert": "INSERT INTO {t} (id, v, at) VALUES (11, N'born', SYSDATETIME())",
     "a delete": "DELETE FROM {t} WHERE id = 4",
-    "a delete and insert": "DELETE FROM {t} WHERE id = 5; INSERT INTO {t} (id, v, at) VALUES (5, N'again', SYSDATETIME())",
-    "an insert and delete": "INSERT INTO {t} (id, v, at) VALUES (12, N'x', SYSDATETIME()); DELETE FROM {t} WHERE id = 12",
+    "a delete and insert": "DELETE FROM {t} WHERE id = 5;"
+    " INSERT INTO {t} (id, v, at) VALUES (5, N'again', SYSDATETIME())",
+    "an insert and delete": "INSERT INTO {t} (id, v, at) VALUES (12, N'x', SYSDATETIME());"
+    " DELETE FROM {t} WHERE id = 12",
     "another key": "UPDATE {t} SET id = 13, at = SYSDATETIME() WHERE id = 6",
     "two changes of a key": "UPDATE {t} SET v = N'one', at = SYSDATETIME() WHERE id = 7;"
     " UPDATE {t} SET v = N'two', at = SYSDATETIME() WHERE id = 7",
@@ -34,15 +37,16 @@ CHANGES = {
     "everybody": "DELETE FROM {t}",
 }
 
+MOMENT = "2020-01-01 00:00:00.1234567"
+STOP_CDC = (
+    "EXEC sys.sp_cdc_disable_table @source_schema = N'dbo', @source_name = N'cdc', @capture_instance = N'dbo_cdc'"
+)
+
 
 def _make(session: Session, name: str, method: dict[str, Any], deletes: object) -> Table:
     if name == "cdc":
-        try:
-            session.execute(
-                "EXEC sys.sp_cdc_disable_table @source_schema = N'dbo', @source_name = N'cdc', @capture_instance = N'dbo_cdc'"
-            )
-        except SourceRefused:
-            pass
+        with suppress(SourceRefused):
+            session.execute(STOP_CDC)
     session.execute(f"DROP TABLE IF EXISTS dbo.[{name}]")
     session.execute(
         f"CREATE TABLE dbo.[{name}] (id int NOT NULL PRIMARY KEY, v nvarchar(20) NULL, hidden nvarchar(20) NULL,"
@@ -50,7 +54,7 @@ def _make(session: Session, name: str, method: dict[str, Any], deletes: object) 
     )
     session.execute(
         f"INSERT INTO dbo.[{name}] (id, v, hidden, at)"
-        " SELECT value, N'v', N'secret', CAST('2020-01-01 00:00:00.1234567' AS datetime2(7)) FROM GENERATE_SERIES(1, 10)"
+        f" SELECT value, N'v', N'secret', CAST('{MOMENT}' AS datetime2(7)) FROM GENERATE_SERIES(1, 10)"
     )
     if name == "change_tracking":
         session.execute(f"ALTER TABLE dbo.[{name}] ENABLE CHANGE_TRACKING")
@@ -133,12 +137,8 @@ def test_a_table_that_is_not_captured_any_more_is_refused(
 ) -> None:
     table = make(name)
     table.full()
-    writer.execute(
-        "EXEC sys.sp_cdc_disable_table @source_schema = N'dbo', @source_name = N'cdc', @capture_instance = N'dbo_cdc'"
-        if name == "cdc"
-        else "ALTER TABLE dbo.change_tracking DISABLE CHANGE_TRACKING"
-    )
-    with pytest.raises(SourceRefused, match="the source has no (change tracking|capture instance dbo_cdc)") as caught:
+    writer.execute(STOP_CDC if name == "cdc" else "ALTER TABLE dbo.change_tracking DISABLE CHANGE_TRACKING")
+    with pytest.raises(SourceRefused, match=r"the source has no (change tracking|capture instance dbo_cdc)") as caught:
         table.window() if kind == "window" else table.full()
     assert "grants" in caught.value.remedy
 
@@ -166,7 +166,7 @@ def test_a_moment_keeps_its_hundred_nanoseconds_and_the_overlap_is_read_again(
     table = make("timestamp")
     table.full()
     assert table.before is not None
-    assert table.before.high == {"moment": "2020-01-01 00:00:00.1234567"}
+    assert table.before.high == {"moment": MOMENT}
     late = "INSERT INTO dbo.timestamp (id, v, at) VALUES ({}, N'late', CAST('{}' AS datetime2(7)))"
     writer.execute(late.format(20, "2019-12-31 22:00:00.1234567"))  # exactly the overlap older
     writer.execute(late.format(21, "2019-12-31 22:00:00.1234566"))  # older: the next full finds it

@@ -62,6 +62,39 @@ def test_in_each_database_all_older_rights_end_in_the_act_that_grants_the_new_on
         assert snapshots.endswith("SET ALLOW_SNAPSHOT_ISOLATION ON;")  # refused inside a transaction
 
 
+@pytest.mark.parametrize(
+    ("capture", "lines"),
+    [
+        (
+            "{method: change_tracking}",
+            [
+                "GRANT VIEW CHANGE TRACKING ON OBJECT::[dbo].[Customer] TO [us@project];",
+                "-- ALTER TABLE [dbo].[Customer] ENABLE CHANGE_TRACKING;",
+            ],
+        ),
+        (
+            "{method: cdc, instance: dbo_Customer}",
+            [
+                "-- EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'Customer',"
+                " @capture_instance = N'dbo_Customer', @role_name = NULL, @captured_column_list = N'[CustomerId],"
+                " [FirstName], [Surname], [Email], [DateOfBirth], [Status], [CreatedAt]';"
+            ],
+        ),
+    ],
+)
+def test_what_a_way_of_capture_needs_of_the_owner_is_printed(tmp_path: Path, capture: str, lines: list[str]) -> None:
+    for folder in ("sql", "dags"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    path = tmp_path / "sql" / "sources" / "sse" / "customer" / "contract.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(
+        text.replace("{method: rowversion, column: RowVer}", capture).replace("key_scan", "captured"), encoding="utf-8"
+    )
+    printed = list(sql_server.lines(Catalogue(tmp_path), "sse", ACCOUNTS))
+    assert [line for line in lines if line not in printed] == []
+    assert "GRANT VIEW ANY DATABASE TO [us@project];" in printed
+
+
 def test_an_account_of_any_name_is_quoted() -> None:
     text = "\n".join(sql_server.lines(CATALOGUE, "sse", Accounts("o]neil", "", "")))
     assert text.count("CREATE USER [o]]neil] FOR LOGIN [o]]neil];") == 2

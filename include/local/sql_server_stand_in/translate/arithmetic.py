@@ -38,10 +38,7 @@ def arithmetic(operator: str, left: Value, right: Value) -> Value:
 
 
 def _joined(a: SqlType, b: SqlType) -> SqlType:
-    if a.is_binary:
-        name = "varbinary"
-    else:
-        name = "nvarchar" if a.is_wide or b.is_wide else "varchar"
+    name = "varbinary" if a.is_binary else "nvarchar" if a.is_wide or b.is_wide else "varchar"
     if MAX in (a.length, b.length):
         return SqlType(name, MAX)
     return SqlType(name, min((a.length or 1) + (b.length or 1), 4000 if name == "nvarchar" else 8000))
