@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from include.local.demo_run import DagRun
+from include.local.lifecycle import bring_down
 from include.local.platform import Platform
+from include.local.servers.airflow import NAMES
 from tests.conftest import World
 from tests.whole_runs.points import Point
 from tests.whole_runs.server_kills import servers_killed
@@ -25,6 +28,11 @@ class AirflowOf:
     platform: Platform
     world: World
     kills: Path
+
+    def end(self) -> None:
+        """Airflow alone: the platform's other servers are at work for others."""
+        with ThreadPoolExecutor(len(NAMES)) as pool:
+            list(pool.map(lambda name: bring_down(self.platform.laptop, name, lambda text: None), NAMES))
 
     def run(
         self, conf: Mapping[str, Any] | None = None, *, kills: Sequence[Point] = (), patience: float = 600

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 from include.catalogue import ROOT
 from include.connections import EnvironmentConnections
 from include.local.platform import Platform
-from tests.conftest import World
+from tests.conftest import TOLD, World
 from tests.whole_runs.airflow_of import AirflowOf
 from tests.whole_runs.story import Story, tell
 
@@ -26,10 +26,23 @@ ORPHANS_EVERY_S = 5
 """Between two looks for tasks that a dead scheduler had queued; elsewhere 300."""
 TRIED_AGAIN_AFTER_S = 2
 """Before the second try, twice that before the third; as shipped 10 (see `plugins/orchestration/use_case_dag.py`)."""
+_AT_WORK = pytest.StashKey[list[AirflowOf]]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
+    """After the last test that looks at the story its Airflow ends: idle, it would take time from all other tests."""
+    yield
+    if nextitem is not None and nextitem.nodeid.partition("::")[0] not in TOLD:  # at the very end all servers end
+        for airflow in item.session.stash.get(_AT_WORK, []):
+            airflow.end()
+        item.session.stash[_AT_WORK] = []
 
 
 @pytest.fixture(scope="session")
-def airflow_of(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Callable[[World], AirflowOf]:
+def airflow_of(
+    platform: Platform, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Callable[[World], AirflowOf]:
     """A function that starts Airflow anew with a world's connections."""
 
     def start(world: World) -> AirflowOf:
@@ -45,7 +58,9 @@ def airflow_of(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> 
         }
         running = replace(platform, extra_environment=environment)
         running.up(["airflow"], report=lambda text: None)
-        return AirflowOf(running, world, kills)
+        found = AirflowOf(running, world, kills)
+        request.session.stash.setdefault(_AT_WORK, []).append(found)
+        return found
 
     return start
 

@@ -217,6 +217,7 @@ def main() -> None:
     parser.add_argument("--project", required=True)
     parser.add_argument("--folder", type=pathlib.Path, required=True, help="absolute path; holds the tables")
     options = parser.parse_args()
+    mends.mend_catalog()  # first, while the library's functions are as shipped
     mend_transactions()
     mend_partition_decorators()
     mend_bytes()
