@@ -148,13 +148,20 @@ class DatasetLog:
         """Make the batch exist. Raises LostRace when another try has committed this number."""
         if self._store.create(self._path(batch.number), batch.to_json(), "application/json") is not None:
             return
-        there = self.get(batch.number)
-        if there.attempt != batch.attempt:  # else the answer to our own first request was lost
-            raise LostRace(
-                f"another run committed batch {batch.number} of {self.name} first",
-                where=self._store.uri(self._path(batch.number)),
-                remedy="tried again by itself, from the batch that won",
-            )
+        if self.get(batch.number).attempt != batch.attempt:  # else the answer to our own first request was lost
+            raise self._lost(batch.number)
+
+    def check_free(self, number: int) -> None:
+        """Raises LostRace when this number is committed."""
+        if self._store.read(self._path(number)) is not None:
+            raise self._lost(number)
+
+    def _lost(self, number: int) -> LostRace:
+        return LostRace(
+            f"another run committed batch {number} of {self.name} first",
+            where=self._store.uri(self._path(number)),
+            remedy="tried again by itself, from the batch that won",
+        )
 
     def _path(self, number: int) -> str:
         return f"{self.name}/log/{number:08}.json"

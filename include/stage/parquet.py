@@ -68,13 +68,18 @@ class PartWriter:
 
     @property
     def _prefix(self) -> str:
-        return f"{self.dataset}/parts/{self.batch:08}-{self.token}-"
+        return f"{parts_of(self.dataset, self.batch)}{self.token}-"
 
     def discard(self) -> None:
         """Delete all that this try has written, as far as that can be done; only where no entry can name it."""
         with suppress(DataPlatformError):  # what went wrong before is what must be told
             for path in list(self.store.names(self._prefix)):
                 self.store.delete(path)
+
+
+def parts_of(dataset: DatasetName | str, batch: int) -> str:
+    """How the names of a batch's parts begin, whichever try has written them."""
+    return f"{dataset}/parts/{batch:08}-"
 
 
 @contextmanager

@@ -9,16 +9,18 @@ from typing import Any
 
 import pyarrow as pa
 
-from include.errors import LostRace
+from include.errors import DataPlatformError, LostRace
 from include.extract import capture, drift
 from include.extract.capture import Bounds, Reading
 from include.extract.way import Session
 from include.stage.keys import Keys, check_deletions
 from include.stage.log import Batch, DatasetLog
 from include.stage.parquet import PartWriter
+from include.stage.sweep import sweep
 from include.steps.extract_plan import Plan, Work, hash_of
 
 log = logging.getLogger(__name__)
+_SWEPT_BACK = 2
 
 
 def read_and_commit(work: Work, dataset_log: DatasetLog, plan: Plan) -> Batch:
@@ -26,15 +28,36 @@ def read_and_commit(work: Work, dataset_log: DatasetLog, plan: Plan) -> Batch:
     writer = PartWriter(work.servers.bucket, work.name, plan.number, work.run.token)
     try:
         batch = _batch(work, dataset_log, plan, writer)
-    except BaseException:  # the end of the task's time is no Exception
+    except BaseException as error:  # the end of the task's time is no Exception
         writer.discard()  # a refusal may come after people's rows have been written
+        if isinstance(error, DataPlatformError):
+            _tell_lost_race(dataset_log, plan.number)
         raise
     try:
         dataset_log.commit(batch)
     except LostRace:  # of no other error of a commit is it known that there is no entry
         writer.discard()
         raise
+    _sweep(work, dataset_log, batch)
     return batch
+
+
+def _tell_lost_race(dataset_log: DatasetLog, number: int) -> None:
+    """Raises LostRace when the number is taken: then the winner's sweep has taken our parts, and that is what went
+    wrong. An answer that does not come tells nothing."""
+    try:
+        dataset_log.check_free(number)
+    except LostRace:
+        raise
+    except DataPlatformError:
+        return
+
+
+def _sweep(work: Work, dataset_log: DatasetLog, batch: Batch) -> None:
+    """What killed tries have left goes: of this number and, where a sweep was itself killed, of those before."""
+    for number in range(max(1, batch.number - _SWEPT_BACK), batch.number + 1):
+        if swept := sweep(work.servers.bucket, dataset_log.get(number)):
+            log.info("%s: %d parts of batch %d that a killed try had left are deleted", work.name, swept, number)
 
 
 def look_at_source(work: Work, dataset_log: DatasetLog, plan: Plan) -> dict[str, Any]:
@@ -120,10 +143,12 @@ def _deletions(work: Work, plan: Plan, since: Sequence[Batch], told: pa.Table, e
 
 
 def _since(work: Work, dataset_log: DatasetLog, plan: Plan) -> Sequence[Batch]:
-    """The batches from the last one that looked at every key on, oldest first; none where there is no such, or where
-    this one can tell of nobody that he is gone."""
-    if plan.kind == "window" and work.contract.deletes == "never":
-        return []
+    """As `from_last_look`; none where this batch can tell of nobody that he is gone."""
+    return [] if plan.kind == "window" and work.contract.deletes == "never" else from_last_look(dataset_log)
+
+
+def from_last_look(dataset_log: DatasetLog) -> list[Batch]:
+    """The batches from the last one that looked at every key on, oldest first; none where there is no such."""
     found: list[Batch] = []
     for batch in dataset_log.newest_first():
         found.insert(0, batch)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from include.clients.sql_server import Session
@@ -14,7 +15,7 @@ from include.extract import capture
 from include.names import DatasetName
 from include.stage.log import Batch, DatasetLog
 from include.stage.parquet import PartWriter
-from include.steps.extract_dataset import _last_look
+from include.steps.extract_sql_server import from_last_look
 from tests.include.stage.batches import a_batch
 from tests.include.steps.way import SSE, Way
 
@@ -183,14 +184,22 @@ def test_the_parts_stay_when_only_the_answer_to_the_commit_was_lost(way: Way, mo
     assert _parts(way) == _named(way)
 
 
+def test_what_a_killed_try_has_left_goes_with_the_next_batch(way: Way) -> None:
+    number = _log(way).next_number()
+    left = PartWriter(way.world.servers.bucket, SSE, number, "killed").write(
+        [], pa.schema([("CustomerId", pa.int64())])
+    )
+    assert left[0].path in _parts(way)
+    way.extract(full_refresh=True)
+    assert _parts(way) == _named(way)
+
+
 def test_who_has_vanished_is_told_by_the_last_batch_that_looked_at_all_keys(way: Way) -> None:
     """A window without a scan of the keys knows of none: compared with it nobody would ever vanish."""
     log = DatasetLog(way.world.servers.bucket, DatasetName("sse", "looked"))
-    for batch in (a_batch(1, "full"), a_batch(2)):
+    for batch in (a_batch(1, "full"), a_batch(2, "full"), a_batch(3), a_batch(4)):
         log.commit(batch)
-    found = _last_look(log)
-    assert found is not None
-    assert found.number == 1
+    assert [batch.number for batch in from_last_look(log)] == [2, 3, 4]
 
 
 class _Rival:
