@@ -13,6 +13,7 @@
     │   ├── NotDeployed          a table, topic or schema has not been applied
     │   ├── Fenced               another publisher has taken over, and did not finish in our time
     │   └── ForbiddenError       a client's permissions do not allow it
+    ├── NotNow               nothing is wrong: the step is begun again at a moment that is known
     └── Unavailable          may heal: tried again
         ├── SourceUnavailable    no connection, a broken one, a deadlock victim
         ├── TransactionConflict  another transaction changed the same table
@@ -24,6 +25,7 @@ Every message says what is wrong, where, and what to do; none holds a value of a
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 
 class DataPlatformError(Exception):
@@ -105,6 +107,22 @@ class Fenced(Refused):
 
 class ForbiddenError(Refused):
     """The service answered that our credentials do not allow it."""
+
+
+class NotNow(DataPlatformError):
+    """Nothing is wrong, and no try is spent: the step is begun again at `until` (with zone), and holds no slot till
+    then."""
+
+    def __init__(self, problem: str, *, where: str, remedy: str, until: datetime) -> None:
+        super().__init__(problem, where=where, remedy=remedy)
+        self.until = until
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _not_now, (self.problem, self.where, self.remedy, self.until)
+
+
+def _not_now(problem: str, where: str, remedy: str, until: datetime) -> NotNow:
+    return NotNow(problem, where=where, remedy=remedy, until=until)
 
 
 class Unavailable(DataPlatformError):

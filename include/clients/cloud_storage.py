@@ -1,8 +1,9 @@
-"""How do we speak to Cloud Storage? (objects that are created once and never overwritten)"""
+"""How do we speak to Cloud Storage? (objects that are created once; claims alone are overwritten)"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import BinaryIO
 
 from google.api_core import exceptions as google_errors
@@ -41,6 +42,21 @@ class Bucket:
         except Exception as error:
             raise self._translate(error, path) from error
         return str(blob.crc32c)
+
+    def replace(self, path: str, data: bytes, content_type: str) -> None:
+        """Write an object, whether there is one of that name or not."""
+        try:
+            self._bucket.blob(path).upload_from_string(data, content_type=content_type, checksum="crc32c")
+        except Exception as error:
+            raise self._translate(error, path) from error
+
+    def updated_at(self, path: str) -> datetime | None:
+        """When an object was last written, by the bucket's clock; None when there is none."""
+        try:
+            blob = self._bucket.get_blob(path)
+        except Exception as error:
+            raise self._translate(error, path) from error
+        return None if blob is None else blob.updated
 
     def read(self, path: str) -> bytes | None:
         """An object's bytes, or None when there is none."""

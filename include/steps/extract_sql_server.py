@@ -9,10 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from include.errors import DataPlatformError, LostRace
-from include.extract import capture, drift
+from include.errors import DataPlatformError, LostRace, NotNow
+from include.extract import capture, drift, quiet_hours
 from include.extract.capture import Bounds, Reading
 from include.extract.way import Session
+from include.stage.claim import Claim
 from include.stage.keys import Keys, check_deletions
 from include.stage.log import Batch, DatasetLog
 from include.stage.parquet import PartWriter
@@ -24,7 +25,30 @@ _SWEPT_BACK = 2
 
 
 def read_and_commit(work: Work, dataset_log: DatasetLog, plan: Plan) -> Batch:
-    """The batch. Raises what the verbs raise; nothing is committed then, and no part of ours is left."""
+    """The batch. Raises what the verbs raise; nothing is committed then, and no part of ours is left. Raises NotNow
+    outside the source's quiet hours, and while another run reads the same."""
+    wait_for_quiet_hours(work)
+    run = f"{work.run.use_case}/{work.run.run_id}"
+    with Claim(work.servers.bucket, work.name, plan.number, run).held():
+        return _read_and_commit(work, dataset_log, plan)
+
+
+def wait_for_quiet_hours(work: Work) -> None:
+    """Raises NotNow outside the hours in which the contract lets its table be read, unless the form says to go on."""
+    hours, now = work.contract.quiet_hours, datetime.now(UTC)
+    if hours is None or work.request.ignore_quiet_hours:
+        return
+    opens = quiet_hours.opens_at(hours, work.contract.zone or "Europe/London", now)
+    if opens is not None:
+        raise NotNow(
+            f"{work.name} is read in its quiet hours, {hours}, alone",
+            where=f"sql/sources/{work.name}/contract.yaml",
+            remedy=f"waits until {opens:%Y-%m-%d %H:%M} UTC; to read it now, trigger with `ignore_quiet_hours`",
+            until=opens,
+        )
+
+
+def _read_and_commit(work: Work, dataset_log: DatasetLog, plan: Plan) -> Batch:
     writer = PartWriter(work.servers.bucket, work.name, plan.number, work.run.token)
     try:
         batch = _batch(work, dataset_log, plan, writer)
@@ -65,6 +89,7 @@ def look_at_source(work: Work, dataset_log: DatasetLog, plan: Plan) -> dict[str,
 
     Raises TooManyDeletions as the real run would, unless the form allows their number.
     """
+    wait_for_quiet_hours(work)
     contract = work.contract
     with work.servers.sql_server(work.name.system, capture.database_of(contract.table)) as session:
         notes = drift.compare(work.name, contract, capture.read_catalog(session, contract.table), work.columns)

@@ -10,7 +10,7 @@ from typing import Any
 from include.errors import FormError
 from include.use_case import UseCase
 
-KEYS = ("dry_run", "full_refresh", "only", "allow_deletions")
+KEYS = ("dry_run", "full_refresh", "only", "allow_deletions", "ignore_quiet_hours")
 
 
 @dataclass(frozen=True)
@@ -18,13 +18,15 @@ class Request:
     """The form's values, checked.
 
     dry_run: nothing is written. full_refresh: read everything. only: these datasets (empty: all).
-    allow_deletions: dataset to the exact number of vanished keys that a person has allowed.
+    allow_deletions: dataset to the exact number of vanished keys that a person has allowed. ignore_quiet_hours: read
+    also outside the hours that contracts name.
     """
 
     dry_run: bool = False
     full_refresh: bool = False
     only: tuple[str, ...] = ()
     allow_deletions: Mapping[str, int] = field(default_factory=dict)
+    ignore_quiet_hours: bool = False
 
     def takes(self, dataset: str) -> bool:
         return not self.only or dataset in self.only
@@ -37,7 +39,8 @@ def parse_request(given: Mapping[str, Any], use_case: UseCase) -> Request:
         raise _refused(use_case, f"the form has no field {', '.join(unknown)}", f"use {', '.join(KEYS)}")
     only = _datasets(use_case, "only", _texts(use_case, given, "only", "sse/customer"))
     allowed = _allowed(use_case, _texts(use_case, given, "allow_deletions", "sse/customer=123"))
-    return Request(_flag(use_case, given, "dry_run"), _flag(use_case, given, "full_refresh"), only, allowed)
+    flags = {name: _flag(use_case, given, name) for name in ("dry_run", "full_refresh", "ignore_quiet_hours")}
+    return Request(**flags, only=only, allow_deletions=allowed)
 
 
 def _texts(use_case: UseCase, given: Mapping[str, Any], name: str, example: str) -> list[str]:

@@ -25,6 +25,12 @@ def form(use_case: UseCase) -> dict[str, Param]:
             description_md="Read every row of the datasets again, instead of what changed. Nothing is published twice: "
             "only what differs becomes a change.",
         ),
+        "ignore_quiet_hours": Param(
+            False,
+            type="boolean",
+            title="Ignore quiet hours",
+            description_md="Read also the datasets whose owners have named hours for it. Ask them first.",
+        ),
         "only": Param(
             [],
             type=["array", "null"],

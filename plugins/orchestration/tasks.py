@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import get_current_context
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 
-from include.errors import DataPlatformError, Unavailable
+from include.errors import DataPlatformError, NotNow, Unavailable
 from orchestration.scrubbed import kind, place
 
 if TYPE_CHECKING:
@@ -120,6 +120,9 @@ def _guarded(use_case: str, step: Callable[[_Work], Summary]) -> Summary:
         summary = step(_work(use_case))
         _tell_assets(summary)
         return summary
+    except NotNow as wait:  # the task gives its slot back, and no try is spent
+        log.info("waits: %s", wait)
+        raise AirflowRescheduleException(wait.until) from None  # type: ignore[no-untyped-call]
     except (DataPlatformError, AirflowSkipException) as error:
         raise error from None
     except Exception as error:  # noqa: BLE001 - nothing may leave a task with a value in it

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import traceback
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
+from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException, AirflowTaskTimeout
 
 from include.catalogue import Catalogue
-from include.errors import NotDeployed, SourceRefused, Unavailable
+from include.errors import NotDeployed, NotNow, SourceRefused, Unavailable
 from include.local.platform import Platform
 from include.run import Run
 from include.steps.request import Request
@@ -51,6 +52,13 @@ def test_our_own_error_goes_out_without_its_cause() -> None:
     with pytest.raises(SourceRefused) as caught:
         tasks._guarded("x", _raising(error))
     assert caught.value.__cause__ is None
+
+
+def test_a_step_that_must_wait_gives_its_slot_back_until_that_moment() -> None:
+    at = datetime(2026, 1, 1, 22, tzinfo=UTC)
+    with pytest.raises(AirflowRescheduleException) as caught:
+        tasks._guarded("x", _raising(NotNow("quiet", where="there", remedy="waits", until=at)))
+    assert caught.value.reschedule_date == at
 
 
 def test_what_is_being_handled_when_the_time_is_over_does_not_go_out() -> None:

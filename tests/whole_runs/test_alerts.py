@@ -31,7 +31,7 @@ pytestmark = pytest.mark.timeout(600)
 TRIALS = Path(__file__).with_name("trials")
 NOTICED_AFTER_S = 20
 """Seconds without a heartbeat after which Airflow takes a task for dead."""
-AT_ONCE = ("heals", "killed", "timed_out", "marked_failed", "stopped", "mapped", "quoting", "unheard")
+AT_ONCE = ("heals", "quiet", "killed", "timed_out", "marked_failed", "stopped", "mapped", "quoting", "unheard")
 
 
 @dataclass
@@ -117,6 +117,10 @@ def _fail_in_every_way(told: Told) -> None:
     """All trials at once; meanwhile one fails twice and is whole twice."""
     for name in AT_ONCE:
         told.trigger(name)
+    wait_until(
+        lambda: [task["state"] for task in told.run_of("quiet").tasks()] == ["up_for_reschedule"],
+        "the wait for quiet hours, in which a task holds no slot",
+    )
     told.trigger("mistyped", {"dry_rum": True})
     _backfill(told, "mistyped", {"dry_rum": True})
     for count in (1, 2):
@@ -132,7 +136,7 @@ def _fail_in_every_way(told: Told) -> None:
     told.came("unheard")
     for run in told.runs:
         run.wait()
-    for name in set(told.names()) - {"heals", "mistyped"}:
+    for name in set(told.names()) - {"heals", "quiet", "mistyped"}:
         told.came(name)
     wait_until(lambda: told.called("refused", "success") == 4, "the callback of the last success")
     wait_until(lambda: told.called("heals", "success") == 1, "the callback of what has healed by itself")
@@ -185,6 +189,13 @@ def test_what_heals_by_itself_is_not_told(told: Told) -> None:
     run = told.run_of("heals")
     assert (run.wait(), [task["try_number"] for task in run.tasks()]) == ("success", [2])
     assert told.of("heals") == []
+
+
+def test_who_waits_for_quiet_hours_spends_no_try_and_tells_nobody(told: Told) -> None:
+    run = told.run_of("quiet")
+    assert run.wait() == "success"
+    assert [task["try_number"] for task in run.tasks()] == [1]
+    assert told.of("quiet") == []
 
 
 def test_each_failed_run_is_told_and_once_that_the_whole_is_healthy_again(told: Told) -> None:

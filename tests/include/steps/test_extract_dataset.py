@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
 
+from include.catalogue import Catalogue
 from include.clients.sql_server import Session
-from include.errors import DriftError, LostRace, TooManyDeletions, Unavailable
+from include.errors import DriftError, LostRace, NotNow, TooManyDeletions, Unavailable
 from include.extract import capture
 from include.names import DatasetName
+from include.stage import claim
 from include.stage.log import Batch, DatasetLog
 from include.stage.parquet import PartWriter
 from include.steps.extract_sql_server import from_last_look
@@ -184,6 +189,22 @@ def test_the_parts_stay_when_only_the_answer_to_the_commit_was_lost(way: Way, mo
     assert _parts(way) == _named(way)
 
 
+def test_outside_its_quiet_hours_a_source_is_not_asked_unless_the_form_says_so(way: Way, tmp_path: Path) -> None:
+    hour = datetime.now(ZoneInfo("Europe/London")).hour
+    span = f"{(hour + 2) % 24:02}:00-{(hour + 3) % 24:02}:00"
+    shutil.copytree(way.catalogue.sql.parent, tmp_path / "root")
+    catalogue = Catalogue(tmp_path / "root")
+    path = catalogue.dataset_path(SSE)
+    path.write_text(f'quiet_hours: "{span}"\n' + path.read_text(encoding="utf-8"), encoding="utf-8")
+    quiet, before = Way(way.world, catalogue, "a database that is not there"), _log(way).numbers()
+    for request in ({}, {"dry_run": True}):
+        with pytest.raises(NotNow, match=f"is read in its quiet hours, {span}, alone") as told:
+            quiet.extract(full_refresh=True, **request)
+        assert timedelta(0) < told.value.until - datetime.now(UTC) <= timedelta(hours=2)
+    assert _log(way).numbers() == before
+    assert quiet.extract(full_refresh=True, ignore_quiet_hours=True)["batch"] == before[-1] + 1
+
+
 def test_what_a_killed_try_has_left_goes_with_the_next_batch(way: Way) -> None:
     number = _log(way).next_number()
     left = PartWriter(way.world.servers.bucket, SSE, number, "killed").write(
@@ -219,6 +240,7 @@ class _Rival:
 
         self._inside = False
         monkeypatch.setattr(capture, "read", read)
+        monkeypatch.setattr(claim, "LASTS", timedelta(0))  # neither believes the other's claim
 
 
 def test_a_table_that_lacks_a_claimed_column_is_refused_before_a_row_is_read(way: Way) -> None:

@@ -9,12 +9,12 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, TaskGroup, get_current_context, task
 
-from include.errors import DriftError, SourceRefused, Unavailable
+from include.errors import DriftError, NotNow, SourceRefused, Unavailable
 from include.use_case import UseCase
 from orchestration import tasks
 from orchestration.use_case_dag import run_settings
@@ -76,6 +76,21 @@ with trial("heals", retries=1):
             raise Unavailable("not now", where="here", remedy="tried again by itself")
 
     heals()
+
+with trial("quiet"):
+
+    @task
+    def quiet() -> None:
+        until = get_current_context()["dag_run"].start_date + timedelta(seconds=20)
+
+        def step(work: Any) -> dict[str, Any]:
+            if datetime.now(UTC) < until:
+                raise NotNow("its hours have not begun", where="here", remedy="waits", until=until)
+            return {}
+
+        tasks._guarded("customer_base", step)
+
+    quiet()
 
 with trial("killed"):
 
