@@ -16,8 +16,9 @@ from include.contract import DatasetContract
 from include.errors import EpochBroken, IntegrityError, SourceRefused
 from include.extract import query
 from include.extract.drift import Catalog
+from include.extract.exact import ExactRows
 from include.extract.query import Query
-from include.extract.types import SourceColumn, arrow_type
+from include.extract.types import SourceColumn, Trait, arrow_type
 from include.names import DatasetName
 
 Kind = Literal["full", "window"]
@@ -72,15 +73,25 @@ class Reading:
 
 def read_catalog(session: Session, table: str) -> Catalog:
     """What SQL Server says of `table`: no column when it is missing or hidden from us."""
-    columns = query.columns_of(table)
-    key = query.primary_key_of(table)
+    columns, key, traits = query.columns_of(table), query.primary_key_of(table), query.traits_of(table)
+    found = {name: _trait(*said) for name, *said in session.rows(traits.sql, traits.params)}
     return Catalog(
         [
-            SourceColumn(name, kind, precision=p, scale=s, fraction=f, nullable=nullable == "YES", collation=collation)
-            for name, kind, _, p, s, f, nullable, collation in session.rows(columns.sql, columns.params)
+            SourceColumn(name, kind, p, s, f, nullable == "YES", collation, length, found.get(name, ""))
+            for name, kind, length, p, s, f, nullable, collation in session.rows(columns.sql, columns.params)
         ],
         [row[0] for row in session.rows(key.sql, key.params)],
     )
+
+
+def _trait(computed: Any, masked: Any, encrypted: Any, deterministic: Any, reads_others: Any, unmask: Any) -> Trait:
+    if encrypted is not None:
+        return "encrypted"
+    if masked and unmask != 1:
+        return "masked"
+    if not computed:
+        return ""
+    return "computed" if deterministic == 1 and reads_others != 1 else "volatile"
 
 
 def read_unique_indexes(session: Session, table: str) -> list[list[str]]:
@@ -124,45 +135,58 @@ def bounds(
 
 
 def read(
-    session: Session, contract: DatasetContract, columns: Sequence[str], bounds: Bounds, sink: Sink, where: str
+    session: Session,
+    contract: DatasetContract,
+    columns: Sequence[str],
+    bounds: Bounds,
+    sink: Sink,
+    where: str,
+    converted: Mapping[str, str] = query.AS_IT_IS,
 ) -> Reading:
     """Read rows, and where the contract asks for it all keys, in one picture of the database.
 
     Raises IntegrityError when fewer or more rows came than the source counted in the same picture.
     """
-    rows_query = rows_of(contract, columns, bounds)
-    keys_query = keys_of(contract, bounds)
+    rows_query = rows_of(contract, columns, bounds, converted)
+    keys_query = keys_of(contract, bounds, converted)
     with session.snapshot():
-        counted, parts = _transfer(session, contract, columns, rows_query, sink, "rows", where)
+        counted, parts = _transfer(session, contract, columns, rows_query, sink, "rows", where, converted)
         keys = None
         if keys_query is not None:
-            _, keys = _transfer(session, contract, contract.key, keys_query, sink, "keys", where)
+            _, keys = _transfer(session, contract, contract.key, keys_query, sink, "keys", where, converted)
     return Reading(parts, keys, counted, [q.sql for q in (rows_query, keys_query) if q is not None])
 
 
-def rows_of(contract: DatasetContract, columns: Sequence[str], bounds: Bounds) -> Query:
+def rows_of(
+    contract: DatasetContract,
+    columns: Sequence[str],
+    bounds: Bounds,
+    converted: Mapping[str, str] = query.AS_IT_IS,
+) -> Query:
     """The query of a batch's rows."""
     if bounds.kind == "full":
-        return query.everything(contract.table, columns)
+        return query.everything(contract.table, columns, converted)
     position, low, high = contract.position_column, bounds.low, bounds.high
     if position is None or low is None or high is None:
         raise AssertionError("a window has a position and both its bounds")
-    return query.window(contract.table, columns, position, low, high)
+    return query.window(contract.table, columns, position, low, high, converted)
 
 
-def keys_of(contract: DatasetContract, bounds: Bounds) -> Query | None:
+def keys_of(contract: DatasetContract, bounds: Bounds, converted: Mapping[str, str] = query.AS_IT_IS) -> Query | None:
     """The query of a batch's key set; a full has it in its rows."""
     if bounds.kind == "window" and contract.deletes == "key_scan":
-        return query.everything(contract.table, contract.key)
+        return query.everything(contract.table, contract.key, converted)
     return None
 
 
-def keys_now(session: Session, contract: DatasetContract, bounds: Bounds) -> pa.Table | None:
+def keys_now(
+    session: Session, contract: DatasetContract, bounds: Bounds, converted: Mapping[str, str] = query.AS_IT_IS
+) -> pa.Table | None:
     """Every key that the source has now, for a dry run; None when a batch of these bounds would not look at all."""
     if bounds.kind != "full" and keys_of(contract, bounds) is None:
         return None
     wanted = schema(contract, contract.key)
-    q = query.everything(contract.table, contract.key)
+    q = query.everything(contract.table, contract.key, converted)
     return pa.Table.from_batches([batch.cast(wanted) for batch in session.batches(q.sql)], wanted)
 
 
@@ -172,12 +196,21 @@ def schema(contract: DatasetContract, columns: Sequence[str]) -> pa.Schema:
 
 
 def _transfer(
-    session: Session, contract: DatasetContract, columns: Sequence[str], q: Query, sink: Sink, what: str, where: str
+    session: Session,
+    contract: DatasetContract,
+    columns: Sequence[str],
+    q: Query,
+    sink: Sink,
+    what: str,
+    where: str,
+    converted: Mapping[str, str],
 ) -> tuple[int, Sequence[Any]]:
     sink.log(f"{what}: {q.told}")
     counting = query.count(q, contract.key[0])
     counted = int(session.scalar(counting.sql, counting.params))
-    parts = sink.write(session.batches(q.sql, q.params), schema(contract, columns), what)
+    exact = ExactRows(schema(contract, columns), where)
+    parts = sink.write(exact.of(session.batches(q.sql, q.params)), exact.schema, what)
+    exact.check_marks(session, q, converted)
     got = sum(part.rows for part in parts)
     if got != counted:
         raise IntegrityError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,16 +32,22 @@ def table(name: str) -> str:
     return ".".join(quoted(part) for part in name.split("."))
 
 
-def everything(name: str, columns: Sequence[str]) -> Query:
+AS_IT_IS: Mapping[str, str] = {}
+"""No column is converted. Else: column to the T-SQL that gives it (`drift.conversions`)."""
+
+
+def everything(name: str, columns: Sequence[str], converted: Mapping[str, str] = AS_IT_IS) -> Query:
     """Every row. It is never filtered by an upper bound: a full must not lose what changed meanwhile."""
-    return _select(columns, f"FROM {table(name)}")
+    return _select(columns, converted, f"FROM {table(name)}")
 
 
-def window(name: str, columns: Sequence[str], position: str, low: bytes, high: bytes) -> Query:
+def window(
+    name: str, columns: Sequence[str], position: str, low: bytes, high: bytes, converted: Mapping[str, str] = AS_IT_IS
+) -> Query:
     """Rows whose rowversion lies in [low, high), compared as binary(8)."""
     column = quoted(position)
     where = f"{column} >= CAST(? AS binary(8)) AND {column} < CAST(? AS binary(8))"
-    return _select(columns, f"FROM {table(name)} WHERE {where}", (low, high))
+    return _select(columns, converted, f"FROM {table(name)} WHERE {where}", (low, high))
 
 
 def count(query: Query, key: str) -> Query:
@@ -50,6 +56,20 @@ def count(query: Query, key: str) -> Query:
     `key` is a column of the key, never NULL: unlike `*` it is sure to be allowed where columns are granted one by one.
     """
     return Query(f"SELECT COUNT_BIG({quoted(key)}) {query.source}", query.params, query.source)
+
+
+def replacement_marks(query: Query, text: str) -> Query:
+    """How many U+FFFD a query's rows hold at the source in `text`, the T-SQL of a column.
+
+    Compared by code units: other collations have no weight for this character, and would find none.
+    """
+    whole = f"CAST({text} AS nvarchar(max))"
+    without = f"REPLACE({whole} COLLATE Latin1_General_BIN2, NCHAR(65533), N'')"
+    return Query(
+        f"SELECT SUM(CAST(DATALENGTH({whole}) - DATALENGTH({without}) AS bigint)) / 2 {query.source}",
+        query.params,
+        query.source,
+    )
 
 
 MIN_ACTIVE_ROWVERSION = Query("SELECT MIN_ACTIVE_ROWVERSION()")
@@ -66,6 +86,13 @@ COLUMNS = (
     "SELECT COLUMN_NAME, DATA_TYPE, CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION, "
     "IS_NULLABLE, COLLATION_NAME FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? "
     "ORDER BY ORDINAL_POSITION"
+)
+TRAITS = (
+    "SELECT c.name, c.is_computed, c.is_masked, c.encryption_type, "
+    "COLUMNPROPERTY(c.object_id, c.name, 'IsDeterministic'), COLUMNPROPERTY(c.object_id, c.name, 'UserDataAccess'), "
+    "HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'UNMASK') FROM sys.columns AS c "
+    "JOIN sys.tables AS t ON t.object_id = c.object_id JOIN sys.schemas AS s ON s.schema_id = t.schema_id "
+    "WHERE s.name = ? AND t.name = ? AND (c.is_computed = 1 OR c.is_masked = 1 OR c.encryption_type IS NOT NULL)"
 )
 PRIMARY_KEY = (
     "SELECT k.COLUMN_NAME FROM INFORMATION_SCHEMA.TABLE_CONSTRAINTS AS c "
@@ -90,6 +117,12 @@ def columns_of(name: str) -> Query:
     return Query(COLUMNS, (schema, bare))
 
 
+def traits_of(name: str) -> Query:
+    """The table's columns that are computed, masked or encrypted, and whether our login sees through masks."""
+    _, schema, bare = name.split(".")
+    return Query(TRAITS, (schema, bare))
+
+
 def primary_key_of(name: str) -> Query:
     """The catalog's primary key of a table, in order; no row when it has none."""
     _, schema, bare = name.split(".")
@@ -102,5 +135,6 @@ def unique_indexes_of(name: str) -> Query:
     return Query(UNIQUE_INDEXES, (schema, bare))
 
 
-def _select(columns: Sequence[str], source: str, params: tuple[Any, ...] = ()) -> Query:
-    return Query(f"SELECT {', '.join(quoted(name) for name in columns)} {source}", params, source)
+def _select(columns: Sequence[str], converted: Mapping[str, str], source: str, params: tuple[Any, ...] = ()) -> Query:
+    named = [f"{converted[name]} AS {quoted(name)}" if name in converted else quoted(name) for name in columns]
+    return Query(f"SELECT {', '.join(named)} {source}", params, source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -87,11 +87,13 @@ def _read_and_commit(work: Work, dataset_log: DatasetLog, plan: Plan) -> Batch:
 def _sql_server_batch(work: Work, dataset_log: DatasetLog, plan: Plan, writer: PartWriter) -> Batch:
     contract, read_at = work.contract, datetime.now(UTC)
     with work.servers.sql_server(work.name.system, capture.database_of(contract.table)) as session:
-        notes = drift.compare(work.name, contract, capture.read_catalog(session, contract.table), work.columns)
+        catalog = capture.read_catalog(session, contract.table)
+        notes = drift.compare(work.name, contract, catalog, work.columns, _types_before(plan), plan.kind)
         before = (plan.latest.position, plan.latest.epoch) if plan.latest else None
         bounds = capture.bounds(session, contract, plan.kind, before, work.where)
+        converted = drift.conversions(contract, catalog, work.columns)
         sink = capture.Sink(writer.write, lambda text: log.info("%s", text))
-        reading = capture.read(session, contract, work.columns, bounds, sink, work.where)
+        reading = capture.read(session, contract, work.columns, bounds, sink, work.where, converted)
     for note in notes:
         log.info("%s: %s", work.name, note)
     parts, keys = tuple(reading.parts), None if reading.keys is None else tuple(reading.keys)
@@ -110,7 +112,13 @@ def _sql_server_batch(work: Work, dataset_log: DatasetLog, plan: Plan, writer: P
         keys=keys,
         query_hash=_hash("\n".join(reading.queries)),
         notes=tuple(notes),
+        source_types=catalog.types(),
     )
+
+
+def _types_before(plan: Plan) -> Mapping[str, str] | None:
+    """What the columns were when the batch was read that this one goes on from; None when that is not known."""
+    return (plan.latest.source_types or None) if plan.latest else None
 
 
 def _deletions(
@@ -227,14 +235,17 @@ def _dry_run(work: Work, dataset_log: DatasetLog, plan: Plan) -> dict[str, Any]:
         scanned = work.servers.big_query.dry_run_bytes(sql, params, where=work.where)
         return told | {"rows": _landed_bounds(work, contract.capture, plan, now)[1].counted, "bytes_scanned": scanned}
     with work.servers.sql_server(work.name.system, capture.database_of(contract.table)) as session:
-        notes = drift.compare(work.name, contract, capture.read_catalog(session, contract.table), work.columns)
+        catalog = capture.read_catalog(session, contract.table)
+        notes = drift.compare(work.name, contract, catalog, work.columns, _types_before(plan), plan.kind)
         before = (plan.latest.position, plan.latest.epoch) if plan.latest else None
         bounds = capture.bounds(session, contract, plan.kind, before, work.where)
-        queries = [q for q in (capture.rows_of(contract, work.columns, bounds), capture.keys_of(contract, bounds)) if q]
+        converted = drift.conversions(contract, catalog, work.columns)
+        rows = capture.rows_of(contract, work.columns, bounds, converted)
+        queries = [q for q in (rows, capture.keys_of(contract, bounds, converted)) if q]
         for q in queries:
             log.info("would read: %s", q.told)
         counts = [int(session.scalar(c.sql, c.params)) for c in (count(q, contract.key[0]) for q in queries)]
-        keys, last_look = capture.keys_now(session, contract, bounds), _last_look(dataset_log)
+        keys, last_look = capture.keys_now(session, contract, bounds, converted), _last_look(dataset_log)
     deleted = 0
     if keys is not None and last_look is not None:
         deleted = vanished(work.servers.bucket, last_look, keys, contract.key)
