@@ -28,7 +28,10 @@ _HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 
 
 class DatasetColumn(Strict):
-    """A column of a source. `refers_to` names the dataset of the same system whose key it holds."""
+    """A column of a source. `refers_to` names the dataset of the same system whose key it holds.
+
+    `offset_of` names a TIMESTAMP column: this one is no column of the table, but that one's minutes from UTC.
+    """
 
     type: str
     required: bool = False
@@ -36,6 +39,7 @@ class DatasetColumn(Strict):
     describes: str = ""
     refers_to: str | None = None
     collation: Collation | None = None
+    offset_of: str | None = None
 
     @field_validator("type")
     @classmethod
@@ -106,8 +110,23 @@ class DatasetContract(Strict):
 
     @model_validator(mode="after")
     def _fits_together(self) -> DatasetContract:
-        raise_all([*self._key_mistakes(), *self._capture_mistakes(), *same_but_for_case(self.columns)])
+        found = [*self._key_mistakes(), *self._capture_mistakes(), *self._offset_mistakes()]
+        raise_all([*found, *same_but_for_case(self.columns)])
         return self
+
+    def _offset_mistakes(self) -> Iterator[Mistake]:
+        for name, column in self.columns.items():
+            if column.offset_of is None:
+                continue
+            at, of = ("columns", name), self.columns.get(column.offset_of)
+            if of is None or of.type != "TIMESTAMP" or of.offset_of:
+                yield at, f"offset_of names {column.offset_of}, which is no TIMESTAMP among the columns"
+            if column.type != "INT64":
+                yield at, f"{name} holds minutes from UTC: write type: INT64"
+            if name in self.key or column.refers_to or column.collation:
+                yield at, f"{name} holds minutes from UTC: it is no key, refers to nothing and has no collation"
+            if isinstance(self.capture, Landed):
+                yield at, f"{name} is read from SQL Server only: landing tables have no offset_of"
 
     def _key_mistakes(self) -> Iterator[Mistake]:
         for name in self.key:
@@ -200,6 +219,11 @@ class DatasetContract(Strict):
     def scans_keys_after(self) -> timedelta:
         """How old the last look at all keys may be."""
         return duration(self.key_scan_every, "key_scan_every") if self.key_scan_every else timedelta(0)
+
+    def in_table(self, columns: list[str]) -> list[str]:
+        """The columns of the table that these are made of, each once."""
+        declared = {name: self.columns[name].offset_of if name in self.columns else None for name in columns}
+        return list(dict.fromkeys(of or name for name, of in declared.items()))
 
     def read_columns(self, claimed: list[str]) -> list[str]:
         """What a batch holds: the key, the claims, and what capture and deletions need, each once, in the contract's

@@ -62,7 +62,7 @@ def contract_text(
         )
     key = _key(table, catalog, unique)
     version = next((column.name for column in catalog.columns if column.type == _ROWVERSION), None)
-    lines, left_out = _columns(name, catalog, key, siblings)
+    lines, left_out = _columns(name, catalog, key, version, siblings)
     lines_text = [line.text(max(len(line.name) for line in lines)) for line in lines]
     dated = any(line.settings["type"] == "DATETIME" for line in lines)
     return (
@@ -135,19 +135,38 @@ def _check_key_column(table: str, column: SourceColumn) -> None:
 
 
 def _columns(
-    name: DatasetName, catalog: Catalog, key: Sequence[str], siblings: Catalogue
+    name: DatasetName, catalog: Catalog, key: Sequence[str], version: str | None, siblings: Catalogue
 ) -> tuple[list[ColumnLine], list[str]]:
     """The lines of the columns that can be carried, and a comment per column that cannot."""
-    lines, left_out = [], []
+    lines, left_out, names = [], [], {column.name for column in catalog.columns}
     for column in catalog.columns:
-        types = exact_types(column)
         if column.type == _ROWVERSION:
             continue
-        if not types or not COLUMN.fullmatch(column.name):
-            left_out.append(f"  # {column.name} is {column.text()}: {why_refused(column)}")
+        if reason := _why_left_out(column, version):
+            left_out.append(f"  # {column.name} is {column.text()}: {reason}")
             continue
-        lines.append(_line(name, column, types[0], siblings, is_key=column.name in key))
+        kind = exact_types(column)[0]
+        lines.append(_line(name, column, kind, siblings, is_key=column.name in key))
+        if kind == "TIMESTAMP" and f"{column.name}_offset_minutes" not in names:
+            lines.append(_offset_line(column))
     return lines, left_out
+
+
+def _why_left_out(column: SourceColumn, version: str | None) -> str:
+    """Empty for a column that can be carried."""
+    if not exact_types(column):
+        return why_refused(column)
+    if not COLUMN.fullmatch(column.name):
+        return "no column of BigQuery may be called so; have a view that gives it another name"
+    if column.trait == "volatile" and version:
+        return f"it is computed from more than its row, so that it changes while {version} stays"
+    return ""
+
+
+def _offset_line(column: SourceColumn) -> ColumnLine:
+    """The moment itself has lost it: whoever wants it claims it."""
+    settings = {"type": "INT64", **({} if column.nullable else {"required": "true"}), "offset_of": in_yaml(column.name)}
+    return ColumnLine(f"{column.name}_offset_minutes", settings, "minutes from UTC")
 
 
 def _line(name: DatasetName, column: SourceColumn, kind: str, siblings: Catalogue, *, is_key: bool) -> ColumnLine:

@@ -24,11 +24,12 @@ from include.extract import query
 from include.extract.cdc import CdcWay
 from include.extract.change_tracking import ChangeTrackingWay
 from include.extract.drift import Catalog
+from include.extract.exact import ExactRows
 from include.extract.query import Query
 from include.extract.rowversion import RowVersionWay
 from include.extract.snapshot import SnapshotWay
 from include.extract.timestamp import TimestampWay
-from include.extract.types import SourceColumn, arrow_type
+from include.extract.types import SourceColumn, Trait, arrow_type
 from include.extract.way import Position, Session, Way
 from include.names import DatasetName
 
@@ -107,15 +108,25 @@ def way_of(contract: DatasetContract) -> Way:
 
 def read_catalog(session: Session, table: str) -> Catalog:
     """What SQL Server says of `table`: no column when it is missing or hidden from us."""
-    columns = query.columns_of(table)
-    key = query.primary_key_of(table)
+    columns, key, traits = query.columns_of(table), query.primary_key_of(table), query.traits_of(table)
+    found = {name: _trait(*said) for name, *said in session.rows(traits.sql, traits.params)}
     return Catalog(
         [
-            SourceColumn(name, kind, precision=p, scale=s, fraction=f, nullable=nullable == "YES", collation=collation)
-            for name, kind, _, p, s, f, nullable, collation in session.rows(columns.sql, columns.params)
+            SourceColumn(name, kind, p, s, f, nullable == "YES", collation, length, found.get(name, ""))
+            for name, kind, length, p, s, f, nullable, collation in session.rows(columns.sql, columns.params)
         ],
         [row[0] for row in session.rows(key.sql, key.params)],
     )
+
+
+def _trait(computed: Any, masked: Any, encrypted: Any, deterministic: Any, reads_others: Any, unmask: Any) -> Trait:
+    if encrypted is not None:
+        return "encrypted"
+    if masked and unmask != 1:
+        return "masked"
+    if not computed:
+        return ""
+    return "computed" if deterministic == 1 and reads_others != 1 else "volatile"
 
 
 def read_unique_indexes(session: Session, table: str) -> list[list[str]]:
@@ -158,7 +169,13 @@ def bounds(
 
 
 def read(
-    session: Session, contract: DatasetContract, columns: Sequence[str], bounds: Bounds, sink: Sink, where: str
+    session: Session,
+    contract: DatasetContract,
+    columns: Sequence[str],
+    bounds: Bounds,
+    sink: Sink,
+    where: str,
+    converted: Mapping[str, str] = query.AS_IT_IS,
 ) -> Reading:
     """Read rows, and where the bounds say so all keys, in one picture of the database.
 
@@ -167,9 +184,9 @@ def read(
     """
     way = way_of(contract)
     with _picture(session, way, bounds, where) as seen:
-        q, kinds = rows_of(contract, columns, seen), columns_of(contract, columns, seen)
+        q, kinds = rows_of(contract, columns, seen, converted), columns_of(contract, columns, seen)
         counted, parts = _transfer(session, contract, q, kinds, sink, "rows", where)
-        keys, keys_query = None, keys_of(contract, seen)
+        keys, keys_query = None, keys_of(contract, seen, converted)
         if keys_query is not None:
             key = columns_of(contract, contract.key, replace(seen, kind="full"))
             _, keys = _transfer(session, contract, keys_query, key, sink, "keys", where)
@@ -178,13 +195,20 @@ def read(
     return Reading(replace(seen, high=high), parts, keys, counted, kinds, queries)
 
 
-def look(session: Session, contract: DatasetContract, columns: Sequence[str], bounds: Bounds, where: str) -> Look:
+def look(
+    session: Session,
+    contract: DatasetContract,
+    columns: Sequence[str],
+    bounds: Bounds,
+    where: str,
+    converted: Mapping[str, str] = query.AS_IT_IS,
+) -> Look:
     """What `read` would read now, counted. Memory: the keys of its rows, and of the table where it looks at them."""
     with _picture(session, way_of(contract), bounds, where) as seen:
-        q, keys_query = rows_of(contract, columns, seen), keys_of(contract, seen)
+        q, keys_query = rows_of(contract, columns, seen, converted), keys_of(contract, seen, converted)
         rows = _count(session, contract, q)
         telling = [*contract.key, *([contract.flag_column] if contract.flag_column else [])]
-        told = _table(session, rows_of(contract, telling, seen), columns_of(contract, telling, seen))
+        told = _table(session, rows_of(contract, telling, seen, converted), columns_of(contract, telling, seen))
         key = columns_of(contract, contract.key, replace(seen, kind="full"))
         keys = _table(session, keys_query, key) if keys_query else None
     return Look(rows, told, keys, [sql for sql in (q, keys_query) if sql is not None])
@@ -213,11 +237,16 @@ def _picture(session: Session, way: Way, bounds: Bounds, where: str) -> Iterator
         yield replace(bounds, high=high)
 
 
-def rows_of(contract: DatasetContract, columns: Sequence[str], bounds: Bounds) -> Query | None:
+def rows_of(
+    contract: DatasetContract,
+    columns: Sequence[str],
+    bounds: Bounds,
+    converted: Mapping[str, str] = query.AS_IT_IS,
+) -> Query | None:
     """The query of a batch's rows; None when there can be none."""
     if bounds.kind == "full":
-        return query.everything(contract.table, columns)
-    return way_of(contract).window(columns, bounds.low, bounds.high)
+        return query.everything(contract.table, columns, converted)
+    return way_of(contract).window(columns, bounds.low, bounds.high, converted)
 
 
 def columns_of(contract: DatasetContract, columns: Sequence[str], bounds: Bounds) -> dict[str, str]:
@@ -226,10 +255,10 @@ def columns_of(contract: DatasetContract, columns: Sequence[str], bounds: Bounds
     return own if bounds.kind == "full" else {**own, **way_of(contract).marks}
 
 
-def keys_of(contract: DatasetContract, bounds: Bounds) -> Query | None:
+def keys_of(contract: DatasetContract, bounds: Bounds, converted: Mapping[str, str] = query.AS_IT_IS) -> Query | None:
     """The query of a batch's key set; a full has it in its rows."""
     if bounds.kind == "window" and bounds.looks:
-        return query.everything(contract.table, contract.key)
+        return query.everything(contract.table, contract.key, converted)
     return None
 
 
@@ -249,7 +278,10 @@ def _transfer(
 ) -> tuple[int, Sequence[Any]]:
     sink.log(f"{what}: {q.told if q else 'none, there is nothing newer'}")
     counted = _count(session, contract, q)
-    parts = sink.write(session.batches(q.sql, q.params) if q else (), schema(columns), what)
+    exact = ExactRows(schema(columns), where)
+    parts = sink.write(exact.of(session.batches(q.sql, q.params) if q else ()), exact.schema, what)
+    if q is not None:
+        exact.check_marks(session, q)
     got = sum(part.rows for part in parts)
     if got != counted:
         raise IntegrityError(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from include.extract.query import Query, column_list, quoted
+from include.extract.query import Query, select
 from include.extract.way import Position, Session
 from include.names import IS_GONE, ORDER
 
@@ -57,16 +57,22 @@ class CdcWay:
         """Zeros without such an instance, or without the right to see it."""
         return bytes(session.scalar(f"SELECT sys.fn_cdc_get_min_lsn(N'{self.instance}')") or bytes(10))
 
-    def window(self, columns: Sequence[str], low: Position, high: Position) -> Query | None:
+    def window(
+        self, columns: Sequence[str], low: Position, high: Position, converted: Mapping[str, str]
+    ) -> Query | None:
         if _bytes(high) <= _bytes(low):
             return None
-        gone = f"CAST(CASE WHEN [__$operation] = 1 THEN 1 ELSE 0 END AS bit) AS {quoted(IS_GONE)}"
-        order = f"[__$start_lsn] + [__$seqval] + CAST([__$operation] AS binary(1)) AS {quoted(ORDER)}"
-        source = (
-            f"FROM [cdc].[fn_cdc_get_all_changes_{self.instance}](CAST(? AS binary(10)), CAST(? AS binary(10)), N'all')"
+        function = f"[cdc].[fn_cdc_get_all_changes_{self.instance}]"
+        return select(
+            columns,
+            f"FROM {function}(CAST(? AS binary(10)), CAST(? AS binary(10)), N'all')",
+            (_next(low), _bytes(high)),
+            converted=converted,
+            also={
+                IS_GONE: "CAST(CASE WHEN [__$operation] = 1 THEN 1 ELSE 0 END AS bit)",
+                ORDER: "[__$start_lsn] + [__$seqval] + CAST([__$operation] AS binary(1))",
+            },
         )
-        sql = f"SELECT {column_list(columns)}, {gone}, {order} {source}"
-        return Query(sql, (_next(low), _bytes(high)), source, quoted(self.key[0]))
 
 
 def _bytes(position: Position) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from include.extract.query import Query, column_list, quoted, table
+from include.extract.query import Query, quoted, select, table
 from include.extract.way import Position, Session
 from include.names import IS_GONE
 
@@ -53,12 +53,18 @@ class ChangeTrackingWay:
         found = session.scalar(f"SELECT CHANGE_TRACKING_MIN_VALID_VERSION(OBJECT_ID(N'{name}'))")
         return None if found is None else int(found)
 
-    def window(self, columns: Sequence[str], low: Position, high: Position) -> Query | None:
+    def window(
+        self, columns: Sequence[str], low: Position, high: Position, converted: Mapping[str, str]
+    ) -> Query | None:
         """Rows of keys that are gone are NULL beside their key."""
-        named = column_list(columns, {name: f"c.{quoted(name)}" for name in self.key}, default="t.")
         on = " AND ".join(f"t.{quoted(name)} = c.{quoted(name)}" for name in self.key)
         first = quoted(self.key[0])
-        gone = f"CAST(CASE WHEN t.{first} IS NULL THEN 1 ELSE 0 END AS bit) AS {quoted(IS_GONE)}"
-        changes = f"CHANGETABLE(CHANGES {table(self.table)}, ?) AS c"
-        source = f"FROM {changes} LEFT JOIN {table(self.table)} AS t ON {on}"
-        return Query(f"SELECT {named}, {gone} {source}", (int(low[_NAME]),), source, f"c.{first}")
+        return select(
+            columns,
+            f"FROM CHANGETABLE(CHANGES {table(self.table)}, ?) AS c LEFT JOIN {table(self.table)} AS t ON {on}",
+            (int(low[_NAME]),),
+            converted=converted,
+            aliases=dict.fromkeys(self.key, "c"),
+            also={IS_GONE: f"CAST(CASE WHEN t.{first} IS NULL THEN 1 ELSE 0 END AS bit)"},
+            counted=f"c.{first}",
+        )

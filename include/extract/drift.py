@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+import yaml
 
 from include.contract import DatasetContract
 from include.errors import DriftError
-from include.extract.types import SourceColumn, exact_types, why_refused
+from include.extract.changes import changed_types, not_known_yet
+from include.extract.query import quoted
+from include.extract.types import OFFSET, SourceColumn, conversion, exact_types, why_refused
 from include.names import DatasetName
 
 
@@ -19,13 +23,26 @@ class Catalog:
     columns: Sequence[SourceColumn]
     primary_key: Sequence[str]
 
+    def types(self) -> dict[str, str]:
+        """Every column to its type, for the log: the next batch is told by it what has changed."""
+        return {column.name: column.told() for column in self.columns}
 
-def compare(name: DatasetName, contract: DatasetContract, catalog: Catalog, columns: Sequence[str]) -> list[str]:
-    """Notes for the log (columns that are not in the contract, a missing primary key).
 
+def compare(
+    name: DatasetName,
+    contract: DatasetContract,
+    catalog: Catalog,
+    columns: Sequence[str],
+    before: Mapping[str, str] | None = None,
+    kind: Literal["full", "window"] = "full",
+) -> list[str]:
+    """Notes for the log: what is new at the source, what has become wider, a missing primary key.
+
+    before: `Catalog.types` of the batch before, None when there is none; kind: what will be read now.
     Raises DriftError with both sides and what to write, when the table is missing; when one of `columns` is missing,
-    has a type that the declared one cannot hold exactly, may be NULL though it is required, or is a position that is no
-    rowversion; or when the key is another, or compares its text in another way.
+    has a type that the declared one cannot hold exactly, may be NULL though it is required, or is a position that is
+    no rowversion; when the key is another, or compares its text in another way; when a window would go on from rows
+    that were read as another type, unless each of their values is the same one in the type of now.
     """
     if not catalog.columns:
         raise DriftError(
@@ -35,38 +52,102 @@ def compare(name: DatasetName, contract: DatasetContract, catalog: Catalog, colu
             f"`python -m include grants {name.system} --to <login>` prints",
         )
     there = {column.name: column for column in catalog.columns}
-    missing = [wanted for wanted in columns if wanted not in there]
-    problems = [f"column {', '.join(missing)} is missing (there are: {', '.join(sorted(there))})"] if missing else []
-    problems += [problem for wanted in columns if wanted in there for problem in _column(contract, there[wanted])]
+    read = contract.in_table(list(columns))
+    missing = [wanted for wanted in read if wanted not in there]
+    problems = [_missing(missing, there)] if missing else []
+    problems += [problem for wanted in columns for problem in _column(contract, there, wanted)]
     if catalog.primary_key and sorted(catalog.primary_key) != sorted(contract.key):
         keys = ", ".join(catalog.primary_key), ", ".join(contract.key)
         problems.append(f"the primary key is ({keys[0]}), the contract's key ({keys[1]}): write key: [{keys[0]}]")
     if problems:
-        raise DriftError(
-            f"{contract.table} is not what the contract of {name} says: " + "; ".join(problems),
-            where=f"sql/sources/{name}/contract.yaml",
-            remedy="ask the owner what changed, correct the contract, and review the mappings that read it",
+        raise _drift(name, contract, problems, "correct the contract, and review the mappings that read it")
+    changes = changed_types([there[wanted] for wanted in read], before or {})
+    if changes.refused and kind == "window":
+        raise _drift(
+            name,
+            contract,
+            changes.refused,
+            "the rows that were read before may be others now: trigger the use case with `full_refresh` to read all",
         )
-    return _notes(contract, catalog)
+    return [*changes.notes, *changes.refused, *_notes(contract, catalog, before)]
 
 
-def _column(contract: DatasetContract, column: SourceColumn) -> list[str]:
-    name, declared, exact = column.name, contract.column_type(column.name), exact_types(column)
+def conversions(contract: DatasetContract, catalog: Catalog, columns: Sequence[str]) -> dict[str, str]:
+    """Column to the T-SQL that gives it, where its bare name would not give it exactly. `compare` has been asked."""
+    there = {column.name: quoted(column.name) for column in catalog.columns}
+    column_of = {column.name: column for column in catalog.columns}
+    found = {}
+    for name in columns:
+        of = contract.columns[name].offset_of if name in contract.columns else None
+        if of:
+            found[name] = OFFSET.format(there[of])
+        else:
+            found[name] = conversion(column_of[name], contract.column_type(name), there[name])
+    return {name: sql for name, sql in found.items() if sql != there.get(name)}
+
+
+def _drift(name: DatasetName, contract: DatasetContract, problems: Sequence[str], remedy: str) -> DriftError:
+    return DriftError(
+        f"{contract.table} is not what the contract of {name} says: " + "; ".join(problems),
+        where=f"sql/sources/{name}/contract.yaml",
+        remedy=f"ask the owner what changed; {remedy}",
+    )
+
+
+def _column(contract: DatasetContract, there: Mapping[str, SourceColumn], name: str) -> list[str]:
+    declared = contract.columns.get(name)
+    if declared is not None and declared.offset_of:
+        return _offset(name, declared.offset_of, there) + _nullable(name, declared.required, there, declared.offset_of)
+    if name not in there:
+        return []
+    column, kind, exact = there[name], contract.column_type(name), exact_types(there[name])
     if not exact:
         return [f"{name} is {column.text()}, which is not carried: {why_refused(column)}"]
-    if re.split(r"\(", declared)[0] not in exact:
-        return [f"{name} is {column.text()} there and {declared} here: write {name}: {{type: {exact[0]}}}"]
-    return _promises(contract, column, declared)
+    if kind not in exact:
+        return [f"{name} is {column.text()} there and {kind} here: write {_line(contract, name, type=exact[0])}"]
+    return _promises(contract, column)
 
 
-def _promises(contract: DatasetContract, column: SourceColumn, declared: str) -> list[str]:
+def _missing(names: Sequence[str], there: Mapping[str, SourceColumn]) -> str:
+    lines = "the line of each, or give it the name that it has now, here and in claims and mappings"
+    return f"column {', '.join(names)} is missing (there are: {', '.join(sorted(there))}): take out {lines}"
+
+
+def _line(contract: DatasetContract, name: str, **other: object) -> str:
+    """The line of the contract as it should be: what it says beside the type stays."""
+    said = contract.columns[name].model_copy(update=other).model_dump(exclude_defaults=True)
+    text: str = yaml.safe_dump({name: said}, default_flow_style=True, sort_keys=False, width=1000, allow_unicode=True)
+    return text.strip()[1:-1]
+
+
+def _offset(name: str, of: str, there: Mapping[str, SourceColumn]) -> list[str]:
+    if name in there:
+        return [f"{name} is a column of the table: give the offset of {of} another name"]
+    if of in there and there[of].type != "datetimeoffset":
+        return [f"{of} is {there[of].text()}, which has no offset: take {name} out of the contract"]
+    return []
+
+
+def _nullable(name: str, required: bool, there: Mapping[str, SourceColumn], of: str) -> list[str]:
+    if not required or of not in there or not there[of].nullable:
+        return []
+    return [f"{of} may be NULL at the source: take `required: true` from {name}, or have it made NOT NULL"]
+
+
+def _promises(contract: DatasetContract, column: SourceColumn) -> list[str]:
     """What the contract says of a column beyond its type: a position, never NULL, a key's way to compare."""
     name = column.name
     if name == contract.position_column and column.type != "timestamp":
         return [f"{name} is {column.text()} there: only a rowversion column grows with every change of its row"]
+    if column.trait == "volatile" and contract.position_column:
+        return [
+            f"{name} is computed from more than its row, so that it changes while the rowversion stays: write "
+            f"capture: {{method: snapshot}}, or take {name} out of the claims"
+        ]
     if name in contract.columns and contract.columns[name].required and column.nullable:
-        return [f"{name} may be NULL at the source: write {name}: {{type: {declared}}}, or have it made NOT NULL"]
-    if name in contract.key and declared == "STRING":
+        line = _line(contract, name, required=False)
+        return [f"{name} may be NULL at the source: write {line}, or have it made NOT NULL"]
+    if name in contract.key and contract.columns[name].type == "STRING":
         return _collation(contract.columns[name].collation, column)
     return []
 
@@ -84,9 +165,10 @@ def _collation(declared: str | None, column: SourceColumn) -> list[str]:
     return [f"the key column {column.name} has the collation {name}: write collation: {found}, not {declared}"]
 
 
-def _notes(contract: DatasetContract, catalog: Catalog) -> list[str]:
-    new = sorted(column.name for column in catalog.columns if column.name not in contract.columns)
-    new = [name for name in new if name != contract.position_column]
+def _notes(contract: DatasetContract, catalog: Catalog, before: Mapping[str, str] | None) -> list[str]:
+    declared = {*contract.columns, contract.position_column}
+    new = sorted(column.name for column in catalog.columns if column.name not in declared)
+    new = not_known_yet(new, before)
     notes = [f"not in the contract, so never read: {', '.join(new)}"] if new else []
     return notes + (
         [] if catalog.primary_key else ["the table has no primary key: a batch in which a key is doubled is not merged"]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Query:
     """T-SQL and its parameters, in order. `source` is all from FROM on, where the rows can be counted by `counted`, a
-    column of the key, never NULL: unlike `*` it is sure to be allowed where columns are granted one by one."""
+    column of the key, never NULL: unlike `*` it is sure to be allowed where columns are granted one by one.
+    `columns`: the T-SQL that gives each column."""
 
     sql: str
     params: tuple[Any, ...] = ()
     source: str = ""
     counted: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def told(self) -> str:
@@ -34,15 +36,33 @@ def table(name: str) -> str:
     return ".".join(quoted(part) for part in name.split("."))
 
 
-def everything(name: str, columns: Sequence[str]) -> Query:
+AS_IT_IS: Mapping[str, str] = {}
+"""No column is converted. Else: column to the T-SQL that gives it (`drift.conversions`)."""
+
+
+def everything(name: str, columns: Sequence[str], converted: Mapping[str, str] = AS_IT_IS) -> Query:
     """Every row. It is never filtered by an upper bound: a full must not lose what changed meanwhile."""
-    return select(columns, f"FROM {table(name)}")
+    return select(columns, f"FROM {table(name)}", converted=converted)
 
 
 def count(query: Query, key: str) -> Query:
     """How many rows a query has, asked in the same picture of the database. `key`: a column of the key, by which it is
     counted where the query does not say by what."""
     return Query(f"SELECT COUNT_BIG({query.counted or quoted(key)}) {query.source}", query.params, query.source)
+
+
+def replacement_marks(query: Query, column: str) -> Query:
+    """How many U+FFFD a query's rows hold at the source in a column.
+
+    Compared by code units: other collations have no weight for this character, and would find none.
+    """
+    whole = f"CAST({query.columns[column]} AS nvarchar(max))"
+    without = f"REPLACE({whole} COLLATE Latin1_General_BIN2, NCHAR(65533), N'')"
+    return Query(
+        f"SELECT SUM(CAST(DATALENGTH({whole}) - DATALENGTH({without}) AS bigint)) / 2 {query.source}",
+        query.params,
+        query.source,
+    )
 
 
 MIN_ACTIVE_ROWVERSION = Query("SELECT MIN_ACTIVE_ROWVERSION()")
@@ -59,6 +79,13 @@ COLUMNS = (
     "SELECT COLUMN_NAME, DATA_TYPE, CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION, "
     "IS_NULLABLE, COLLATION_NAME FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? "
     "ORDER BY ORDINAL_POSITION"
+)
+TRAITS = (
+    "SELECT c.name, c.is_computed, c.is_masked, c.encryption_type, "
+    "COLUMNPROPERTY(c.object_id, c.name, 'IsDeterministic'), COLUMNPROPERTY(c.object_id, c.name, 'UserDataAccess'), "
+    "HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'UNMASK') FROM sys.columns AS c "
+    "JOIN sys.tables AS t ON t.object_id = c.object_id JOIN sys.schemas AS s ON s.schema_id = t.schema_id "
+    "WHERE s.name = ? AND t.name = ? AND (c.is_computed = 1 OR c.is_masked = 1 OR c.encryption_type IS NOT NULL)"
 )
 PRIMARY_KEY = (
     "SELECT k.COLUMN_NAME FROM INFORMATION_SCHEMA.TABLE_CONSTRAINTS AS c "
@@ -83,6 +110,12 @@ def columns_of(name: str) -> Query:
     return Query(COLUMNS, (schema, bare))
 
 
+def traits_of(name: str) -> Query:
+    """The table's columns that are computed, masked or encrypted, and whether our login sees through masks."""
+    _, schema, bare = name.split(".")
+    return Query(TRAITS, (schema, bare))
+
+
 def primary_key_of(name: str) -> Query:
     """The catalog's primary key of a table, in order; no row when it has none."""
     _, schema, bare = name.split(".")
@@ -95,10 +128,23 @@ def unique_indexes_of(name: str) -> Query:
     return Query(UNIQUE_INDEXES, (schema, bare))
 
 
-def select(columns: Sequence[str], source: str, params: tuple[Any, ...] = ()) -> Query:
-    return Query(f"SELECT {column_list(columns)} {source}", params, source)
+def select(
+    columns: Sequence[str],
+    source: str,
+    params: tuple[Any, ...] = (),
+    *,
+    converted: Mapping[str, str] = AS_IT_IS,
+    aliases: Mapping[str, str] = AS_IT_IS,
+    also: Mapping[str, str] = AS_IT_IS,
+    counted: str = "",
+) -> Query:
+    """A SELECT of columns of `source`, as `converted` has them. `aliases`: column to the alias that it must be read by;
+    `also`: what is no column of the table, name to T-SQL."""
+    own = {name: _by_alias(name, converted.get(name, quoted(name)), aliases) for name in columns}
+    listed = [sql if name not in converted else f"{sql} AS {quoted(name)}" for name, sql in own.items()]
+    listed += [f"{sql} AS {quoted(name)}" for name, sql in also.items()]
+    return Query(f"SELECT {', '.join(listed)} {source}", params, source, counted, own)
 
 
-def column_list(columns: Sequence[str], named: Mapping[str, str] | None = None, default: str = "") -> str:
-    """The columns as a SELECT lists them: as `named` has them, the others behind `default` (an alias and a dot)."""
-    return ", ".join((named or {}).get(name, default + quoted(name)) for name in columns)
+def _by_alias(name: str, sql: str, aliases: Mapping[str, str]) -> str:
+    return sql.replace(quoted(name), f"{aliases[name]}.{quoted(name)}") if name in aliases else sql

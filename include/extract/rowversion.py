@@ -40,10 +40,13 @@ class RowVersionWay:
     def check(self, session: Session, low: Position, high: Position) -> str | None:
         return "a counter that fell" if _bytes(high) < _bytes(low) else None
 
-    def window(self, columns: Sequence[str], low: Position, high: Position) -> Query | None:
+    def window(
+        self, columns: Sequence[str], low: Position, high: Position, converted: Mapping[str, str]
+    ) -> Query | None:
         column = quoted(self.column)
         where = f"{column} >= CAST(? AS binary(8)) AND {column} < CAST(? AS binary(8))"
-        return select(columns, f"FROM {table(self.table)} WHERE {where}", (_bytes(low), _bytes(high)))
+        bounds = _bytes(low), _bytes(high)
+        return select(columns, f"FROM {table(self.table)} WHERE {where}", bounds, converted=converted)
 
 
 def _bytes(position: Position) -> bytes:

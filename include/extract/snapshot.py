@@ -28,5 +28,7 @@ class SnapshotWay:
     def check(self, session: Session, low: Position, high: Position) -> str | None:
         raise AssertionError("a snapshot has no window")
 
-    def window(self, columns: Sequence[str], low: Position, high: Position) -> Query | None:
+    def window(
+        self, columns: Sequence[str], low: Position, high: Position, converted: Mapping[str, str]
+    ) -> Query | None:
         raise AssertionError("a snapshot has no window")

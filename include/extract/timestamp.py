@@ -47,8 +47,11 @@ class TimestampWay:
     def check(self, session: Session, low: Position, high: Position) -> str | None:
         return None
 
-    def window(self, columns: Sequence[str], low: Position, high: Position) -> Query | None:
+    def window(
+        self, columns: Sequence[str], low: Position, high: Position, converted: Mapping[str, str]
+    ) -> Query | None:
         """It has no upper bound: what is newer than `high` is read now and again."""
         kind = "datetimeoffset(7)" if self.has_zone else "datetime2(7)"
         begins = f"DATEADD(second, -{int(self.overlap.total_seconds())}, CAST(? AS {kind}))"
-        return select(columns, f"FROM {table(self.table)} WHERE {quoted(self.column)} >= {begins}", (low[_NAME],))
+        source = f"FROM {table(self.table)} WHERE {quoted(self.column)} >= {begins}"
+        return select(columns, source, (low[_NAME],), converted=converted)

@@ -54,6 +54,9 @@ class Way(Protocol):
         """Asked in the picture of a window: why the position is worth nothing any more, or None."""
         ...
 
-    def window(self, columns: Sequence[str], low: Position, high: Position) -> Query | None:
-        """The rows of a window; None when there can be none."""
+    def window(
+        self, columns: Sequence[str], low: Position, high: Position, converted: Mapping[str, str]
+    ) -> Query | None:
+        """The rows of a window; None when there can be none. `converted`: column to the T-SQL that gives it exactly,
+        where its name would not."""
         ...

@@ -55,6 +55,7 @@ class Batch:
     table, capture: where and how it was read, as the contract said then.
     keys: parts with the key set, when the batch looked at every key (a full does so by its rows).
     read_at: when the read began (UTC).
+    source_types: every column of the source's table to its type there, as T-SQL writes it; empty where not known.
     """
 
     dataset: str
@@ -78,6 +79,7 @@ class Batch:
     read_at: datetime
     committed_at: datetime
     notes: tuple[str, ...] = field(default=())
+    source_types: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def looked_at_all_keys(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 from include.errors import DataPlatformError, LostRace, NotNow
 from include.extract import capture, drift, quiet_hours
 from include.extract.capture import Bounds, Reading
+from include.extract.drift import Catalog
 from include.extract.way import Session
 from include.stage.claim import Claim
 from include.stage.keys import Keys, check_deletions
@@ -92,8 +93,8 @@ def look_at_source(work: Work, dataset_log: DatasetLog, plan: Plan) -> dict[str,
     wait_for_quiet_hours(work)
     contract = work.contract
     with work.servers.sql_server(work.name.system, capture.database_of(contract.table)) as session:
-        notes = drift.compare(work.name, contract, capture.read_catalog(session, contract.table), work.columns)
-        look = capture.look(session, contract, work.columns, _bounds(work, session, plan), work.where)
+        _, notes, converted = _agreed(work, session, plan)
+        look = capture.look(session, contract, work.columns, _bounds(work, session, plan), work.where, converted)
     for q in look.queries:
         log.info("would read: %s", q.told)
     deleted = _deletions(work, plan, _since(work, dataset_log, plan), look.told, look.keys)
@@ -110,9 +111,10 @@ def look_at_source(work: Work, dataset_log: DatasetLog, plan: Plan) -> dict[str,
 def _batch(work: Work, dataset_log: DatasetLog, plan: Plan, writer: PartWriter) -> Batch:
     contract, read_at = work.contract, datetime.now(UTC)
     with work.servers.sql_server(work.name.system, capture.database_of(contract.table)) as session:
-        notes = drift.compare(work.name, contract, capture.read_catalog(session, contract.table), work.columns)
+        catalog, notes, converted = _agreed(work, session, plan)
         sink = capture.Sink(writer.write, lambda text: log.info("%s", text))
-        reading = capture.read(session, contract, work.columns, _bounds(work, session, plan), sink, work.where)
+        bounds = _bounds(work, session, plan)
+        reading = capture.read(session, contract, work.columns, bounds, sink, work.where, converted)
     for note in notes:
         log.info("%s: %s", work.name, note)
     parts, keys = tuple(reading.parts), None if reading.keys is None else tuple(reading.keys)
@@ -130,7 +132,16 @@ def _batch(work: Work, dataset_log: DatasetLog, plan: Plan, writer: PartWriter) 
         keys=keys,
         query_hash=hash_of("\n".join(reading.queries)),
         notes=tuple(notes),
+        source_types=catalog.types(),
     )
+
+
+def _agreed(work: Work, session: Session, plan: Plan) -> tuple[Catalog, list[str], Mapping[str, str]]:
+    """What the source's catalog says, what of it is worth a note, and how columns are converted there."""
+    contract, before = work.contract, plan.latest.source_types if plan.latest else None
+    catalog = capture.read_catalog(session, contract.table)
+    notes = drift.compare(work.name, contract, catalog, work.columns, before or None, plan.kind)
+    return catalog, notes, drift.conversions(contract, catalog, work.columns)
 
 
 def _bounds(work: Work, session: Session, plan: Plan) -> Bounds:

@@ -74,7 +74,7 @@ def test_a_column_whose_name_holds_a_word_of_sql_is_counted_like_any_other() -> 
     rows = query.everything("a.b.c", ["Id", "VALID_FROM", "WHERE_TO"])
     assert query.count(rows, "Id").sql == "SELECT COUNT_BIG([Id]) FROM [a].[b].[c]"
     way = RowVersionWay("a.b.c", "Rv")
-    window = way.window(["Id", "VALID_FROM"], {"rowversion": "01"}, {"rowversion": "02"})
+    window = way.window(["Id", "VALID_FROM"], {"rowversion": "01"}, {"rowversion": "02"}, {})
     assert window is not None
     assert query.count(window, "Id").sql.startswith("SELECT COUNT_BIG([Id]) FROM [a].[b].[c] WHERE [Rv] >=")
     assert query.count(window, "Id").params == (b"\x01", b"\x02")

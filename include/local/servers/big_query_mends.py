@@ -1,6 +1,8 @@
 """What else does local-bigquery need? (imported by `big_query_launcher` alone, in the environment of that server)
 
 - BYTES in a Parquet load: as shipped decoded as if they were base64 text
+- BIGNUMERIC in a Parquet load: as shipped read as a double and so rounded in silence; DuckDB has no decimal of so
+  many digits, hence it is refused here: only BigQuery itself can load it
 - loads at the same time: as shipped one of them may fail while both make the same secret
 - catalog look-ups: as shipped a script asks the same things hundreds of times, which is most of its time
 - the same: as shipped a question of one table goes through all tables of all datasets and asks for the size of each
@@ -33,6 +35,10 @@ def mend_loads() -> None:
 
     def projection(config: Any, fields: Any, columns: Any) -> Any:
         mode.typed = (config.sourceFormat or "CSV") not in load.TEXT_FORMATS
+        too_wide = [field.name for field in fields if field.type in ("BIGNUMERIC", "BIGDECIMAL")]
+        if mode.typed and too_wide:
+            text = "The local server would round BIGNUMERIC: load it into BigQuery itself. Columns: "
+            raise BigQueryError("invalid", text + ", ".join(too_wide))
         return shipped_projection(config, fields, columns)
 
     def paths(cursor: Any, uri: str) -> Any:

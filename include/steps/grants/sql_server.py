@@ -54,7 +54,7 @@ def _databases(catalogue: Catalogue, system: str) -> dict[str, list[DatasetName]
 def _table(catalogue: Catalogue, name: DatasetName, reader: str) -> Iterator[str]:
     contract = catalogue.dataset(name)
     table = ".".join(quoted(part) for part in contract.table.split(".")[1:])
-    read = contract.read_columns(catalogue.claimed(name))
+    read = contract.in_table(contract.read_columns(catalogue.claimed(name)))
     yield f"-- {name}"
     yield f"GRANT SELECT ON OBJECT::{table} ({', '.join(map(quoted, read))}) TO {reader};"
     yield f"GRANT VIEW DEFINITION ON OBJECT::{table} TO {reader};"

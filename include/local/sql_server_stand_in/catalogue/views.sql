@@ -57,7 +57,7 @@ SELECT
     END)::SMALLINT AS max_length,
     coalesce(c.precision, t.precision)::UTINYINT AS precision, coalesce(c.scale, t.scale)::UTINYINT AS scale,
     CASE WHEN c.type_name LIKE '%char' THEN 'SQL_Latin1_General_CP1_CI_AS' END AS collation_name,
-    c.is_nullable
+    c.is_nullable, false AS is_computed, false AS is_masked, NULL::INTEGER AS encryption_type
 FROM _s.columns c JOIN _s.types t ON t.declared = c.type_name;
 CREATE VIEW sys.indexes AS
 SELECT DISTINCT

@@ -204,10 +204,20 @@ class ExpressionParser(Cursor):
         if self.take("*"):
             self.expect(")")
             return Call(name, (), is_star=True)
+        if name == "replace":
+            return self._replace()
         is_distinct = self.take("DISTINCT")
         arguments = () if self.is_at(")") else self.listed(self.expression)
         self.expect(")")
         return Call(name, arguments, is_distinct=is_distinct, over=self._over() if self.take("OVER") else None)
+
+    def _replace(self) -> Call:
+        """Only by code units: what another collation takes for the same is not known here."""
+        text = self.expression()
+        self.expect("COLLATE", "LATIN1_GENERAL_BIN2", ",")
+        others = self.listed(self.expression)
+        self.expect(")")
+        return Call("replace", (text, *others))
 
     def _over(self) -> Over:
         self.expect("(")

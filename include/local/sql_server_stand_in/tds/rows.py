@@ -148,7 +148,7 @@ def _dates(kind: SqlType, array: pa.Array) -> Matrix:
 
 
 def _times(kind: SqlType, array: pa.Array) -> Matrix:
-    return _time_of_day(np.asarray(array.fill_null(0)), kind)
+    return _time_of_day(_ticks(array), kind)
 
 
 def _time_of_day(ticks: Numbers, kind: SqlType) -> Matrix:
@@ -157,7 +157,12 @@ def _time_of_day(ticks: Numbers, kind: SqlType) -> Matrix:
 
 
 def _datetime2s(kind: SqlType, array: pa.Array) -> Matrix:
-    return _time_and_day(np.asarray(array.fill_null(0)), kind)
+    return _time_and_day(_ticks(array), kind)
+
+
+def _ticks(array: pa.Array) -> Numbers:
+    """Of a constant DuckDB makes a smaller integer, in which the arithmetic would overflow."""
+    return np.asarray(array.fill_null(0)).astype(np.int64)
 
 
 def _time_and_day(ticks: Numbers, kind: SqlType) -> Matrix:

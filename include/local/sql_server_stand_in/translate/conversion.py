@@ -93,7 +93,7 @@ def _fitted(text: str, of: SqlType, to: SqlType, is_written: bool) -> str:
     if not is_sure_to_fit:
         fit = "fitwide" if to.is_wide else "fittext"
         text = call(fit, text, length) if is_written else f"left({text}, {length})"
-    return f"rpad({text}, {length}, ' ')" if to.name in ("char", "nchar") else text
+    return call("padwide" if to.is_wide else "padtext", text, length) if to.name in ("char", "nchar") else text
 
 
 def _to_binary(value: Value, to: SqlType, is_written: bool) -> str | None:

@@ -82,7 +82,8 @@ def to_time(value: Value, to: SqlType) -> str | None:
     else:
         whole = as_ticks(value) if value.type.name != "date" else None
         ticks = None if whole is None else f"({whole}) % {TICKS_PER_DAY}"
-    return _rounded(ticks, value, to)
+    rounded = _rounded(ticks, value, to)
+    return rounded if rounded == ticks else f"(({rounded}) % {TICKS_PER_DAY})"  # up to midnight, which is 00:00
 
 
 def _rounded(ticks: str | None, value: Value, to: SqlType) -> str | None:

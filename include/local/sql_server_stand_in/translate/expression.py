@@ -154,7 +154,7 @@ def _number(text: str) -> Value:
     if precision > 38:
         raise SqlError(1007, f"The number '{text}' is out of the range for numeric representation.", 15)
     kind = SqlType("decimal", precision=precision, scale=len(part))
-    return Value(cast(text, storage(kind)), kind)
+    return Value(cast(literal(text), storage(kind)), kind)  # a bare number of so many digits DuckDB takes for a double
 
 
 def _text(node: Text) -> Value:

@@ -101,7 +101,31 @@ def _char(translator: ExpressionTranslator, values: list[Value]) -> Value:
     return Value(f"chr({convert(values[0], INT).sql})", SqlType("char", 1))
 
 
+def _nchar(translator: ExpressionTranslator, values: list[Value]) -> Value:
+    return Value(f"chr({convert(values[0], INT).sql})", SqlType("nchar", 1))
+
+
+def _replace(translator: ExpressionTranslator, values: list[Value]) -> Value:
+    """By code units: the parser takes no other collation than Latin1_General_BIN2."""
+    text, old, new = (_text(value) for value in values)
+    return Value(f"replace({text.sql}, {old.sql}, {new.sql})", text.type)
+
+
 # --- the catalogue
+
+
+def _columnproperty(translator: ExpressionTranslator, values: list[Value]) -> Value:
+    """What is asked of computed columns alone is NULL of any other, and there are no others."""
+    if values[2].text not in ("IsDeterministic", "UserDataAccess"):
+        raise not_known("COLUMNPROPERTY of anything but IsDeterministic and UserDataAccess")
+    return Value(cast("NULL", "INTEGER"), INT)
+
+
+def _has_perms_by_name(translator: ExpressionTranslator, values: list[Value]) -> Value:
+    """The only login may do everything."""
+    if [value.text for value in values[1:]] != ["DATABASE", "UNMASK"]:
+        raise not_known("HAS_PERMS_BY_NAME of anything but UNMASK in a database")
+    return Value("1", INT)
 
 
 def _object_id(translator: ExpressionTranslator, values: list[Value]) -> Value:
@@ -175,6 +199,10 @@ FUNCTIONS = {
     "sysdatetimeoffset": _system("sysdatetimeoffset()"),
     "min_active_rowversion": _system("min_active_rowversion()"),
     "db_name": _system("db_name()"),
+    "nchar": Function(1, 1, _nchar),
+    "replace": Function(3, 3, _replace),
+    "columnproperty": Function(3, 3, _columnproperty),
+    "has_perms_by_name": Function(3, 3, _has_perms_by_name),
     "object_id": Function(1, 1, _object_id),
     "change_tracking_current_version": Function(0, 0, _tracking_version),
     "change_tracking_min_valid_version": Function(1, 1, _tracking_minimum),

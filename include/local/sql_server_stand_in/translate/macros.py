@@ -21,7 +21,8 @@ _MACROS = {
     "roundticks(x, unit)": "(x + unit // 2) // unit * unit",
     "ticks2datetime(x)": (  # counted in 1/300 s, shown in milliseconds
         "CASE WHEN x < 552877920000000000 THEN error('SQL Server 242: The conversion gave an out-of-range value.') "
-        f"ELSE make_timestamp(((x * 3 + 50000) // 100000 * 10 + 1) // 3 * 1000 - {_TO_1970}) END"
+        "ELSE make_timestamp(CAST(((x::HUGEINT * 3 + 50000) // 100000 * 10 + 1) // 3 * 1000 AS BIGINT) "
+        f"- {_TO_1970}) END"
     ),
     "text2ticks(x)": (
         r"(epoch_us(CAST(regexp_replace(x, '(\.\d{6})\d*|\s*(Z|[+-]\d\d:?\d\d)$', '\1', 'g') AS TIMESTAMP)) "
@@ -61,6 +62,8 @@ _MACROS = {
     "cutbin(x, n)": "unhex(left(hex(x), 2 * n))",
     # what does not fit
     "units(x)": r"length(x) + length(regexp_replace(x, '[^\x{10000}-\x{10FFFF}]', '', 'g'))",  # of UTF-16
+    "padtext(x, n)": "rpad(x, CAST(n AS INTEGER), ' ')",
+    "padwide(x, n)": "rpad(x, CAST(n - (units(x) - length(x)) AS INTEGER), ' ')",
     "fitwide(x, n)": (
         "CASE WHEN strlen(x) <= n THEN x WHEN units(rtrim(x, ' ')) > n "
         "THEN error('SQL Server 2628: String or binary data would be truncated.') ELSE left(x, n) END"
