@@ -15,7 +15,7 @@ from include.declare.landing import landing_text
 from include.declare.mapping import mapping_text
 from include.declare.source import contract_text, dataset_name, parse_table
 from include.declare.use_case import Wanted, use_case_text
-from include.extract.capture import read_catalog, read_unique_indexes
+from include.extract.catalog import read_captures, read_catalog, read_unique_indexes
 from include.names import SYSTEMS, DatasetName, MappingName
 from include.publish.schema_files import write_schema
 from include.steps.check import problems
@@ -80,7 +80,8 @@ def _source(args: argparse.Namespace) -> int:
         with clients.sql_server(args.system, parts[0]) as session:
             catalog = read_catalog(session, table)
             unique = [] if catalog.primary_key else read_unique_indexes(session, table)
-        text = contract_text(name, table, catalog, unique, catalogue)
+            captures = read_captures(session, table)
+        text = contract_text(name, table, catalog, unique, catalogue, captures)
     _tell(
         [write_new(catalogue.dataset_path(name), text)],
         "read it: `describes`, `owner` and what is called a guess are for the table's owner to confirm, privacy first",

@@ -12,10 +12,11 @@ from include.contract import COLUMN, NOT_FOR_KEYS, DatasetContract, Landed
 from include.declare.files import HERE, in_yaml, snake
 from include.declare.guesses import privacy_of
 from include.errors import RequestError, SourceRefused
-from include.extract.drift import Catalog
+from include.extract.catalog import Captures, Catalog
 from include.extract.types import SourceColumn, exact_types, why_refused
 from include.names import DatasetName, identifier
 
+_AT_MOST = "deletes_at_most: 1%  # more in one batch is refused until a person allows the number"
 _ROWVERSION = "timestamp"  # as the catalog calls it
 _ZONE = "Europe/London"
 
@@ -48,9 +49,15 @@ def dataset_name(system: str, parts: Sequence[str], given: str | None) -> Datase
 
 
 def contract_text(
-    name: DatasetName, table: str, catalog: Catalog, unique: Sequence[Sequence[str]], siblings: Catalogue
+    name: DatasetName,
+    table: str,
+    catalog: Catalog,
+    unique: Sequence[Sequence[str]],
+    siblings: Catalogue,
+    captures: Captures,
 ) -> str:
-    """A contract that passes `check`. `unique`: the columns of each unique index.
+    """A contract that passes `check`. `unique`: the columns of each unique index; `captures`: what the source keeps of
+    its changes already.
 
     Raises SourceRefused when the table is missing or hidden, has no key, or one that cannot be carried.
     """
@@ -65,10 +72,10 @@ def contract_text(
     lines, left_out = _columns(name, catalog, key, version, siblings)
     lines_text = [line.text(max(len(line.name) for line in lines)) for line in lines]
     dated = any(line.settings["type"] == "DATETIME" for line in lines)
-    return (
-        "\n".join([*_head(name, table, key, siblings), *_capture(version, dated), "columns:", *lines_text, *left_out])
-        + "\n"
-    )
+    capture = _capture(version, captures, table)
+    zone = [f"zone: {_ZONE}  # a guess: of its date-times, which have none"] if dated else []
+    head = [*_head(name, table, key, siblings), *capture, _AT_MOST, *zone]
+    return "\n".join([*head, "columns:", *lines_text, *left_out]) + "\n"
 
 
 def _head(name: DatasetName, table: str, key: Sequence[str], siblings: Catalogue) -> list[str]:
@@ -86,19 +93,29 @@ def usual_owner(system: str, catalogue: Catalogue) -> str:
     return owners.most_common(1)[0][0] if owners else system
 
 
-def _capture(version: str | None, dated: bool) -> list[str]:
+def _capture(version: str | None, captures: Captures, table: str) -> list[str]:
+    """The way that asks least of the source and misses nothing, of those that it allows now."""
+    captured = "deletes: captured  # who is gone is said with the changes"
+    if captures.change_tracking:
+        return [
+            "capture: {method: change_tracking}  # it is on: keys that changed, with their rows as they are",
+            captured,
+        ]
     if version:
-        lines = [
+        return [
             f"capture: {{method: rowversion, column: {in_yaml(version)}}}  # only rows that changed are read",
             "deletes: key_scan  # each batch looks at all keys; never: when no row is ever deleted",
         ]
-    else:
-        lines = [
-            "capture: {method: snapshot}  # everything is read each time: the table has no rowversion column",
-            "deletes: captured  # who is missing in a snapshot is gone",
+    if captures.cdc:
+        instance = "_".join(table.split(".")[1:])
+        return [
+            f"capture: {{method: cdc, instance: {in_yaml(instance)}}}  # it is on; a guess: its usual name",
+            captured,
         ]
-    lines.append("deletes_at_most: 1%  # more in one batch is refused until a person allows the number")
-    return lines + ([f"zone: {_ZONE}  # a guess: of its date-times, which have none"] if dated else [])
+    return [
+        "capture: {method: snapshot}  # everything is read each time: it has no rowversion, no change tracking",
+        "deletes: captured  # who is missing in a snapshot is gone",
+    ]
 
 
 def _key(table: str, catalog: Catalog, unique: Sequence[Sequence[str]]) -> list[str]:

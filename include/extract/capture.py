@@ -23,13 +23,12 @@ from include.errors import EpochBroken, IntegrityError, SourceRefused
 from include.extract import query
 from include.extract.cdc import CdcWay
 from include.extract.change_tracking import ChangeTrackingWay
-from include.extract.drift import Catalog
 from include.extract.exact import ExactRows
 from include.extract.query import Query
 from include.extract.rowversion import RowVersionWay
 from include.extract.snapshot import SnapshotWay
 from include.extract.timestamp import TimestampWay
-from include.extract.types import SourceColumn, Trait, arrow_type
+from include.extract.types import arrow_type
 from include.extract.way import Position, Session, Way
 from include.names import DatasetName
 
@@ -104,38 +103,6 @@ def way_of(contract: DatasetContract) -> Way:
         has_zone = contract.columns[capture.column].type == "TIMESTAMP"
         return TimestampWay(contract.table, capture.column, capture.overlaps_by, has_zone)
     return SnapshotWay()
-
-
-def read_catalog(session: Session, table: str) -> Catalog:
-    """What SQL Server says of `table`: no column when it is missing or hidden from us."""
-    columns, key, traits = query.columns_of(table), query.primary_key_of(table), query.traits_of(table)
-    found = {name: _trait(*said) for name, *said in session.rows(traits.sql, traits.params)}
-    return Catalog(
-        [
-            SourceColumn(name, kind, p, s, f, nullable == "YES", collation, length, found.get(name, ""))
-            for name, kind, length, p, s, f, nullable, collation in session.rows(columns.sql, columns.params)
-        ],
-        [row[0] for row in session.rows(key.sql, key.params)],
-    )
-
-
-def _trait(computed: Any, masked: Any, encrypted: Any, deterministic: Any, reads_others: Any, unmask: Any) -> Trait:
-    if encrypted is not None:
-        return "encrypted"
-    if masked and unmask != 1:
-        return "masked"
-    if not computed:
-        return ""
-    return "computed" if deterministic == 1 and reads_others != 1 else "volatile"
-
-
-def read_unique_indexes(session: Session, table: str) -> list[list[str]]:
-    """The columns of each unique index of `table`, that of the primary key included."""
-    found: dict[str, list[str]] = {}
-    asked = query.unique_indexes_of(table)
-    for index, column in session.rows(asked.sql, asked.params):
-        found.setdefault(index, []).append(column)
-    return list(found.values())
 
 
 def bounds(

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import yaml
 
 from include.contract import DatasetContract
 from include.errors import DriftError
+from include.extract.catalog import Catalog
 from include.extract.changes import changed_types, not_known_yet
 from include.extract.query import quoted
 from include.extract.types import OFFSET, SourceColumn, conversion, exact_types, why_refused
 from include.names import DatasetName
-
-
-@dataclass(frozen=True)
-class Catalog:
-    """What SQL Server says of a table; an empty `primary_key` when it has none."""
-
-    columns: Sequence[SourceColumn]
-    primary_key: Sequence[str]
-
-    def types(self) -> dict[str, str]:
-        """Every column to its type, for the log: the next batch is told by it what has changed."""
-        return {column.name: column.told() for column in self.columns}
 
 
 def compare(

@@ -104,6 +104,18 @@ UNIQUE_INDEXES = (
 )
 
 
+CAPTURES = (
+    "SELECT k.object_id, t.is_tracked_by_cdc FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id "
+    "LEFT JOIN sys.change_tracking_tables AS k ON k.object_id = t.object_id WHERE s.name = ? AND t.name = ?"
+)
+
+
+def captures_of(name: str) -> Query:
+    """Whether change tracking (an object id, else NULL) and CDC are on for a table; no row when it is no table."""
+    _, schema, bare = name.split(".")
+    return Query(CAPTURES, (schema, bare))
+
+
 def columns_of(name: str) -> Query:
     """The catalog's columns of a table."""
     _, schema, bare = name.split(".")

@@ -12,7 +12,7 @@ import pyarrow as pa
 from include.errors import DataPlatformError, LostRace, NotNow
 from include.extract import capture, drift, quiet_hours
 from include.extract.capture import Bounds, Reading
-from include.extract.drift import Catalog
+from include.extract.catalog import Catalog, read_catalog
 from include.extract.way import Session
 from include.stage.claim import Claim
 from include.stage.keys import Keys, check_deletions
@@ -139,7 +139,7 @@ def _batch(work: Work, dataset_log: DatasetLog, plan: Plan, writer: PartWriter) 
 def _agreed(work: Work, session: Session, plan: Plan) -> tuple[Catalog, list[str], Mapping[str, str]]:
     """What the source's catalog says, what of it is worth a note, and how columns are converted there."""
     contract, before = work.contract, plan.latest.source_types if plan.latest else None
-    catalog = capture.read_catalog(session, contract.table)
+    catalog = read_catalog(session, contract.table)
     notes = drift.compare(work.name, contract, catalog, work.columns, before or None, plan.kind)
     return catalog, notes, drift.conversions(contract, catalog, work.columns)
 

@@ -12,6 +12,7 @@ import pytest
 
 from include.catalogue import ROOT, Catalogue
 from include.clients.sql_server import connect
+from include.connections import EnvironmentConnections
 from include.contract import Landed, Privacy, read_dataset
 from include.declare.case import case_text
 from include.declare.entity import entity_text
@@ -22,8 +23,8 @@ from include.declare.mapping import mapping_text
 from include.declare.source import contract_text, dataset_name
 from include.declare.use_case import Wanted, claims, use_case_text
 from include.errors import RequestError, SourceRefused
-from include.extract.capture import read_catalog, read_unique_indexes
-from include.extract.drift import Catalog, compare
+from include.extract.catalog import Captures, Catalog, read_captures, read_catalog, read_unique_indexes
+from include.extract.drift import compare
 from include.extract.types import SourceColumn
 from include.local.platform import Platform
 from include.names import DatasetName, MappingName
@@ -64,8 +65,10 @@ def _write(root: Path, dataset: DatasetName, text: str) -> Catalogue:
     return Catalogue(root)
 
 
-def _new_source(root: Path, catalog: Catalog, unique: list[list[str]] | None = None) -> str:
-    return contract_text(CASE, "OldDB.Salesforce.Case", catalog, unique or [], Catalogue(root))
+def _new_source(
+    root: Path, catalog: Catalog, unique: list[list[str]] | None = None, captures: Captures | None = None
+) -> str:
+    return contract_text(CASE, "OldDB.Salesforce.Case", catalog, unique or [], Catalogue(root), captures or Captures())
 
 
 def test_from_a_table_to_a_use_case_each_file_is_right_as_it_stands(root: Path) -> None:
@@ -159,6 +162,51 @@ def test_a_rowversion_makes_it_a_capture_of_what_changed(root: Path) -> None:
     assert "RowVer" not in contract.columns
 
 
+@pytest.mark.parametrize(
+    ("captures", "version", "capture"),
+    [
+        (Captures(change_tracking=True, cdc=True), "RowVer", {"method": "change_tracking"}),
+        (Captures(cdc=True), "RowVer", {"method": "rowversion", "column": "RowVer"}),
+        (Captures(cdc=True), None, {"method": "cdc", "instance": "Salesforce_Case"}),
+    ],
+    ids=["change tracking", "rowversion", "cdc"],
+)
+def test_the_best_capture_that_the_table_allows_is_declared(
+    root: Path, captures: Captures, version: str | None, capture: dict[str, str]
+) -> None:
+    more = [SourceColumn(version, "timestamp", nullable=False)] if version else []
+    catalogue = _write(root, CASE, _new_source(root, _case_table(*more), captures=captures))
+    contract = catalogue.dataset(CASE)
+    assert contract.capture.model_dump() == capture
+    assert contract.deletes == ("key_scan" if capture["method"] == "rowversion" else "captured")
+    assert list(problems(catalogue)) == []
+
+
+def test_what_captures_a_table_is_read_from_the_catalog(platform: Platform) -> None:
+    settings, made = EnvironmentConnections(platform.environment()).sql_server("mis"), f"{DATABASE}_captured"
+    with connect(settings, "master") as session:
+        session.execute(f"CREATE DATABASE {made}")
+        session.execute(f"ALTER DATABASE {made} SET CHANGE_TRACKING = ON")
+    with connect(settings, made) as session:
+        session.execute("EXEC sys.sp_cdc_enable_db")
+        for name in ("Plain", "Tracked", "Captured"):
+            session.execute(f"CREATE TABLE dbo.{name} (Id int NOT NULL PRIMARY KEY)")
+        session.execute("ALTER TABLE dbo.Tracked ENABLE CHANGE_TRACKING")
+        session.execute(
+            "EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'Captured', @role_name = NULL,"
+            " @supports_net_changes = 0"
+        )
+        found = {
+            name: read_captures(session, f"{made}.dbo.{name}") for name in ("Plain", "Tracked", "Captured", "None")
+        }
+    assert found == {
+        "Plain": Captures(),
+        "Tracked": Captures(change_tracking=True),
+        "Captured": Captures(cdc=True),
+        "None": Captures(),
+    }
+
+
 def test_a_column_that_cannot_be_carried_is_left_out_and_says_why(root: Path) -> None:
     text = _new_source(root, _case_table(SourceColumn("Any", "sql_variant"), SourceColumn("a b", "int")))
     assert "# Any is sql_variant: each row may be of another type; have a computed column or a view" in text
@@ -211,7 +259,9 @@ def test_a_real_catalog_gives_key_types_and_unique_index(platform: Platform, roo
         catalog = read_catalog(session, f"{DATABASE}.dbo.Note")
         unique = read_unique_indexes(session, f"{DATABASE}.dbo.Note")
     name = dataset_name("mis", [DATABASE, "dbo", "Note"], None)
-    contract = _write(root, name, contract_text(name, f"{DATABASE}.dbo.Note", catalog, unique, Catalogue(root)))
+    contract = _write(
+        root, name, contract_text(name, f"{DATABASE}.dbo.Note", catalog, unique, Catalogue(root), Captures())
+    )
     found = contract.dataset(name)
     assert (str(name), found.key) == ("mis/note", ["No"])
     assert {column: declared.type for column, declared in found.columns.items()} == {

@@ -9,8 +9,9 @@ import pytest
 from include.catalogue import Catalogue
 from include.contract import DatasetContract
 from include.errors import DriftError
+from include.extract.catalog import Catalog
 from include.extract.changes import changed_types
-from include.extract.drift import Catalog, compare, conversions
+from include.extract.drift import compare, conversions
 from include.extract.types import SourceColumn, Trait
 from include.names import DatasetName
 

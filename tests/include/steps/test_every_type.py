@@ -19,6 +19,7 @@ from include.clients.sql_server import Session, connect
 from include.connections import EnvironmentConnections
 from include.contract import DatasetContract
 from include.extract import capture, drift
+from include.extract.catalog import read_catalog
 from include.local.platform import Platform
 from include.names import DatasetName
 from include.stage.parquet import PartWriter
@@ -262,7 +263,7 @@ def world(platform: Platform) -> World:
 def arrived(session: Session, world: World) -> list[dict[str, Any]]:
     """The rows as BigQuery has them, by id; BIGNUMERIC as the part has it, as the local server cannot load it."""
     columns, servers = list(CONTRACT.columns), world.servers
-    catalog = capture.read_catalog(session, CONTRACT.table)
+    catalog = read_catalog(session, CONTRACT.table)
     assert drift.compare(NAME, CONTRACT, catalog, columns) == []
     bounds = capture.bounds(session, CONTRACT, "full", None, "here")
     writer = PartWriter(servers.bucket, NAME, 1, "try")
