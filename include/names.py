@@ -9,8 +9,8 @@ from pathlib import Path
 from include.errors import DeclarationError
 
 SYSTEMS = ("sse", "mis", "platform")
-IS_GONE, ORDER = "_is_gone", "_position"
-"""Our own columns of a window's parts: the row is no longer there; which of two changes of one key is the newer."""
+IS_GONE = "_is_gone"
+"""Our own column of a window's parts: the row is no longer there."""
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 _MAPPING = re.compile(rf"(?P<entity>[a-z][a-z0-9_]*)/from_(?P<system>{'|'.join(SYSTEMS)})_(?P<dataset>[a-z][a-z0-9_]*)")
 

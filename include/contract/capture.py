@@ -61,10 +61,6 @@ class Timestamp(Strict):
     def overlaps_by(self) -> timedelta:
         return duration(self.overlap, "capture.overlap")
 
-    @property
-    def is_read_whole_after(self) -> timedelta:
-        return duration(self.full_every, "capture.full_every")
-
 
 class FlaggedBy(Strict):
     """A row is gone when this BOOL column of it is true."""

@@ -69,6 +69,7 @@ class DatasetContract(Strict):
     deletes: Literal["never", "captured", "key_scan"] | FlaggedBy
     deletes_at_most: str = "1%"
     key_scan_every: str | None = None
+    full_every: str | None = None
     zone: str | None = None
     split_by: str | None = None
     cohort_by: str | None = None
@@ -87,7 +88,7 @@ class DatasetContract(Strict):
             raise ValueError(f"'{value}' is not a percentage (1%)")
         return value
 
-    @field_validator("key_scan_every")
+    @field_validator("key_scan_every", "full_every")
     @classmethod
     def _lasts(cls, value: str | None) -> str | None:
         return value and lasting(value)
@@ -164,12 +165,12 @@ class DatasetContract(Strict):
 
     def _named_mistakes(self) -> Iterator[Mistake]:
         """Columns that other lines than `columns` name."""
-        moments = ("DATETIME", "TIMESTAMP")
+        moments = ("DATETIME", "TIMESTAMP", "STRING")  # datetime2(7) is carried as text
         named: list[tuple[tuple[str, ...], str | None, tuple[str, ...]]] = [
             (("split_by",), self.split_by, ("INT64", "DATE")),
             (("cohort_by",), self.cohort_by, ("INT64", "STRING")),
             (("deletes", "flagged_by"), self.flag_column, ("BOOL",)),
-            (("capture", "column"), self.capture.column if isinstance(self.capture, Timestamp) else None, moments),
+            (("capture", "column"), self.moment_column, moments),
         ]
         for at, name, types in named:
             if name is None:
@@ -186,7 +187,7 @@ class DatasetContract(Strict):
 
     def _overlap_mistakes(self, capture: Timestamp) -> Iterator[Mistake]:
         column = self.columns.get(capture.column)
-        if column and column.type == "DATETIME" and capture.overlaps_by <= timedelta(hours=1):
+        if column and column.type != "TIMESTAMP" and capture.overlaps_by <= timedelta(hours=1):
             text = "an hour comes twice in autumn, so a column without zone needs an overlap of more than 1h (2h)"
             yield ("capture", "overlap"), text
 
@@ -199,6 +200,11 @@ class DatasetContract(Strict):
     def position_column(self) -> str | None:
         """The column that orders versions of a row inside SQL Server, read along with the claims."""
         return self.capture.column if isinstance(self.capture, RowVersion) else None
+
+    @property
+    def moment_column(self) -> str | None:
+        """The column that says when its row was last modified."""
+        return self.capture.column if isinstance(self.capture, Timestamp) else None
 
     @property
     def flag_column(self) -> str | None:
@@ -216,6 +222,12 @@ class DatasetContract(Strict):
         return not isinstance(self.capture, Snapshot | Landed)
 
     @property
+    def is_read_whole_after(self) -> timedelta | None:
+        """How old the last full may be; None: there need not be another."""
+        every = self.capture.full_every if isinstance(self.capture, Timestamp) else self.full_every
+        return duration(every, "full_every") if every else None
+
+    @property
     def scans_keys_after(self) -> timedelta:
         """How old the last look at all keys may be."""
         return duration(self.key_scan_every, "key_scan_every") if self.key_scan_every else timedelta(0)
@@ -228,8 +240,7 @@ class DatasetContract(Strict):
     def read_columns(self, claimed: list[str]) -> list[str]:
         """What a batch holds: the key, the claims, and what capture and deletions need, each once, in the contract's
         order."""
-        moment = self.capture.column if isinstance(self.capture, Timestamp) else None
-        wanted = {*self.key, *claimed, moment, self.flag_column}
+        wanted = {*self.key, *claimed, self.moment_column, self.flag_column}
         columns = [name for name in self.columns if name in wanted]
         position = self.position_column
         return columns + ([position] if position and position not in columns else [])

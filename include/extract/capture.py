@@ -26,7 +26,6 @@ from include.extract.change_tracking import ChangeTrackingWay
 from include.extract.exact import ExactRows
 from include.extract.query import Query
 from include.extract.rowversion import RowVersionWay
-from include.extract.snapshot import SnapshotWay
 from include.extract.timestamp import TimestampWay
 from include.extract.types import arrow_type
 from include.extract.way import Position, Session, Way
@@ -98,11 +97,11 @@ def way_of(contract: DatasetContract) -> Way:
     if isinstance(capture, ChangeTracking):
         return ChangeTrackingWay(contract.table, contract.key)
     if isinstance(capture, ChangeDataCapture):
-        return CdcWay(capture.instance, contract.key)
+        return CdcWay(capture.instance)
     if isinstance(capture, Timestamp):
         has_zone = contract.columns[capture.column].type == "TIMESTAMP"
         return TimestampWay(contract.table, capture.column, capture.overlaps_by, has_zone)
-    return SnapshotWay()
+    return Way()
 
 
 def bounds(
@@ -150,7 +149,7 @@ def read(
     position is worth nothing any more.
     """
     way = way_of(contract)
-    with _picture(session, way, bounds, where) as seen:
+    with _picture(session, contract, columns, bounds, where) as seen:
         q, kinds = rows_of(contract, columns, seen, converted), columns_of(contract, columns, seen)
         counted, parts = _transfer(session, contract, q, kinds, sink, "rows", where)
         keys, keys_query = None, keys_of(contract, seen, converted)
@@ -171,7 +170,7 @@ def look(
     converted: Mapping[str, str] = query.AS_IT_IS,
 ) -> Look:
     """What `read` would read now, counted. Memory: the keys of its rows, and of the table where it looks at them."""
-    with _picture(session, way_of(contract), bounds, where) as seen:
+    with _picture(session, contract, columns, bounds, where) as seen:
         q, keys_query = rows_of(contract, columns, seen, converted), keys_of(contract, seen, converted)
         rows = _count(session, contract, q)
         telling = [*contract.key, *([contract.flag_column] if contract.flag_column else [])]
@@ -187,12 +186,14 @@ def _table(session: Session, q: Query | None, columns: Mapping[str, str]) -> pa.
 
 
 @contextmanager
-def _picture(session: Session, way: Way, bounds: Bounds, where: str) -> Iterator[Bounds]:
+def _picture(
+    session: Session, contract: DatasetContract, columns: Sequence[str], bounds: Bounds, where: str
+) -> Iterator[Bounds]:
     """One picture of the database, and the bounds as they are in it."""
-    is_window = bounds.kind == "window"
+    way, is_window = way_of(contract), bounds.kind == "window"
     with session.snapshot():
         high = bounds.high or way.inside(session, bounds.low if is_window else None)
-        if lacks := way.missing(session, high):
+        if lacks := way.missing(session, high, contract.in_table(list(columns))):
             raise SourceRefused(
                 f"the source has no {lacks}, or hides it from us",
                 where=where,

@@ -1,35 +1,42 @@
-"""What has change data capture noted between two log sequence numbers?
+"""What has change data capture noted between two log sequence numbers? (one net change for each key)
 
 Its interval is closed: from the number after the last one seen to the newest that was captured. The capture runs behind
 the commits; so after a full the windows begin only when it has passed the full's end, else older images would be merged
-over newer rows. (Microsoft, "cdc.fn_cdc_get_all_changes_<capture_instance>")
+over newer rows. (Microsoft, "cdc.fn_cdc_get_net_changes_<capture_instance>")
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from include.extract.query import Query, select
-from include.extract.way import Position, Session
-from include.names import IS_GONE, ORDER
+from include.extract.way import Position, Session, Way
+from include.names import IS_GONE
 
 _NAME, _ENDED = "lsn", "full_ended_at"
 _NEWEST = "SELECT sys.fn_cdc_get_max_lsn()"
+_SUPPORTS_NET = "SELECT supports_net_changes FROM cdc.change_tables WHERE capture_instance = ?"
+_CAPTURED = (
+    "SELECT c.name FROM cdc.captured_columns AS k JOIN cdc.change_tables AS t ON t.object_id = k.object_id "
+    "JOIN sys.columns AS c ON c.object_id = t.source_object_id AND c.column_id = k.column_id "
+    "AND c.name = k.column_name WHERE t.capture_instance = ? AND c.is_computed = 0"
+)
 _NOW = "SELECT CONVERT(varchar(23), GETDATE(), 126)"  # the clock that cdc.lsn_time_mapping is written by
 _REACHED = "SELECT sys.fn_cdc_map_time_to_lsn('smallest greater than', CAST(? AS datetime))"
 
 
 @dataclass(frozen=True)
-class CdcWay:
-    """A window holds every change of a key; `_position` (LSN, place in the transaction, operation) orders them."""
+class CdcWay(Way):
+    """A window holds each changed key once, with its row as it was at the window's end, or as it was deleted.
+
+    Net changes, because SQL Server alone can order the changes of one key within a transaction: `__$seqval` must not be
+    used for it ("cdc.<capture_instance>_CT"), and the functions do not give `__$command_id`.
+    """
 
     instance: str
-    key: Sequence[str]
-    marks: Mapping[str, str] = field(default_factory=lambda: {IS_GONE: "BOOL", ORDER: "BYTES"})
-
-    def before(self, session: Session) -> Position:
-        return {}
+    marks = MappingProxyType({IS_GONE: "BOOL"})
 
     def inside(self, session: Session, low: Position | None) -> Position:
         newest = session.scalar(_NEWEST)
@@ -43,8 +50,16 @@ class CdcWay:
     def after_full(self, session: Session) -> Position:
         return {_ENDED: str(session.scalar(_NOW))}
 
-    def missing(self, session: Session, high: Position) -> str | None:
-        return f"capture instance {self.instance}" if not high or not any(self._oldest(session)) else None
+    def missing(self, session: Session, high: Position, columns: Sequence[str]) -> str | None:
+        """A column that is not captured, was dropped and made anew since, or is computed comes as NULL."""
+        supported = session.scalar(_SUPPORTS_NET, (self.instance,))
+        if not high or supported is None:
+            return f"capture instance {self.instance}"
+        if not supported:
+            return f"net changes in its capture instance {self.instance} (a primary key, @supports_net_changes = 1)"
+        captured = {name for (name,) in session.rows(_CAPTURED, (self.instance,))}
+        lacking = [name for name in columns if name not in captured]
+        return f"column {', '.join(lacking)} in its capture instance {self.instance} as it is now" if lacking else None
 
     def check(self, session: Session, low: Position, high: Position) -> str | None:
         if _bytes(high) < _bytes(low):
@@ -62,16 +77,13 @@ class CdcWay:
     ) -> Query | None:
         if _bytes(high) <= _bytes(low):
             return None
-        function = f"[cdc].[fn_cdc_get_all_changes_{self.instance}]"
+        function = f"[cdc].[fn_cdc_get_net_changes_{self.instance}]"
         return select(
             columns,
             f"FROM {function}(CAST(? AS binary(10)), CAST(? AS binary(10)), N'all')",
             (_next(low), _bytes(high)),
             converted=converted,
-            also={
-                IS_GONE: "CAST(CASE WHEN [__$operation] = 1 THEN 1 ELSE 0 END AS bit)",
-                ORDER: "[__$start_lsn] + [__$seqval] + CAST([__$operation] AS binary(1))",
-            },
+            also={IS_GONE: "CAST(CASE WHEN [__$operation] = 1 THEN 1 ELSE 0 END AS bit)"},
         )
 
 

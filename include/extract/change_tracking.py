@@ -7,10 +7,11 @@ between them. (Microsoft, "Work with change tracking", section "Using snapshot i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from include.extract.query import Query, quoted, select, table
-from include.extract.way import Position, Session
+from include.extract.way import Position, Session, Way
 from include.names import IS_GONE
 
 _NAME = "version"
@@ -18,24 +19,18 @@ _CURRENT = "SELECT CHANGE_TRACKING_CURRENT_VERSION()"
 
 
 @dataclass(frozen=True)
-class ChangeTrackingWay:
+class ChangeTrackingWay(Way):
     """A window holds each changed key once, with its row as it is now, or none when it is gone."""
 
     table: str
     key: Sequence[str]
-    marks: Mapping[str, str] = field(default_factory=lambda: {IS_GONE: "BOOL"})
-
-    def before(self, session: Session) -> Position:
-        return {}
+    marks = MappingProxyType({IS_GONE: "BOOL"})
 
     def inside(self, session: Session, low: Position | None) -> Position:
         version = session.scalar(_CURRENT)
         return {} if version is None else {_NAME: str(version)}
 
-    def after_full(self, session: Session) -> Position:
-        return {}
-
-    def missing(self, session: Session, high: Position) -> str | None:
+    def missing(self, session: Session, high: Position, columns: Sequence[str]) -> str | None:
         return "change tracking of this table" if not high or self._oldest(session) is None else None
 
     def check(self, session: Session, low: Position, high: Position) -> str | None:

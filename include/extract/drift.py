@@ -15,6 +15,8 @@ from include.extract.query import quoted
 from include.extract.types import OFFSET, SourceColumn, conversion, exact_types, why_refused
 from include.names import DatasetName
 
+_MOMENTS = ("datetime", "smalldatetime", "datetime2", "datetimeoffset")
+
 
 def compare(
     name: DatasetName,
@@ -127,6 +129,8 @@ def _promises(contract: DatasetContract, column: SourceColumn) -> list[str]:
     name = column.name
     if name == contract.position_column and column.type != "timestamp":
         return [f"{name} is {column.text()} there: only a rowversion column grows with every change of its row"]
+    if name == contract.moment_column and column.type not in _MOMENTS:
+        return [f"{name} is {column.text()} there: when a row was modified must be one of {', '.join(_MOMENTS)}"]
     if column.trait == "volatile" and contract.position_column:
         return [
             f"{name} is computed from more than its row, so that it changes while the rowversion stays: write "

@@ -9,33 +9,23 @@ between lies below the bound and outside the picture, and is lost for ever.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from include.extract.query import MIN_ACTIVE_ROWVERSION, Query, quoted, select, table
-from include.extract.way import Position, Session
+from include.extract.way import Position, Session, Way
 
 _NAME = "rowversion"
 
 
 @dataclass(frozen=True)
-class RowVersionWay:
+class RowVersionWay(Way):
     """`column` is the rowversion of `table`. Windows are [low, high), compared as unsigned big-endian binary(8)."""
 
     table: str
     column: str
-    marks: Mapping[str, str] = field(default_factory=dict)
 
     def before(self, session: Session) -> Position:
         return {_NAME: bytes(session.scalar(MIN_ACTIVE_ROWVERSION.sql)).hex()}
-
-    def inside(self, session: Session, low: Position | None) -> Position:
-        raise AssertionError("the bound of a rowversion is fixed before the picture")
-
-    def after_full(self, session: Session) -> Position:
-        return {}
-
-    def missing(self, session: Session, high: Position) -> str | None:
-        return None
 
     def check(self, session: Session, low: Position, high: Position) -> str | None:
         return "a counter that fell" if _bytes(high) < _bytes(low) else None

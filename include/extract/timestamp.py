@@ -7,45 +7,32 @@ ever, or none. Each window begins `overlap` before it, because a row that commit
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 from include.extract.query import Query, quoted, select, table
-from include.extract.way import Position, Session
+from include.extract.way import Position, Session, Way
 
 _NAME = "moment"
 
 
 @dataclass(frozen=True)
-class TimestampWay:
+class TimestampWay(Way):
     """`column` says when its row was last modified; `has_zone`: it is a datetimeoffset."""
 
     table: str
     column: str
     overlap: timedelta
     has_zone: bool
-    marks: Mapping[str, str] = field(default_factory=dict)
-
-    def before(self, session: Session) -> Position:
-        return {}
 
     def inside(self, session: Session, low: Position | None) -> Position:
-        """The newest moment; none of a day hence or later, which a mistyped row would make the end of all windows."""
+        """The newest moment that has come, by the source's clock: windows that begin at one which has not would miss
+        what happens till then."""
         column, clock = quoted(self.column), "SYSDATETIMEOFFSET()" if self.has_zone else "SYSDATETIME()"
         newest = session.scalar(
-            f"SELECT CONVERT(varchar(34), MAX({column}), 121) FROM {table(self.table)} "
-            f"WHERE {column} < DATEADD(day, 1, {clock})"
+            f"SELECT CONVERT(varchar(34), MAX({column}), 121) FROM {table(self.table)} WHERE {column} <= {clock}"
         )
         return {_NAME: str(newest)} if newest is not None else dict(low or {})
-
-    def after_full(self, session: Session) -> Position:
-        return {}
-
-    def missing(self, session: Session, high: Position) -> str | None:
-        return None
-
-    def check(self, session: Session, low: Position, high: Position) -> str | None:
-        return None
 
     def window(
         self, columns: Sequence[str], low: Position, high: Position, converted: Mapping[str, str]

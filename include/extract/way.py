@@ -1,6 +1,6 @@
 """What must a way of capture be able to do?
 
-A module for each: snapshot, rowversion, change_tracking, cdc, timestamp.
+A module for each: rowversion, change_tracking, cdc, timestamp. What has no position is read as a whole each time.
 """
 
 from __future__ import annotations
@@ -26,37 +26,35 @@ class Session(Protocol):
     def snapshot(self) -> AbstractContextManager[None]: ...
 
 
-class Way(Protocol):
-    """One way of capture, of one table."""
+class Way:
+    """One way of capture, of one table. As it stands here: `snapshot`, which has no position and so no window."""
 
-    @property
-    def marks(self) -> Mapping[str, str]:
-        """What a window's parts hold beside the columns that were asked for, name to BigQuery type."""
-        ...
+    marks: Mapping[str, str] = {}
+    """What a window's parts hold beside the columns that were asked for, name to BigQuery type."""
 
     def before(self, session: Session) -> Position:
         """The upper bound, where it must be fixed before the picture is taken; else empty."""
-        ...
+        return {}
 
     def inside(self, session: Session, low: Position | None) -> Position:
         """The upper bound as the picture has it; asked first in it, where `before` gave none. `low`: of a window."""
-        ...
+        return {}
 
     def after_full(self, session: Session) -> Position:
         """What the position of a full must say beside its upper bound; asked last in the picture."""
-        ...
+        return {}
 
-    def missing(self, session: Session, high: Position) -> str | None:
-        """Asked in the picture: what the source lacks for this way of capture, or None."""
-        ...
+    def missing(self, session: Session, high: Position, columns: Sequence[str]) -> str | None:
+        """Asked in the picture: what the source lacks for capturing these columns of its table, or None."""
+        return None
 
     def check(self, session: Session, low: Position, high: Position) -> str | None:
         """Asked in the picture of a window: why the position is worth nothing any more, or None."""
-        ...
+        return None
 
     def window(
         self, columns: Sequence[str], low: Position, high: Position, converted: Mapping[str, str]
     ) -> Query | None:
         """The rows of a window; None when there can be none. `converted`: column to the T-SQL that gives it exactly,
         where its name would not."""
-        ...
+        raise AssertionError("a snapshot has no window")

@@ -25,8 +25,7 @@ TableName = Callable[[str, str], str]
 class Staged:
     """A batch in a staging table; `keys_table` where it looked at every key, `is_full` where it read every row.
 
-    order: the column that orders the rows of one key; change: the same, where a batch may hold several changes of a
-    key; gone: the BOOL column that says that a row is gone.
+    order: the column that orders the rows of one key; gone: the BOOL column that says that a row is gone.
     """
 
     batch: int
@@ -34,7 +33,6 @@ class Staged:
     is_full: bool = False
     keys_table: str | None = None
     order: str | None = None
-    change: str | None = None
     gone: str | None = None
 
 

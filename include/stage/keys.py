@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -11,15 +11,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from include.errors import IntegrityError, TooManyDeletions
-from include.names import IS_GONE, ORDER
+from include.names import IS_GONE
 from include.stage.log import Batch, ObjectStore, Part
 
 
 @dataclass(frozen=True)
 class Keys:
-    """The key columns of a dataset, and the BOOL column of it that is true for a row that is gone, if there is one."""
+    """The key columns of a dataset, each with its collation, and the BOOL column of it that is true for a row that is
+    gone, if there is one. Keys are compared as the source compares them."""
 
-    columns: Sequence[str]
+    columns: Mapping[str, str | None]
     flag: str | None = None
 
     def without(self, these: pa.Table, those: pa.Table) -> pa.Table:
@@ -31,17 +32,12 @@ class Keys:
         return these.join(those, keys=list(self.columns), join_type="left semi")
 
     def present_and_gone(self, rows: pa.Table) -> tuple[pa.Table, pa.Table]:
-        """The keys of rows that are there, and of those that are gone, each once. Of several changes of one key the
-        newest counts."""
-        if ORDER in rows.column_names:
-            rows = rows.sort_by(ORDER)
+        """The keys of rows that are there, and of those that are gone, each once."""
         gone = _gone(rows, self.flag)
-        told = rows.select(list(self.columns)).append_column("gone", gone)
-        last = told.group_by(list(self.columns), use_threads=False).aggregate([("gone", "last")])
-        is_gone = last.column("gone_last")
-        return last.filter(pc.invert(is_gone)).select(list(self.columns)), last.filter(is_gone).select(
-            list(self.columns)
-        )
+        return self._once(rows.filter(pc.invert(gone))), self._once(rows.filter(gone))
+
+    def _once(self, rows: pa.Table) -> pa.Table:
+        return rows.select(list(self.columns)).group_by(list(self.columns)).aggregate([])
 
     def alive(self, store: ObjectStore, batches: Sequence[Batch]) -> pa.Table:
         """The keys that are there after these batches, in order, of which the first looked at every key.
@@ -50,7 +46,7 @@ class Keys:
         """
         first, *later = batches
         if first.keys is not None:
-            found = self.of_parts(store, first.keys).group_by(list(self.columns)).aggregate([])
+            found = self._once(self.of_parts(store, first.keys))
         else:
             found, _ = self.present_and_gone(self.of_parts(store, first.parts))
         for batch in later:
@@ -70,9 +66,17 @@ class Keys:
                 where=store.uri(part.path),
                 remedy="restore it from the bucket's soft delete, or trigger the use case with full_refresh",
             )
-        file = pq.ParquetFile(io.BytesIO(data))
-        wanted = {*self.columns, self.flag, IS_GONE, ORDER}
-        return file.read(columns=[name for name in file.schema_arrow.names if name in wanted])
+        file, wanted = pq.ParquetFile(io.BytesIO(data)), {*self.columns, self.flag, IS_GONE}
+        return self.canonical(file.read(columns=[name for name in file.schema_arrow.names if name in wanted]))
+
+    def canonical(self, rows: pa.Table) -> pa.Table:
+        """Two keys that are one to the source in one form: the merge's (sql/statements/keys.sql)."""
+        for name, collation in self.columns.items():
+            if collation in ("case_insensitive", "case_sensitive"):
+                text = pc.utf8_rtrim(rows.column(name), " ")
+                text = pc.utf8_upper(text) if collation == "case_insensitive" else text
+                rows = rows.set_column(rows.column_names.index(name), name, text)
+        return rows
 
 
 def _gone(rows: pa.Table, flag: str | None) -> pa.ChunkedArray:

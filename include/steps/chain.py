@@ -10,7 +10,7 @@ from include.contract import DatasetContract, Landed
 from include.errors import EpochBroken, NotDeployed
 from include.merge.progress import MappingProgress, read_progress
 from include.merge.statement import Chain, OffsetWindow, Staged, TableName, mapping_hash, needed_columns
-from include.names import IS_GONE, ORDER, DatasetName, MappingName
+from include.names import IS_GONE, DatasetName, MappingName
 from include.stage.log import Batch, DatasetLog
 from include.steps.servers import Servers
 
@@ -111,14 +111,12 @@ def as_merge_chain(
 
 
 def _staged(table: TableName, name: DatasetName, contract: DatasetContract, batch: Batch) -> Staged:
-    change = ORDER if ORDER in batch.columns else None
     return Staged(
         batch.number,
         table("staging", name.staging_table(batch.number)),
         is_full=batch.kind == "full",
         keys_table=table("staging", name.keys_table(batch.number)) if batch.keys is not None else None,
-        order=contract.position_column or change,
-        change=change,
+        order=contract.position_column,
         gone=IS_GONE if IS_GONE in batch.columns else contract.flag_column,
     )
 

@@ -45,7 +45,9 @@ def _capture(path: Path, name: DatasetName, contract: DatasetContract) -> Iterat
             f"{name.system} is {'not ' if landed else ''}read in place, so it cannot be captured by "
             f"{contract.capture.method}",
             where=line_of(path, "capture"),
-            remedy="write method: snapshot or rowversion" if landed else "write method: landed",
+            remedy="write method: snapshot, rowversion, change_tracking, cdc or timestamp"
+            if landed
+            else "write method: landed",
         )
     if isinstance(contract.capture, Landed):
         yield from _deleted_when(path, contract, contract.capture)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from include.catalogue import Catalogue
-from include.contract import DatasetContract, Landed, Timestamp
+from include.contract import DatasetContract, Landed
 from include.errors import DeclarationError
 from include.extract import capture
 from include.names import DatasetName, MappingName
@@ -99,14 +100,23 @@ def plan_extract(work: Work, dataset_log: DatasetLog) -> Plan:
 
 def _reason_of_capture(work: Work, latest: Batch, dataset_log: DatasetLog) -> str | None:
     """Why the way of capture asks for a full now."""
-    capture_as = work.contract.capture
     if work.contract.has_position and not latest.position:
         return "the table was empty: there is no position to go on from"
-    if isinstance(capture_as, Timestamp):
+    if work.contract.is_read_whole_after is not None:
         full = next(batch for batch in dataset_log.newest_first() if batch.kind == "full")
-        if work.run.started_at - full.read_at >= capture_as.is_read_whole_after:
-            return f"the last full is older than {capture_as.full_every}: rows may have come late"
+        if _is_due(work, full, work.contract.is_read_whole_after):
+            return "the last full is older than the contract's `full_every`"
     return None
+
+
+def _is_due(work: Work, last: Batch, after: timedelta) -> bool:
+    """Whether something is to be done again. A tenth early: who runs every day does not begin at the very second."""
+    return work.run.started_at - last.read_at >= after * 0.9
+
+
+def _way(capture_as: Mapping[str, Any]) -> list[Any]:
+    """What of a way of capture a position depends on."""
+    return [capture_as.get(name) for name in ("method", "column", "instance", "partition", "offset")]
 
 
 def _looks(work: Work, dataset_log: DatasetLog) -> bool:
@@ -114,7 +124,7 @@ def _looks(work: Work, dataset_log: DatasetLog) -> bool:
     if work.contract.deletes != "key_scan":
         return False
     last = next((batch for batch in dataset_log.newest_first() if batch.looked_at_all_keys), None)
-    return last is None or work.run.started_at - last.read_at >= work.contract.scans_keys_after
+    return last is None or _is_due(work, last, work.contract.scans_keys_after)
 
 
 def _reason_for_a_full(work: Work, latest: Batch, chains: list[list[Batch] | None]) -> str | None:
@@ -122,7 +132,7 @@ def _reason_for_a_full(work: Work, latest: Batch, chains: list[list[Batch] | Non
     contract = work.contract
     if work.request.full_refresh:
         return "a full refresh was asked for"
-    if (latest.table, dict(latest.capture)) != (contract.table, contract.capture.model_dump()):
+    if (latest.table, *_way(latest.capture)) != (contract.table, *_way(contract.capture.model_dump())):
         return "the contract names another table or another way of capture"
     if missing := [column for column in work.columns if column not in latest.columns]:
         return f"the claims grew by {', '.join(missing)}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 
-from include.errors import DataPlatformError, LostRace, NotNow
+from include.errors import DataPlatformError, LostRace, NotNow, RequestError
 from include.extract import capture, drift, quiet_hours
 from include.extract.capture import Bounds, Reading
 from include.extract.catalog import Catalog, read_catalog
@@ -23,6 +23,8 @@ from include.steps.extract_plan import Plan, Work, hash_of
 
 log = logging.getLogger(__name__)
 _SWEPT_BACK = 2
+LONGEST_WAIT = timedelta(hours=8)
+"""Until quiet hours: well within the time that a run may take."""
 
 
 def read_and_commit(work: Work, dataset_log: DatasetLog, plan: Plan) -> Batch:
@@ -31,22 +33,32 @@ def read_and_commit(work: Work, dataset_log: DatasetLog, plan: Plan) -> Batch:
     wait_for_quiet_hours(work)
     run = f"{work.run.use_case}/{work.run.run_id}"
     with Claim(work.servers.bucket, work.name, plan.number, run).held():
-        return _read_and_commit(work, dataset_log, plan)
+        batch = _read_and_commit(work, dataset_log, plan)
+    _sweep(work, dataset_log, batch)
+    return batch
 
 
 def wait_for_quiet_hours(work: Work) -> None:
-    """Raises NotNow outside the hours in which the contract lets its table be read, unless the form says to go on."""
+    """Raises NotNow outside the hours in which the contract lets its table be read, unless the form says to go on;
+    RequestError when they are too far away to be waited for, and for a dry run, which somebody waits for."""
     hours, now = work.contract.quiet_hours, datetime.now(UTC)
     if hours is None or work.request.ignore_quiet_hours:
         return
     opens = quiet_hours.opens_at(hours, work.contract.zone or "Europe/London", now)
-    if opens is not None:
-        raise NotNow(
-            f"{work.name} is read in its quiet hours, {hours}, alone",
+    if opens is None:
+        return
+    if opens - now > LONGEST_WAIT or work.request.dry_run:
+        raise RequestError(
+            f"{work.name} is read in its quiet hours, {hours}, alone; the next begin at {opens:%Y-%m-%d %H:%M} UTC",
             where=f"sql/sources/{work.name}/contract.yaml",
-            remedy=f"waits until {opens:%Y-%m-%d %H:%M} UTC; to read it now, trigger with `ignore_quiet_hours`",
-            until=opens,
+            remedy="trigger again then, or now with `ignore_quiet_hours`; let the use case's schedule begin in them",
         )
+    raise NotNow(
+        f"{work.name} is read in its quiet hours, {hours}, alone",
+        where=f"sql/sources/{work.name}/contract.yaml",
+        remedy=f"waits until {opens:%Y-%m-%d %H:%M} UTC; to read it now, trigger with `ignore_quiet_hours`",
+        until=opens,
+    )
 
 
 def _read_and_commit(work: Work, dataset_log: DatasetLog, plan: Plan) -> Batch:
@@ -63,7 +75,6 @@ def _read_and_commit(work: Work, dataset_log: DatasetLog, plan: Plan) -> Batch:
     except LostRace:  # of no other error of a commit is it known that there is no entry
         writer.discard()
         raise
-    _sweep(work, dataset_log, batch)
     return batch
 
 
@@ -79,10 +90,14 @@ def _tell_lost_race(dataset_log: DatasetLog, number: int) -> None:
 
 
 def _sweep(work: Work, dataset_log: DatasetLog, batch: Batch) -> None:
-    """What killed tries have left goes: of this number and, where a sweep was itself killed, of those before."""
-    for number in range(max(1, batch.number - _SWEPT_BACK), batch.number + 1):
-        if swept := sweep(work.servers.bucket, dataset_log.get(number)):
-            log.info("%s: %d parts of batch %d that a killed try had left are deleted", work.name, swept, number)
+    """What killed tries have left goes: of this number and, where a sweep was itself killed, of those before. The batch
+    is committed: what goes wrong here is told, and mended by the next."""
+    try:
+        for number in range(max(1, batch.number - _SWEPT_BACK), batch.number + 1):
+            if swept := sweep(work.servers.bucket, dataset_log.get(number)):
+                log.info("%s: %d objects of batch %d that a killed try had left are deleted", work.name, swept, number)
+    except DataPlatformError as error:
+        log.warning("%s: what killed tries have left is not swept: %s", work.name, error)
 
 
 def look_at_source(work: Work, dataset_log: DatasetLog, plan: Plan) -> dict[str, Any]:
@@ -97,7 +112,8 @@ def look_at_source(work: Work, dataset_log: DatasetLog, plan: Plan) -> dict[str,
         look = capture.look(session, contract, work.columns, _bounds(work, session, plan), work.where, converted)
     for q in look.queries:
         log.info("would read: %s", q.told)
-    deleted = _deletions(work, plan, _since(work, dataset_log, plan), look.told, look.keys)
+    told, everyone = (None if t is None else _keys(work).canonical(t) for t in (look.told, look.keys))
+    deleted = _deletions(work, plan, _since(work, dataset_log, plan), told, everyone)
     log.info("%s: would read %d rows; %d known keys are gone", work.name, look.rows, deleted)
     return {
         "rows": look.rows,
@@ -200,4 +216,5 @@ def _check(work: Work, deleted: int, known: int) -> None:
 
 
 def _keys(work: Work) -> Keys:
-    return Keys(work.contract.key, work.contract.flag_column)
+    contract = work.contract
+    return Keys({name: contract.columns[name].collation for name in contract.key}, contract.flag_column)

@@ -6,19 +6,17 @@ FALSE{% for window in landed.windows %}
         AND {{ offset | path }} >= @{{ window.name }}_{{ from }} AND {{ offset | path }} < @{{ window.name }}_to){% endfor %}
 {% endmacro %}
 {% if staged %}
--- Two rows of one picture of the source under one key of ours would become one without a sound. (Two changes of a key
--- in one batch are told apart by their place in the source's log.)
+-- Two rows of one picture of the source under one key of ours would become one without a sound.
 ASSERT NOT EXISTS (
   SELECT 1
   FROM (
 {% for one in staged %}
-    SELECT {{ one.batch | number }} AS _batch, {{ keys.source_key(key) }} AS _source_key, {{ one.change | column if one.change else 'CAST(NULL AS BYTES)' }} AS _change
-    FROM {{ one.table | table }}
+    SELECT {{ one.batch | number }} AS _batch, {{ keys.source_key(key) }} AS _source_key FROM {{ one.table | table }}
     {{ 'UNION ALL' if not loop.last }}
 {% endfor %}
   )
   WHERE _source_key IS NOT NULL
-  GROUP BY _batch, _source_key, _change
+  GROUP BY _batch, _source_key
   HAVING COUNT(*) > 1
 ) AS 'Rule: two rows of one batch of {{ mapping.name.source }} have one key';
 {% endif %}
@@ -46,7 +44,7 @@ ASSERT (
 -- Keys of batches that the next transactions take: whatever is here of them is older.
 CREATE TEMP TABLE later_keys AS
 {% for one in later %}
-SELECT {{ keys.source_key(key) }} AS _source_key FROM {{ one.table | table }}
+SELECT {{ keys.source_key(key) }} AS _source_key FROM {{ one.table | table }} WHERE {{ keys.source_key(key) }} IS NOT NULL
 {{ 'UNION DISTINCT' if not loop.last }}
 {% endfor %};
 {% endif %}

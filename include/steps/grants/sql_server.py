@@ -65,16 +65,20 @@ def _table(catalogue: Catalogue, name: DatasetName, reader: str) -> Iterator[str
         yield f"-- ALTER DATABASE {database} SET CHANGE_TRACKING = ON (CHANGE_RETENTION = 14 DAYS, AUTO_CLEANUP = ON);"
         yield f"-- ALTER TABLE {table} ENABLE CHANGE_TRACKING;"
     if isinstance(contract.capture, ChangeDataCapture):
-        yield from _capture_instance(contract, contract.capture.instance, read)
+        yield from _capture_instance(contract, contract.capture.instance, read, reader)
 
 
-def _capture_instance(contract: DatasetContract, instance: str, read: Sequence[str]) -> Iterator[str]:
+def _capture_instance(contract: DatasetContract, instance: str, read: Sequence[str], reader: str) -> Iterator[str]:
     """Its functions ask for SELECT on every captured column: so it may capture what is granted, and no more."""
     _, schema, bare = contract.table.split(".")
     values = {"source_schema": schema, "source_name": bare, "capture_instance": instance}
     named = ", ".join(f"@{name} = {_text(value)}" for name, value in values.items())
     columns = _text(", ".join(map(quoted, read)))
-    yield "-- once, if it is not there or has other columns (then under another name, which the contract says):"
+    for view in ("captured_columns", "change_tables"):  # they hold no row: what is captured, and how
+        yield f"GRANT SELECT ON OBJECT::[cdc].[{view}] TO {reader};"
+    yield "-- once, if it is not there or has other columns (then under another name, which the contract says); of a"
+    yield "-- partitioned table with @allow_partition_switch = 0, because rows that are switched in are not captured:"
+    yield "-- EXEC sys.sp_cdc_enable_db;"
     yield f"-- EXEC sys.sp_cdc_enable_table {named}, @role_name = NULL, @captured_column_list = {columns};"
 
 

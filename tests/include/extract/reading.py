@@ -11,6 +11,8 @@ import pyarrow as pa
 from include.clients.sql_server import Session
 from include.contract import DatasetContract
 from include.extract import capture
+from include.extract.catalog import read_catalog
+from include.extract.drift import conversions
 
 DATABASE = "capture"
 
@@ -30,7 +32,7 @@ def contract_of(table: str, method: Mapping[str, Any], deletes: object, **more: 
                 "id": {"type": "INT64", "required": True},
                 "v": {"type": "STRING"},
                 "hidden": {"type": "STRING"},
-                "at": {"type": "DATETIME", "required": True},
+                "at": {"type": "STRING", "required": True},
                 "gone": {"type": "BOOL"},
             },
             **more,
@@ -57,10 +59,8 @@ class Rows:
         return sorted(self.tables[kind].column("id").to_pylist())
 
     def column(self, name: str) -> dict[int, Any]:
-        """A column by id; of several rows of one id the last."""
+        """A column by id."""
         rows = self.tables["rows"]
-        if "_position" in rows.column_names:
-            rows = rows.sort_by("_position")
         return dict(zip(rows.column("id").to_pylist(), rows.column(name).to_pylist(), strict=True))
 
 
@@ -86,7 +86,8 @@ class Table:
     def _read(self, kind: capture.Kind, looks: bool, rows: Rows | None) -> Rows:
         rows = rows or Rows()
         bounds, columns = self.bounds(kind, looks), self.contract.read_columns(list(self.claims))
-        reading = capture.read(self.session, self.contract, columns, bounds, rows.sink, "here")
+        converted = conversions(self.contract, read_catalog(self.session, self.contract.table), columns)
+        reading = capture.read(self.session, self.contract, columns, bounds, rows.sink, "here", converted)
         assert list(reading.columns) == rows.tables["rows"].column_names
         self.before = reading.bounds
         return rows

@@ -61,7 +61,7 @@ def _make(session: Session, name: str, method: dict[str, Any], deletes: object) 
     if name == "cdc":
         session.execute(
             "EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'cdc', @role_name = NULL,"
-            " @supports_net_changes = 0"
+            " @supports_net_changes = 1"
         )
     return Table(contract_of(name, method, deletes), session)
 
@@ -143,6 +143,30 @@ def test_a_table_that_is_not_captured_any_more_is_refused(
     assert "grants" in caught.value.remedy
 
 
+@pytest.mark.parametrize("kind", ["full", "window"])
+@pytest.mark.parametrize(
+    ("captured", "net", "lacks"),
+    [
+        ("N'id'", 1, "column v in its capture instance dbo_cdc as it is now"),
+        ("N'id, v'", 0, "net changes in its capture instance"),
+    ],
+    ids=["a column", "net changes"],
+)
+def test_what_an_instance_does_not_capture_is_refused_and_does_not_come_as_null(
+    make: Callable[[str], Table], writer: Session, captured: str, net: int, lacks: str, kind: str
+) -> None:
+    table = make("cdc")
+    table.full()
+    writer.execute(STOP_CDC)
+    writer.execute(
+        "EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'cdc', @role_name = NULL,"
+        f" @supports_net_changes = {net}, @captured_column_list = {captured}"
+    )
+    with pytest.raises(SourceRefused, match=lacks) as caught:
+        table.window() if kind == "window" else table.full()
+    assert "grants" in caught.value.remedy
+
+
 def test_after_a_full_cdc_waits_until_its_capture_has_passed_the_end_of_it(
     make: Callable[[str], Table], writer: Session
 ) -> None:
@@ -173,9 +197,12 @@ def test_a_moment_keeps_its_hundred_nanoseconds_and_the_overlap_is_read_again(
     assert {20} == set(table.window().ids()) - set(range(1, 11))
 
 
-def test_a_row_of_the_far_future_does_not_end_all_windows(make: Callable[[str], Table], writer: Session) -> None:
+@pytest.mark.parametrize("future", ["DATEADD(hour, 20, SYSDATETIME())", "CAST('9999-12-31' AS datetime2(7))"])
+def test_a_row_of_the_future_does_not_end_the_windows(
+    make: Callable[[str], Table], writer: Session, future: str
+) -> None:
     table = make("timestamp")
-    writer.execute("UPDATE dbo.timestamp SET at = CAST('9999-12-31' AS datetime2(7)) WHERE id = 1")
+    writer.execute(f"UPDATE dbo.timestamp SET at = {future} WHERE id = 1")
     table.full()
     writer.execute("UPDATE dbo.timestamp SET v = N'now', at = SYSDATETIME() WHERE id = 2")
     assert table.window().column("v")[2] == "now"

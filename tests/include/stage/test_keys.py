@@ -9,7 +9,7 @@ import pytest
 
 from include.clients.cloud_storage import Bucket
 from include.errors import IntegrityError, TooManyDeletions
-from include.names import IS_GONE, ORDER, DatasetName
+from include.names import IS_GONE, DatasetName
 from include.stage.keys import Keys, check_deletions
 from include.stage.log import Batch, Part
 from include.stage.parquet import PartWriter
@@ -24,15 +24,15 @@ def _parts(bucket: Bucket, token: str, *keys: Sequence[int]) -> tuple[Part, ...]
     return PartWriter(bucket, NAME, 1, token, rows_per_part=2).write(batches, SCHEMA)
 
 
-def _marked(bucket: Bucket, token: str, *rows: tuple[int, bytes, bool]) -> tuple[Part, ...]:
-    """Parts of changes: key, its place in the source's log, whether it is a deletion."""
-    schema = pa.schema([("CustomerId", pa.int64()), (ORDER, pa.binary()), (IS_GONE, pa.bool_())])
-    columns = dict(zip(schema.names, map(list, zip(*rows, strict=True)), strict=True))
+def _marked(bucket: Bucket, token: str, **gone: bool) -> tuple[Part, ...]:
+    """Parts of a window: key (k<number>) and whether it is gone."""
+    schema = pa.schema([("CustomerId", pa.int64()), (IS_GONE, pa.bool_())])
+    columns = {"CustomerId": [int(key[1:]) for key in gone], IS_GONE: list(gone.values())}
     return PartWriter(bucket, NAME, 1, token).write([pa.RecordBatch.from_pydict(columns, schema)], schema)
 
 
 def _alive(bucket: Bucket, *batches: Batch, flag: str | None = None) -> list[int]:
-    return sorted(Keys(["CustomerId"], flag).alive(bucket, batches).column("CustomerId").to_pylist())
+    return sorted(Keys({"CustomerId": None}, flag).alive(bucket, batches).column("CustomerId").to_pylist())
 
 
 def test_the_keys_of_a_full_are_those_of_its_rows_each_once(bucket: Bucket) -> None:
@@ -46,16 +46,26 @@ def test_the_key_set_of_a_window_counts_not_its_rows(bucket: Bucket) -> None:
 
 def test_windows_add_what_is_new_and_take_away_what_they_say_is_gone(bucket: Bucket) -> None:
     full = a_batch(1, "full", parts=_parts(bucket, "full", [1, 2, 3]))
-    first = a_batch(2, parts=_marked(bucket, "first", (2, b"1", True), (4, b"2", False)))
-    second = a_batch(3, parts=_marked(bucket, "second", (4, b"3", True), (2, b"4", False), (5, b"5", False)))
+    first = a_batch(2, parts=_marked(bucket, "first", k2=True, k4=False))
+    second = a_batch(3, parts=_marked(bucket, "second", k4=True, k2=False, k5=False))
     assert _alive(bucket, full, first) == [1, 3, 4]
     assert _alive(bucket, full, first, second) == [1, 2, 3, 5]
 
 
-def test_of_several_changes_of_a_key_the_newest_counts_wherever_it_stands(bucket: Bucket) -> None:
-    full = a_batch(1, "full", parts=_parts(bucket, "those", [1, 2]))
-    changes = _marked(bucket, "many", (1, b"3", False), (2, b"2", False), (1, b"1", True), (2, b"4", True))
-    assert _alive(bucket, full, a_batch(2, parts=changes)) == [1]
+@pytest.mark.parametrize(
+    ("collation", "keys"),
+    [
+        ("case_insensitive", ["ABC"]),
+        ("case_sensitive", ["ABC", "abc"]),
+        ("exact", ["ABC", "ABC  ", "abc"]),
+    ],
+)
+def test_keys_are_one_where_the_source_takes_them_for_one(bucket: Bucket, collation: str, keys: list[str]) -> None:
+    schema = pa.schema([("Ref", pa.string())])
+    batch = pa.RecordBatch.from_pydict({"Ref": ["abc", "ABC", "ABC  "]}, schema)
+    parts = PartWriter(bucket, NAME, 1, f"text-{collation}").write([batch], schema)
+    alive = Keys({"Ref": collation}).alive(bucket, [a_batch(1, "full", parts=parts)])
+    assert sorted(alive.column("Ref").to_pylist()) == keys
 
 
 def test_a_flagged_row_is_gone_also_in_a_full_and_null_is_no_flag(bucket: Bucket) -> None:
@@ -69,7 +79,7 @@ def test_a_part_that_is_gone_is_named(bucket: Bucket) -> None:
     parts = _parts(bucket, "gone", [1])
     bucket.delete(parts[0].path)
     with pytest.raises(IntegrityError) as refused:
-        Keys(["CustomerId"]).of_parts(bucket, parts)
+        Keys({"CustomerId": None}).of_parts(bucket, parts)
     assert parts[0].path in refused.value.where
 
 

@@ -18,7 +18,7 @@ WAYS = {
         "{method: cdc, instance: dbo_Customer}",
         "captured",
         "EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'Customer', @role_name = NULL,"
-        " @supports_net_changes = 0",
+        " @supports_net_changes = 1",
     ),
     "timestamp": ("{method: timestamp, column: CreatedAt, overlap: 2h, full_every: 7d}", "key_scan", ""),
 }

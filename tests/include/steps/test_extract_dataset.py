@@ -14,13 +14,15 @@ import pytest
 
 from include.catalogue import Catalogue
 from include.clients.sql_server import Session
-from include.errors import DriftError, LostRace, NotNow, TooManyDeletions, Unavailable
+from include.errors import DriftError, ForbiddenError, LostRace, NotNow, RequestError, TooManyDeletions, Unavailable
 from include.extract import capture
 from include.names import DatasetName
 from include.stage import claim
 from include.stage.log import Batch, DatasetLog
 from include.stage.parquet import PartWriter
+from include.steps import extract_sql_server
 from include.steps.extract_sql_server import from_last_look
+from include.steps.servers import Servers
 from tests.include.stage.batches import a_batch
 from tests.include.steps.way import SSE, Way
 
@@ -189,20 +191,45 @@ def test_the_parts_stay_when_only_the_answer_to_the_commit_was_lost(way: Way, mo
     assert _parts(way) == _named(way)
 
 
-def test_outside_its_quiet_hours_a_source_is_not_asked_unless_the_form_says_so(way: Way, tmp_path: Path) -> None:
-    hour = datetime.now(ZoneInfo("Europe/London")).hour
-    span = f"{(hour + 2) % 24:02}:00-{(hour + 3) % 24:02}:00"
-    shutil.copytree(way.catalogue.sql.parent, tmp_path / "root")
-    catalogue = Catalogue(tmp_path / "root")
-    path = catalogue.dataset_path(SSE)
+def _quiet(way: Way, root: Path, begins_in: int) -> tuple[Way, str]:
+    """The same, where the source may be read in an hour that begins in so many hours alone; and that span."""
+    hour = datetime.now(ZoneInfo("Europe/London")).hour + begins_in
+    span = f"{hour % 24:02}:00-{(hour + 1) % 24:02}:00"
+    shutil.copytree(way.catalogue.sql.parent, root)
+    path = Catalogue(root).dataset_path(SSE)
     path.write_text(f'quiet_hours: "{span}"\n' + path.read_text(encoding="utf-8"), encoding="utf-8")
-    quiet, before = Way(way.world, catalogue, "a database that is not there"), _log(way).numbers()
-    for request in ({}, {"dry_run": True}):
+    return Way(way.world, Catalogue(root), way.database), span
+
+
+def test_outside_its_quiet_hours_a_source_is_not_asked_unless_the_form_says_so(
+    way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (quiet, span), before = _quiet(way, tmp_path / "root", begins_in=2), _log(way).numbers()
+    with monkeypatch.context() as patch:
+        patch.setattr(Servers, "sql_server", lambda *asked: pytest.fail("the source was asked"))
         with pytest.raises(NotNow, match=f"is read in its quiet hours, {span}, alone") as told:
-            quiet.extract(full_refresh=True, **request)
-        assert timedelta(0) < told.value.until - datetime.now(UTC) <= timedelta(hours=2)
+            quiet.extract(full_refresh=True)
+        with pytest.raises(RequestError, match="the next begin at"):  # somebody waits for a dry run
+            quiet.extract(full_refresh=True, dry_run=True)
+    assert timedelta(0) < told.value.until - datetime.now(UTC) <= timedelta(hours=2)
     assert _log(way).numbers() == before
     assert quiet.extract(full_refresh=True, ignore_quiet_hours=True)["batch"] == before[-1] + 1
+
+
+def test_quiet_hours_that_are_far_away_are_not_waited_for(way: Way, tmp_path: Path) -> None:
+    quiet, _ = _quiet(way, tmp_path / "root", begins_in=12)
+    with pytest.raises(RequestError, match="the next begin at") as refused:
+        quiet.extract(full_refresh=True)
+    assert "ignore_quiet_hours" in refused.value.remedy
+
+
+def test_a_sweep_that_fails_does_not_fail_what_is_committed(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sweep(*arguments: Any) -> int:
+        raise ForbiddenError("no", where="bucket", remedy="grant")
+
+    monkeypatch.setattr(extract_sql_server, "sweep", sweep)
+    told = way.extract(full_refresh=True)
+    assert told["batch"] == _log(way).numbers()[-1]
 
 
 def test_what_a_killed_try_has_left_goes_with_the_next_batch(way: Way) -> None:

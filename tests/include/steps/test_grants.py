@@ -75,9 +75,11 @@ def test_in_each_database_all_older_rights_end_in_the_act_that_grants_the_new_on
         (
             "{method: cdc, instance: dbo_Customer}",
             [
+                "GRANT SELECT ON OBJECT::[cdc].[captured_columns] TO [us@project];",
+                "-- EXEC sys.sp_cdc_enable_db;",
                 "-- EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'Customer',"
                 " @capture_instance = N'dbo_Customer', @role_name = NULL, @captured_column_list = N'[CustomerId],"
-                " [FirstName], [Surname], [Email], [DateOfBirth], [Status], [CreatedAt]';"
+                " [FirstName], [Surname], [Email], [DateOfBirth], [Status], [CreatedAt]';",
             ],
         ),
     ],

@@ -33,6 +33,11 @@ CREATE TABLE _s.captured_columns (
     length INTEGER, precision INTEGER, scale INTEGER
 );
 
+CREATE VIEW cdc.captured_columns AS
+SELECT t.object_id, k.column_name, c.column_id, k.type_name AS column_type, k.column_ordinal, false AS is_computed
+FROM _s.captured_columns k JOIN cdc.change_tables t ON t.capture_instance = k.capture_instance
+JOIN _s.columns c ON c.object_id = t.source_object_id AND lower(c.name) = lower(k.column_name);
+
 CREATE VIEW sys.schemas AS SELECT name, schema_id FROM _s.schemas;
 CREATE VIEW sys.types AS
 SELECT

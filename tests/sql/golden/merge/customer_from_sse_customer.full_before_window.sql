@@ -14,21 +14,19 @@ SET v_last_number = (SELECT change_number FROM `project.ledger.customer` WHERE n
 SET v_changed_at = (SELECT GREATEST(CURRENT_TIMESTAMP(), changed_at) FROM `project.ledger.customer` WHERE name = 'entity');
 SET v_salt = (SELECT salt FROM `project.identity.salt`);
 ASSERT v_last_number IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: the ledger of the entity or the salt is empty, restore the table';
--- Two rows of one picture of the source under one key of ours would become one without a sound. (Two changes of a key
--- in one batch are told apart by their place in the source's log.)
+-- Two rows of one picture of the source under one key of ours would become one without a sound.
 ASSERT NOT EXISTS (
   SELECT 1
   FROM (
-    SELECT 7 AS _batch, CAST(`CustomerId` AS STRING) AS _source_key, CAST(NULL AS BYTES) AS _change
-    FROM `project.staging.sse_customer__7`
+    SELECT 7 AS _batch, CAST(`CustomerId` AS STRING) AS _source_key FROM `project.staging.sse_customer__7`
   )
   WHERE _source_key IS NOT NULL
-  GROUP BY _batch, _source_key, _change
+  GROUP BY _batch, _source_key
   HAVING COUNT(*) > 1
 ) AS 'Rule: two rows of one batch of sse/customer have one key';
 -- Keys of batches that the next transactions take: whatever is here of them is older.
 CREATE TEMP TABLE later_keys AS
-SELECT CAST(`CustomerId` AS STRING) AS _source_key FROM `project.staging.sse_customer__8`
+SELECT CAST(`CustomerId` AS STRING) AS _source_key FROM `project.staging.sse_customer__8` WHERE CAST(`CustomerId` AS STRING) IS NOT NULL
 ;
 -- The newest row of each source key, through the mapping. The order is total: batch, position, then every column.
 CREATE TEMP TABLE incoming AS
