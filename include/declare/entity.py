@@ -13,6 +13,8 @@ from include.errors import RequestError
 from include.names import SYSTEMS, DatasetName, MappingName, identifier, key_column
 
 CUSTOMER = "customer"
+OWN_ID = "the system's own id"
+"""How a new entity describes the key of the dataset that it was begun with: a mapping looks for its own dataset's."""
 _TIME = re.compile(r"_(datetime|date|time|timestamp|on|at)$")
 
 
@@ -106,7 +108,7 @@ def _column_after(
     if declared.privacy != "none":
         settings["privacy"] = declared.privacy
     if column in contract.key:
-        settings["describes"] = '"the system\'s own id"'
+        settings["describes"] = json.dumps(OWN_ID)
     return ColumnLine(name, settings)
 
 

@@ -223,6 +223,19 @@ def test_a_mapping_says_what_it_could_not_find(root: Path) -> None:
         mapping_text(MappingName("note", DatasetName("sse", "customer")), Catalogue(root))
 
 
+def test_another_systems_own_id_is_its_key_and_what_a_value_means_stands_beside_its_line(root: Path) -> None:
+    catalogue = Catalogue(root)
+    text = entity_text("credit", DatasetName("sse", "account"), catalogue)
+    write_new(catalogue.entity_folder("credit") / "contract.yaml", text)
+    mapping = mapping_text(MappingName("credit", DatasetName("mis", "gentrack_account")), Catalogue(root))
+    lines = {line.partition(" AS ")[2].partition(",")[0].split(" ")[0]: line for line in mapping.splitlines()}
+    assert lines["account_no"].split(None, 2)[0] == "NULLIF(TRIM(AccountId),"
+    assert lines["account_no"].endswith("AS account_no,  -- a guess: the key of mis/gentrack_account")
+    assert lines["closed_on"].endswith("AS closed_on,  -- to do: 9999-12-31 means open")
+    assert lines["balance"].endswith("AS balance,")  # what its contract says is no other reading of a value
+    assert "Not used, so not claimed: Supply_Address." in mapping
+
+
 def test_two_columns_of_one_name_are_not_lost_in_silence(root: Path) -> None:
     taken = SourceColumn("OpenedDate", "datetime2", fraction=3), SourceColumn("InteractionKey", "int")
     catalogue = _write(root, CASE, _new_source(root, _case_table(*taken)))
