@@ -87,7 +87,9 @@ def read_mapping(path: Path, name: MappingName) -> Mapping:
         sql = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         remedy = f"write {place}, or correct `merges` in the use case"
-        raise DeclarationError(f"there is no mapping {name}", where=place, remedy=remedy) from None
+        there = [f"{other.parent.name}/{other.stem}" for other in path.parent.parent.glob("*/from_*.sql")]
+        problem = f"there is no mapping {name}{names.did_you_mean(name, there)}"
+        raise DeclarationError(problem, where=place, remedy=remedy) from None
     tokens = _tokens(sql, place)
     select = _select(sql, place)
     raise_first([*_wrong_clauses(select, name, place), *_not_row_local(select, place)])

@@ -137,7 +137,7 @@ def _ways(case: UseCase) -> Iterator[DeclarationError]:
         merged.add(mapping.entity)
         if str(mapping.source) not in case.claims:
             problem = f"{mapping} reads {mapping.source}, which is not claimed"
-            yield _mistake(case, problem, f"claim {mapping.source}", "merges", name)
+            yield _mistake(case, problem, f"claim {mapping.source}, or correct the mapping's name", "merges", name)
     for entity in case.publishes:
         if entity not in merged:
             problem = f"it publishes {entity} but merges nothing into it"

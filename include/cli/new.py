@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from include.catalogue import ROOT, Catalogue
+from include.cli.arguments import dataset_named, entity_named, mapping_named
 from include.cli.report import numbered
 from include.cli.servers import servers
 from include.declare.case import case_file, case_text
@@ -21,7 +22,7 @@ from include.declare.source import contract_text, dataset_name, parse_table
 from include.declare.use_case import Wanted, use_case_text
 from include.errors import RequestError
 from include.extract.capture import read_catalog, read_unique_indexes
-from include.names import SYSTEMS, DatasetName, MappingName
+from include.names import SYSTEMS, MappingName
 from include.publish.schema_files import write_schema
 from include.steps.check import problems
 from include.steps.left_to_do import left_to_do
@@ -99,7 +100,7 @@ def _source(args: argparse.Namespace) -> int:
 def _entity(args: argparse.Namespace) -> int:
     catalogue = Catalogue()
     path = catalogue.entity_path(args.name)
-    after = DatasetName.parse(args.after, HERE) if args.after else None
+    after = dataset_named(args.after, catalogue) if args.after else None
     written = [write_new(path, entity_text(args.name, after, catalogue))]
     catalogue = Catalogue()
     schema = write_schema(catalogue.entity_folder(args.name), args.name, catalogue.entity(args.name))
@@ -115,8 +116,7 @@ def _entity(args: argparse.Namespace) -> int:
 
 def _mapping(args: argparse.Namespace) -> int:
     catalogue = Catalogue()
-    catalogue.entity(args.entity)
-    name = MappingName(args.entity, DatasetName.parse(args.dataset, HERE))
+    name = MappingName(entity_named(args.entity, catalogue), dataset_named(args.dataset, catalogue))
     path = catalogue.mapping_path(name)
     refuse_if_there(path)
     return _tell(
@@ -132,7 +132,7 @@ def _use_case(args: argparse.Namespace) -> int:
     catalogue = Catalogue()
     wanted = Wanted(
         args.name,
-        [MappingName.parse(mapping, HERE) for mapping in args.mapping],
+        [mapping_named(mapping, catalogue) for mapping in args.mapping],
         args.owner,
         args.priority,
         args.tier,
@@ -172,7 +172,7 @@ def _write_if_right(path: Path, text: str) -> str:
 
 def _case(args: argparse.Namespace) -> int:
     catalogue = Catalogue()
-    name = MappingName.parse(args.mapping, HERE)
+    name = mapping_named(args.mapping, catalogue)
     return _tell(
         [write_new(ROOT / case_file(name, args.name), case_text(name, catalogue))],
         "give the row the values that it is about, and say what must come of them",

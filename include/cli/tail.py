@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from include.catalogue import Catalogue
+from include.cli.arguments import entity_named
 from include.cli.report import count
 from include.cli.servers import servers
 from include.contract import EntityContract
@@ -27,7 +28,9 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    clients, contract = servers(), Catalogue().entity(args.entity)
+    catalogue = Catalogue()
+    contract = catalogue.entity(entity_named(args.entity, catalogue))
+    clients = servers()
     topic = clients.kafka_settings.topic(contract.event.topic)
     lines = _Lines(clients, args.entity, contract, show_personal=args.show_personal)
     newest = sorted(clients.kafka.committed(topic), key=_change_number)[-args.most :]

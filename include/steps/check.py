@@ -10,7 +10,7 @@ from include.catalogue import Catalogue
 from include.contract import DatasetContract
 from include.errors import DeclarationError, raise_first
 from include.merge.statement import misfits, needed_columns
-from include.names import DatasetName, MappingName
+from include.names import DatasetName, MappingName, did_you_mean
 from include.steps import check_contracts, check_files
 from include.use_case import UseCase
 
@@ -32,9 +32,27 @@ def _all_problems(catalogue: Catalogue) -> Iterator[DeclarationError]:
         yield from found(partial(check_mapping, catalogue, name))
     live = list(catalogue.use_cases.values())
     for broken in catalogue.broken.values():
-        yield from broken.all()
+        for error in broken.all():
+            yield _missing(catalogue, error) or error
     for case in live:
         yield from found(partial(check_use_case, catalogue, case))
+
+
+def _missing(catalogue: Catalogue, error: DeclarationError) -> DeclarationError | None:
+    """A use case that names a mapping or an entity that is not there: nothing else that is said of it helps."""
+    part, name = error.at if len(error.at) == 2 else ("", "")
+    kinds: dict[str, tuple[str, list[str]]] = {
+        "merges": ("mapping", [str(mapping) for mapping in catalogue.well_named_mappings()]),
+        "publishes": ("entity", catalogue.entity_names()),
+    }
+    kind, there = kinds.get(part, ("", [name]))
+    if name in there or "is not a" in error.problem:
+        return None
+    return DeclarationError(
+        f"there is no {kind} {name}{did_you_mean(name, there)}",
+        where=error.where,
+        remedy=f"correct the name, or begin it: `python -m include new {kind}`",
+    )
 
 
 def found(check: Callable[[], object]) -> list[DeclarationError]:

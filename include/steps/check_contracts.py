@@ -12,7 +12,7 @@ from sqlglot.errors import SqlglotError
 from include.catalogue import Catalogue
 from include.contract import DatasetContract, EntityContract, Landed
 from include.errors import DeclarationError
-from include.names import DatasetName
+from include.names import DatasetName, did_you_mean
 from include.publish.schema_files import schema_mistakes
 from include.yaml_file import line_of
 
@@ -69,12 +69,13 @@ def _deleted_when(path: Path, contract: DatasetContract, capture: Landed) -> Ite
 
 
 def _references(catalogue: Catalogue, name: DatasetName, contract: DatasetContract) -> Iterator[DeclarationError]:
+    there = [other for other in catalogue.dataset_names() if other.system == name.system]
     for column, declared in contract.columns.items():
         if declared.refers_to is None:
             continue
         parent, problem = DatasetName(name.system, declared.refers_to), ""
-        if parent not in catalogue.dataset_names():
-            problem = f"{column} refers to {parent}, which has no contract"
+        if parent not in there:
+            problem = f"{column} refers to {parent}, which has no contract{did_you_mean(parent, there)}"
         elif _is_right(catalogue, parent):
             key = catalogue.dataset(parent).key
             if [declared.type] != [catalogue.dataset(parent).columns[k].type for k in key]:
@@ -133,7 +134,7 @@ def _parents(catalogue: Catalogue, path: Path, name: str, contract: EntityContra
     for column, parent in contract.references.items():
         if parent not in catalogue.entity_names():
             yield DeclarationError(
-                f"{column} refers to {parent}, which is no entity",
+                f"{column} refers to {parent}, which is no entity{did_you_mean(parent, catalogue.entity_names())}",
                 where=line_of(path, "columns", column),
                 remedy=f"name one of: {', '.join(catalogue.entity_names())}",
             )

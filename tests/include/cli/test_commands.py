@@ -60,8 +60,7 @@ def test_a_dataset_that_nobody_read_says_so(shell: Callable[..., tuple[int, str,
 def test_a_mistyped_dataset_is_refused_in_words(shell: Callable[..., tuple[int, str, str]]) -> None:
     code, _, err = shell("batches", "sse/custmer")
     assert code == 1
-    assert err.startswith("DeclarationError: there is no contract of sse/custmer")
-    assert "sql/sources/sse/custmer/contract.yaml" in err
+    assert err.startswith("RequestError: there is no dataset sse/custmer, did you mean sse/customer\n")
     assert "sse/account, sse/customer" in err
 
 

@@ -41,14 +41,25 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("new source platform a.b.c", "write it as dataset.table"),
         ("new entity customer", "sql/common_model/customer/contract.yaml is there already"),
         ("new entity Customer", "'Customer' is not a name"),
-        ("new entity payment --from sse/payment", "there is no contract of sse/payment"),
-        ("new mapping person sse/customer", "there is no contract of person"),
+        ("new entity payment --from sse/payment", "there is no dataset sse/payment"),
+        (
+            "new mapping payment sse/customer",
+            "there is no entity payment\n  where: the command line\n  to do: correct the name, or "
+            "begin it: `python -m include new entity payment`",
+        ),
+        ("new mapping custmer sse/customer", "there is no entity custmer, did you mean customer\n"),
+        (
+            "new use-case xy --mapping account/from_sse_acount",
+            "there is no mapping account/from_sse_acount, did you mean "
+            "account/from_sse_account\n  where: the command line",
+        ),
+        ("tail custmer", "there is no entity custmer, did you mean customer\n  where: the command line"),
         ("new mapping customer sse/customer", "from_sse_customer.sql is there already"),
         ("new use-case customer_base --mapping customer/from_sse_customer", "dags/customer_base.py is there already"),
         ("new use-case marketing", "say --mapping"),
         ("new case customer/from_sse_customer blank_surname", "blank_surname.yaml is there already"),
-        ("new case customer/from_sse_nobody blank", "there is no contract of sse/nobody"),
-        ("local run customer_bass", "no use case is called customer_bass"),
+        ("new case customer/from_sse_nobody blank", "there is no mapping customer/from_sse_nobody"),
+        ("local run customer_bass", "no use case is called customer_bass, did you mean customer_base"),
     ],
 )
 def test_a_slip_is_refused_in_words(capsys: pytest.CaptureFixture[str], words: str, says: str) -> None:
