@@ -47,6 +47,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "there is no entity payment\n  where: the command line\n  to do: correct the name, or "
             "begin it: `python -m include new entity payment`",
         ),
+        ("new entity contact --from sse/customer", "sse/customer holds the customers themselves"),
         ("new mapping custmer sse/customer", "there is no entity custmer, did you mean customer\n"),
         (
             "new use-case xy --mapping account/from_sse_acount",

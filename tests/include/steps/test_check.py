@@ -163,6 +163,25 @@ def test_all_mistakes_are_found_in_one_go_and_each_has_a_place(root: Path) -> No
     assert all(re.fullmatch(r"(sql|dags)/\S+:\d+", error.where) for error in found)
 
 
+def test_one_mistake_hides_no_other_of_the_same_file(root: Path) -> None:
+    customer = "sql/common_model/customer/from_mis_gentrack_customer.sql"
+    wrong = {
+        (ACCOUNT, "mastered: by_customer", "mastered: by_chance"),
+        (ACCOUNT, "keep: 7y", "keep: ever"),
+        (ACCOUNT, "references: customer", "references: custmer"),
+        (SSE_ACCOUNT, "deletes: key_scan", "deletes: never_ever"),
+        (SSE_ACCOUNT, "refers_to: customer", "refers_to: custmer"),
+        (customer, "NULLIF(TRIM(Email), '')", "NULIF(TRIM(Emial), '')"),
+        (MAPPING, "AS family_name", "AS surname"),
+        (MAPPING, "NULLIF(DateOfBirth", "NULIF(DateOfBirth"),
+    }
+    places = {f"{file}:{_edit(root, file, old, new)}" for file, old, new in wrong}
+    found = list(problems(Catalogue(root)))
+    assert places <= {error.where for error in found}
+    mapping = sorted(error.problem for error in found if error.where.startswith(f"{customer}:"))
+    assert mapping == ["mis/gentrack_customer has no column Emial", "unknown function NULIF, did you mean NULLIF"]
+
+
 def test_a_check_of_fifty_datasets_more_stays_below_ten_seconds(root: Path) -> None:
     """And of fifty mappings; measured: 1 s."""
     for number in range(25):
