@@ -61,7 +61,11 @@ def _add_data_commands(commands: Any) -> None:
 def _up(args: argparse.Namespace) -> int:
     began, platform = time.monotonic(), Platform.of_checkout()
     print("starting the laptop platform …", flush=True)
-    platform.up(args.servers or None, report=_say)
+    try:
+        platform.up(args.servers or None, report=_say)
+    except KeyboardInterrupt:
+        _say(f"interrupted: {platform.what_stays_up()}")
+        raise
     print(f"the laptop platform is up ({time.monotonic() - began:.1f} s)")
     print(f"  Airflow: {platform.airflow().url} (login {USER}, password {PASSWORD})")
     print(f"  for a shell: . {platform.shell_file}")

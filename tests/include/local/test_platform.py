@@ -115,6 +115,24 @@ def test_an_up_that_was_killed_is_repaired_by_the_next(
     assert len(family(platform.laptop.token)) == 2
 
 
+def test_an_up_that_is_interrupted_ends_soon_and_says_what_stays_up(new_platform: New) -> None:
+    """Ctrl-C reaches the whole group; no server answers here, so that an `up` would wait for a minute and a half."""
+    platform = new_platform()
+    script = (
+        "import sys; from pathlib import Path; from include.cli import main; from include.local import lifecycle\n"
+        "from include.local.platform import Platform; lifecycle._is_ready = lambda *_: False\n"
+        f"checkout = Platform(Path({str(platform.state)!r}), Path({str(platform.install)!r}))\n"
+        f"Platform.of_checkout = classmethod(lambda _: checkout); sys.exit(main(['local', 'up', *{SMALL!r}]))"
+    )
+    command = [sys.executable, "-c", script]
+    up = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    wait_until(lambda: len(list((platform.state / "run").glob("*.json"))) == len(SMALL), "the servers' records")
+    os.killpg(up.pid, signal.SIGINT)
+    said = up.communicate(timeout=10)[0]
+    assert up.returncode == 130
+    assert said.splitlines()[-1] == "interrupted: cloud_storage, alerts stay up (`make down` ends them)"
+
+
 def test_a_server_started_by_an_up_that_was_killed_before_it_could_note_it_is_replaced(
     small: Platform, said: list[str]
 ) -> None:
