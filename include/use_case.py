@@ -24,7 +24,7 @@ class UseCase:
     purpose, owner: shown in the UI and in alerts.
     priority: 1 eats first. tier: 1 wakes somebody, 2 next working day, 3 next sprint.
     schedule: cron in Europe/London, or None for manual runs only.
-    freshness: a batch whose read began within it is used again (`6h`).
+    freshness: a batch whose read began within it is used if one of the mappings has not merged it yet (`6h`).
     claims: the columns that it needs of each dataset. merges, publishes: mappings and entities.
 
     Raises DeclarationError: what is wrong, in which file, what to write; it knows all other mistakes too.

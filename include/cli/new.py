@@ -19,7 +19,7 @@ from include.declare.files import HERE, from_root, refuse_if_there, write_new
 from include.declare.landing import landing_text
 from include.declare.mapping import mapping_text
 from include.declare.source import contract_text, dataset_name, parse_table
-from include.declare.use_case import Wanted, use_case_text
+from include.declare.use_case import REUSE, Wanted, use_case_text
 from include.errors import RequestError
 from include.extract.capture import read_catalog, read_unique_indexes
 from include.names import SYSTEMS, MappingName
@@ -70,7 +70,7 @@ def _add_use_case(kinds: Any) -> None:
     case.add_argument("--priority", type=int, default=5, help="1 eats first, 9 last (5)")
     case.add_argument("--tier", type=int, default=3, help="1 wakes somebody, 2 next working day, 3 next sprint (3)")
     case.add_argument("--schedule", help="cron in Europe/London (by hand only)")
-    case.add_argument("--freshness", default="6h", help="what was read within it is used again (6h)")
+    case.add_argument("--freshness", default="6h", help=f"{REUSE} (6h)")
     case.set_defaults(run=_use_case)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from include.catalogue import ROOT, Catalogue
+from include.cli import main
 from include.clients.sql_server import connect
 from include.contract import Landed, Privacy, read_dataset
 from include.declare.case import case_text
@@ -234,6 +238,15 @@ def test_another_systems_own_id_is_its_key_and_what_a_value_means_stands_beside_
     assert lines["closed_on"].endswith("AS closed_on,  -- to do: 9999-12-31 means open")
     assert lines["balance"].endswith("AS balance,")  # what its contract says is no other reading of a value
     assert "Not used, so not claimed: Supply_Address." in mapping
+
+
+def test_the_rule_of_reuse_is_said_whole_wherever_it_is_said(root: Path) -> None:
+    wanted = Wanted("again", [MappingName("account", DatasetName("sse", "account"))], "agents", 5, 3, None, "6h")
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    with pytest.raises(SystemExit), contextlib.redirect_stdout(io.StringIO()) as shown:
+        main(["new", "use-case", "--help"])
+    for said in (use_case_text(wanted, Catalogue(root)), readme, " ".join(shown.getvalue().split())):
+        assert re.search(r"within .{0,80}mappings? .{0,20}has not merged", " ".join(said.split()))
 
 
 def test_two_columns_of_one_name_are_not_lost_in_silence(root: Path) -> None:
