@@ -78,9 +78,8 @@ def _down(args: argparse.Namespace) -> int:
         platform.erase(report=_say)
     else:
         platform.down(report=_say)
-    print(
-        f"the laptop platform is down; {'all data is deleted' if args.erase else f'its data stays in {platform.state}'}"
-    )
+    kept = f"its data stays in {platform.state}" if platform.has_data() else "it has no data"
+    print(f"the laptop platform is down; {'all data is deleted' if args.erase else kept}")
     return 0
 
 

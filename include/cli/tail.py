@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from typing import Any
 
 from include.catalogue import Catalogue
@@ -36,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
     newest = sorted(clients.kafka.committed(topic), key=_change_number)[-args.most :]
     for message in newest:
         print(lines.line(message))
+    if not newest:
+        print(f"{topic} has no events yet", file=sys.stderr)
     if args.follow:
         for message in clients.kafka.follow(topic, stop=lambda: False):
             print(lines.line(message), flush=True)

@@ -100,11 +100,19 @@ class Platform:
         """`down`, and all data is gone: runs, objects, tables, topics. Ports and passwords stay."""
         with self._alone(report):
             self._end_all(report)
-            for path in self.laptop.state.iterdir():
+            for path in self._data():
                 if path.is_dir():
                     shutil.rmtree(path)
-                elif path.name not in KEPT:
+                else:
                     path.unlink()
+
+    def has_data(self) -> bool:
+        """Whether there is anything that `erase` would delete, beside the empty folders of an `up`."""
+        return any(path.is_file() or any(path.iterdir()) for path in self._data())
+
+    def _data(self) -> list[Path]:
+        """All but the ports and passwords."""
+        return [path for path in self.laptop.state.iterdir() if path.name not in KEPT]
 
     def _end_all(self, report: Report) -> None:
         """Airflow's tasks end first, because they use the others and would wait for them."""
@@ -115,9 +123,24 @@ class Platform:
         end_strays(laptop)
         shutil.rmtree(laptop.state / "tmp", ignore_errors=True)
 
+    def running(self) -> list[str]:
+        """The servers that were started and have not ended, whether they answer or not."""
+        laptop = self.laptop
+        return [name for name in SERVERS if is_running(laptop, name)]
+
+    def require_running(self) -> None:
+        """Raises Unavailable when a server is down: a run would wait for it for minutes."""
+        down = sorted(set(SERVERS) - set(self.running()), key=SERVERS.index)
+        if down:
+            raise Unavailable(
+                f"the laptop platform is {'down' if len(down) == len(SERVERS) else 'not whole'}",
+                where=", ".join(down),
+                remedy="`make up` starts it",
+            )
+
     def what_stays_up(self) -> str:
         """For who interrupts us: the servers outlive the command that started them."""
-        running = [name for name in SERVERS if is_running(self.laptop, name)]
+        running = self.running()
         return f"{', '.join(running)} stay up (`make down` ends them)" if running else "no server is up"
 
     def status(self) -> list[Status]:

@@ -121,6 +121,12 @@ def test_tail_masks_what_is_personal(shell: Callable[..., tuple[int, str, str]])
     assert json.loads(lines[0][lines[0].index("{") :])["given_name"] is None
 
 
+def test_tail_of_an_empty_topic_says_so(shell: Callable[..., tuple[int, str, str]]) -> None:
+    code, out, err = shell("tail", "account")
+    assert (code, out) == (0, "")
+    assert err.endswith("account.changes.v1 has no events yet\n")
+
+
 def test_tail_shows_what_is_personal_to_who_asks_for_it(shell: Callable[..., tuple[int, str, str]]) -> None:
     out = shell("tail", "customer", "--show-personal", "--most", "4")[1]
     assert out.count("Verysecret") == 3

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from include.cli import main
 from include.errors import RequestError, Unavailable
 from include.local import lifecycle
 from include.local.laptop import ROOT
+from include.local.one_run import one_run
 from include.local.platform import SERVERS, Platform
 from include.local.processes import family
 from include.local.servers.server import request
@@ -67,6 +69,25 @@ def test_erase_deletes_the_data_and_keeps_ports_and_passwords(small: Platform, s
     small.up(SMALL, said.append)
     assert (small.laptop.ports, small.laptop.secrets) == (before.ports, before.secrets)
     assert _count_of_alerts(small) == 0
+
+
+def test_down_says_that_data_stays_only_while_there_is_some(
+    small: Platform, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Platform, "of_checkout", lambda: small)
+    for words, says in (
+        ("local down", f"its data stays in {small.state}"),
+        ("local down --erase", "all data is deleted"),
+        ("local down", "it has no data"),
+    ):
+        assert main(words.split()) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == f"the laptop platform is down; {says}"
+
+
+def test_a_run_with_the_platform_down_is_refused_before_it_is_named(new_platform: New, said: list[str]) -> None:
+    with pytest.raises(Unavailable, match="the laptop platform is down") as refused:
+        one_run(new_platform(), "customer_base", said.append)
+    assert (said, refused.value.remedy) == ([], "`make up` starts it")
 
 
 def test_down_leaves_no_process(small: Platform, said: list[str]) -> None:
