@@ -79,7 +79,7 @@ def said_of_columns(path: Path, word: str) -> dict[str, str]:
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
         data = _plain(node, (), {}, place(path))
-    except (yaml.YAMLError, UnicodeDecodeError, DeclarationError):
+    except (yaml.YAMLError, UnicodeDecodeError, DeclarationError):  # told where the whole contract is read
         return {}
     columns = data.get("columns") if isinstance(data, dict) else None
     settings = columns.items() if isinstance(columns, dict) else ()
@@ -102,7 +102,14 @@ def _plain(node: yaml.Node | None, at: tuple[Any, ...], lines: dict[tuple[Any, .
         return found
     if isinstance(node, yaml.SequenceNode):
         return [_plain(value, (*at, index), lines, file) for index, value in enumerate(node.value)]
-    return yaml.SafeLoader("").construct_object(node)
+    try:
+        return yaml.SafeLoader("").construct_object(node)
+    except (ValueError, yaml.YAMLError):  # a date that the calendar does not have, a tag of one's own
+        raise DeclarationError(
+            f"'{node.value}' is no value that YAML knows",
+            where=f"{file}:{node.start_mark.line + 1}",
+            remedy="correct it, or write it in quotes",
+        ) from None
 
 
 def raise_all(mistakes: Sequence[Mistake]) -> None:

@@ -64,6 +64,8 @@ def test_a_right_contract_is_taken(tmp_path: Path) -> None:
         ("owner: somebody", "owner: somebody\nowner: else", 3, "'owner' is given twice"),
         ("  Name:", "  Na me:", 7, "'Na me' is not a column name"),
         ("key: [Id]", "key: [Id", 5, "not YAML"),
+        ("owner: somebody", "owner: 2027-13-45", 2, "'2027-13-45' is no value"),
+        ("owner: somebody", "owner: !mine x", 2, "'x' is no value"),
         ("key: [Id]", "key: Id x", 4, 'key: is "Id x": write a list: [a, b]'),
         ("owner: somebody", "owner: 7", 2, 'owner: is 7: write text in quotes: "7"'),
         ("deletes: key_scan", "deletes: key_scan\ndeletes_at_most: 1", 7, "is 1: write text, such as 1%"),
