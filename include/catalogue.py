@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import include
 from include.errors import DeclarationError, raise_first
-from include.names import DatasetName, MappingName, place
+from include.names import DatasetName, MappingName, did_you_mean, place
 from include.use_case import FIELDS, UseCase
 
 if TYPE_CHECKING:
@@ -99,7 +99,9 @@ class Catalogue:
     def _require(name: object, there: Sequence[object], where: str) -> None:
         if name not in there:
             remedy = f"write it, or correct the name; there are: {', '.join(map(str, there))}"
-            raise DeclarationError(f"there is no contract of {name}", where=where, remedy=remedy)
+            raise DeclarationError(
+                f"there is no contract of {name}{did_you_mean(name, there)}", where=where, remedy=remedy
+            )
 
     def entity_folder(self, name: str) -> Path:
         return self.sql / "common_model" / name
@@ -126,8 +128,9 @@ class Catalogue:
         if name not in self.use_cases and name in self.broken:
             raise self.broken[name]
         if name not in self.use_cases:
+            problem = f"no use case is called {name}{did_you_mean(name, self.use_cases)}"
             live = ", ".join(self.use_cases) or "none"
-            raise DeclarationError(f"no use case is called {name}", where="dags/", remedy=f"live are: {live}")
+            raise DeclarationError(problem, where="dags/", remedy=f"live are: {live}")
         return self.use_cases[name]
 
     def where_in(self, case: UseCase, *at: str) -> str:

@@ -82,17 +82,31 @@ class Mapping:
 
 def read_mapping(path: Path, name: MappingName) -> Mapping:
     """Raises DeclarationError with path:line when the file is missing or the mapping is not row-local."""
+    mapping, wrong = look_at(path, name)
+    raise_first(wrong)
+    return mapping
+
+
+def look_at(path: Path, name: MappingName) -> tuple[Mapping, list[DeclarationError]]:
+    """The mapping, and which of its expressions are not row-local: what else is wrong can be told beside them.
+
+    Raises DeclarationError when the file is missing or reads other rows than the dataset's: its columns say nothing.
+    """
     place = names.place(path)
     try:
         sql = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         remedy = f"write {place}, or correct `merges` in the use case"
-        raise DeclarationError(f"there is no mapping {name}", where=place, remedy=remedy) from None
+        there = [f"{other.parent.name}/{other.stem}" for other in path.parent.parent.glob("*/from_*.sql")]
+        problem = f"there is no mapping {name}{names.did_you_mean(name, there)}"
+        raise DeclarationError(problem, where=place, remedy=remedy) from None
     tokens = _tokens(sql, place)
     select = _select(sql, place)
-    raise_first([*_wrong_clauses(select, name, place), *_not_row_local(select, place)])
+    clauses, wrong = list(_wrong_clauses(select, name, place)), list(_not_row_local(select, place))
+    others = any(projection.is_star or projection.find(exp.Query) for projection in select.expressions)
+    raise_first([*clauses, *wrong] if clauses or others else [])
     start, end = _projection_span(tokens)
-    return Mapping(
+    mapping = Mapping(
         name=name,
         place=place,
         header=_header(sql),
@@ -100,6 +114,7 @@ def read_mapping(path: Path, name: MappingName) -> Mapping:
         outputs=tuple(_outputs(select, place)),
         syntax_hash=_syntax_hash(tokens),
     )
+    return mapping, wrong
 
 
 def _syntax_hash(tokens: list[Token]) -> str:
@@ -174,7 +189,9 @@ def _problem(node: exp.Expr) -> tuple[str, str] | None:
         text = f"{node.sql('bigquery')[:80]} differs between two runs"
         return text, "derive the value from the row, so that running twice changes nothing"
     if isinstance(node, exp.Anonymous):
+        near = "" if isinstance(node.parent, exp.Dot) else names.did_you_mean(node.name.upper(), exp.FUNCTION_BY_NAME)
         text = f"{node.name} is not known to be the same for the same row at any time"
+        text = f"unknown function {node.name}{near}" if near else text
         return text, (
             "use GoogleSQL's own functions of strings, numbers, dates and conversion; one that somebody has made, or "
             "that asks elsewhere, may answer otherwise tomorrow"

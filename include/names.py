@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +94,14 @@ class MappingName:
     def task(self) -> str:
         """The name in a task id: `customer_from_sse_customer`."""
         return f"{self.entity}_{self.file_stem}"
+
+
+def did_you_mean(word: object, there: Iterable[object]) -> str:
+    """`, did you mean customer` where one of those that are there is nearly what was written."""
+    from difflib import get_close_matches  # only where something is wrong
+
+    near = get_close_matches(str(word), [str(name) for name in there], n=1, cutoff=0.75)
+    return f", did you mean {near[0]}" if near else ""
 
 
 def place(path: Path) -> str:

@@ -24,7 +24,7 @@ class UseCase:
     purpose, owner: shown in the UI and in alerts.
     priority: 1 eats first. tier: 1 wakes somebody, 2 next working day, 3 next sprint.
     schedule: cron in Europe/London, or None for manual runs only.
-    freshness: a batch whose read began within it is used again (`6h`).
+    freshness: a batch whose read began within it is used if one of the mappings has not merged it yet (`6h`).
     claims: the columns that it needs of each dataset. merges, publishes: mappings and entities.
 
     Raises DeclarationError: what is wrong, in which file, what to write; it knows all other mistakes too.
@@ -137,7 +137,7 @@ def _ways(case: UseCase) -> Iterator[DeclarationError]:
         merged.add(mapping.entity)
         if str(mapping.source) not in case.claims:
             problem = f"{mapping} reads {mapping.source}, which is not claimed"
-            yield _mistake(case, problem, f"claim {mapping.source}", "merges", name)
+            yield _mistake(case, problem, f"claim {mapping.source}, or correct the mapping's name", "merges", name)
     for entity in case.publishes:
         if entity not in merged:
             problem = f"it publishes {entity} but merges nothing into it"

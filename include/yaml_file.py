@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import UnionType
@@ -14,6 +15,19 @@ from pydantic_core import PydanticCustomError
 from include.errors import DeclarationError
 from include.names import place
 
+_SHAPES = {
+    "list_type": "a list: [a, b]",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "dict_type": "names with values: {name: value}",
+    "model_type": "names with values: {name: value}",
+    "model_attributes_type": "names with values: {name: value}",
+}
+"""What to write, by pydantic's word for what is wrong."""
 Mistake = tuple[tuple[str, ...], str]
 """The part of a declaration that is wrong, and what is wrong with it."""
 
@@ -55,7 +69,21 @@ def read_model[T: BaseModel](path: Path, model: type[T]) -> T:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise _declaration_error(error, lines, where, model) from None
+        first, *others = _mistakes(error, lines, where, model)
+        first.others = tuple(others)
+        raise first from None
+
+
+def said_of_columns(path: Path, word: str) -> dict[str, str]:
+    """What each column says under a word (`references`), of a contract that may be wrong elsewhere."""
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        data = _plain(node, (), {}, place(path))
+    except (yaml.YAMLError, UnicodeDecodeError, DeclarationError):  # told where the whole contract is read
+        return {}
+    columns = data.get("columns") if isinstance(data, dict) else None
+    settings = columns.items() if isinstance(columns, dict) else ()
+    return {name: s[word] for name, s in settings if isinstance(s, dict) and isinstance(s.get(word), str)}
 
 
 def _plain(node: yaml.Node | None, at: tuple[Any, ...], lines: dict[tuple[Any, ...], int], file: str) -> Any:
@@ -74,7 +102,14 @@ def _plain(node: yaml.Node | None, at: tuple[Any, ...], lines: dict[tuple[Any, .
         return found
     if isinstance(node, yaml.SequenceNode):
         return [_plain(value, (*at, index), lines, file) for index, value in enumerate(node.value)]
-    return yaml.SafeLoader("").construct_object(node)
+    try:
+        return yaml.SafeLoader("").construct_object(node)
+    except (ValueError, yaml.YAMLError):  # a date that the calendar does not have, a tag of one's own
+        raise DeclarationError(
+            f"'{node.value}' is no value that YAML knows",
+            where=f"{file}:{node.start_mark.line + 1}",
+            remedy="correct it, or write it in quotes",
+        ) from None
 
 
 def raise_all(mistakes: Sequence[Mistake]) -> None:
@@ -84,10 +119,10 @@ def raise_all(mistakes: Sequence[Mistake]) -> None:
         raise PydanticCustomError("mistakes", "{text}", {"text": text, "found": list(mistakes)})  # type: ignore[misc]
 
 
-def _declaration_error(
+def _mistakes(
     error: ValidationError, lines: Mapping[tuple[Any, ...], int], file: str, model: type[BaseModel]
-) -> DeclarationError:
-    """All that pydantic found, each with its line; the first one's place is the error's."""
+) -> list[DeclarationError]:
+    """All that pydantic found, each at its line, from the top."""
     found = []
     for problem in error.errors():
         if problem["type"] == "mistakes":
@@ -97,11 +132,8 @@ def _declaration_error(
         label = ".".join(str(part) for part in at) or "the contract"
         found.append((_nearest(lines, at), f"{label}: {_said(problem, model)}"))
     found.sort()
-    text = "; ".join(f"line {line}: {message}" for line, message in found)
-    remedy = (
-        "correct these lines; sql/sources/sse/customer and sql/common_model/customer hold contracts to compare with"
-    )
-    return DeclarationError(text, where=f"{file}:{found[0][0]}", remedy=remedy)
+    remedy = "correct this line; sql/sources/sse/customer and sql/common_model/customer hold contracts to compare with"
+    return [DeclarationError(message, where=f"{file}:{line}", remedy=remedy) for line, message in found]
 
 
 def _in_the_file(loc: Sequence[Any], lines: Mapping[tuple[Any, ...], int]) -> tuple[Any, ...]:
@@ -123,7 +155,26 @@ def _said(problem: Any, model: type[BaseModel]) -> str:
         return f"{context['discriminator']} is '{context['tag']}': write one of {context['expected_tags']}"
     if kind == "literal_error":
         return f"is '{problem['input']}': write {context['expected']}"
+    if kind in _SHAPES:
+        return f"is {_shown(problem['input'])}: write {_SHAPES[kind]}{_such_as(problem, model)}"
     return str(problem["msg"]).removeprefix("Value error, ")
+
+
+def _shown(value: object) -> str:
+    """As YAML writes it, but for what is long."""
+    if isinstance(value, (dict, list)):
+        return "a list" if isinstance(value, list) else "names with values"
+    return json.dumps(value, default=str, ensure_ascii=False) if value is not None else "empty"
+
+
+def _such_as(problem: Any, model: type[BaseModel]) -> str:
+    """For text that YAML has taken for something else: what stands there when nothing is said, else the same in
+    quotes."""
+    if problem["type"] != "string_type" or isinstance(problem["input"], (dict, list, type(None))):
+        return ""
+    field = model.model_fields.get(str(problem["loc"][0])) if len(problem["loc"]) == 1 else None
+    usual = field.default if field and isinstance(field.default, str) else None
+    return f", such as {usual}" if usual else f' in quotes: "{problem["input"]}"'
 
 
 def _keys(annotation: Any, loc: Sequence[Any]) -> list[str]:

@@ -6,9 +6,9 @@ import argparse
 from typing import Any
 
 from include.catalogue import Catalogue
+from include.cli.arguments import dataset_named
 from include.cli.report import as_text, count
 from include.cli.servers import servers
-from include.names import DatasetName
 from include.stage.log import Batch, DatasetLog
 
 
@@ -20,8 +20,7 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    name = DatasetName.parse(args.dataset, "the command line")
-    Catalogue().dataset(name)  # a dataset without a contract is a typing mistake
+    name = dataset_named(args.dataset, Catalogue())
     log = DatasetLog(servers().bucket, name)
     rows = [_row(batch) for batch, _ in zip(log.newest_first(), range(args.most), strict=False)]
     print(as_text(rows) if rows else f"{name} has no batch yet")

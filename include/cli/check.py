@@ -7,7 +7,9 @@ import sys
 from typing import Any
 
 from include.catalogue import Catalogue
+from include.cli.report import numbered
 from include.steps.check import problems
+from include.steps.left_to_do import left_to_do
 
 
 def add(subparsers: Any) -> None:
@@ -22,7 +24,16 @@ def run(args: argparse.Namespace) -> int:
     found = list(problems(catalogue))
     for error in found:
         print(f"{type(error).__name__}: {error}\n", file=sys.stderr)
-    counts = len(catalogue.dataset_names()), len(catalogue.entity_names()), len(catalogue.well_named_mappings())
-    what = f"{len(found) or 'no'} problem{'' if len(found) == 1 else 's'}"
-    print(f"{counts[0]} datasets, {counts[1]} entities, {counts[2]} mappings checked: {what}")
+    todos = left_to_do(catalogue)
+    for todo in todos:
+        print(todo)
+    use_cases = len(catalogue.use_cases) + len(catalogue.broken)
+    checked = [
+        numbered(len(catalogue.dataset_names()), "dataset"),
+        numbered(len(catalogue.entity_names()), "entity", "entities"),
+        numbered(len(catalogue.well_named_mappings()), "mapping"),
+        numbered(use_cases, "use case"),
+    ]
+    left = f", {numbered(len(todos), 'to-do')} left" if todos else ""
+    print(f"{', '.join(checked)} checked: {numbered(len(found), 'problem')}{left}")
     return 1 if found else 0

@@ -61,7 +61,11 @@ def _add_data_commands(commands: Any) -> None:
 def _up(args: argparse.Namespace) -> int:
     began, platform = time.monotonic(), Platform.of_checkout()
     print("starting the laptop platform …", flush=True)
-    platform.up(args.servers or None, report=_say)
+    try:
+        platform.up(args.servers or None, report=_say)
+    except KeyboardInterrupt:
+        _say(f"interrupted: {platform.what_stays_up()}")
+        raise
     print(f"the laptop platform is up ({time.monotonic() - began:.1f} s)")
     print(f"  Airflow: {platform.airflow().url} (login {USER}, password {PASSWORD})")
     print(f"  for a shell: . {platform.shell_file}")
@@ -74,9 +78,8 @@ def _down(args: argparse.Namespace) -> int:
         platform.erase(report=_say)
     else:
         platform.down(report=_say)
-    print(
-        f"the laptop platform is down; {'all data is deleted' if args.erase else f'its data stays in {platform.state}'}"
-    )
+    kept = f"its data stays in {platform.state}" if platform.has_data() else "it has no data"
+    print(f"the laptop platform is down; {'all data is deleted' if args.erase else kept}")
     return 0
 
 

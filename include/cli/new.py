@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from include.catalogue import ROOT, Catalogue
+from include.cli.arguments import dataset_named, entity_named, mapping_named
+from include.cli.report import numbered
 from include.cli.servers import servers
 from include.declare.case import case_file, case_text
 from include.declare.entity import entity_text
@@ -14,11 +19,13 @@ from include.declare.files import HERE, from_root, refuse_if_there, write_new
 from include.declare.landing import landing_text
 from include.declare.mapping import mapping_text
 from include.declare.source import contract_text, dataset_name, parse_table
-from include.declare.use_case import Wanted, use_case_text
+from include.declare.use_case import REUSE, Wanted, use_case_text
+from include.errors import RequestError
 from include.extract.catalog import read_captures, read_catalog, read_unique_indexes
-from include.names import SYSTEMS, DatasetName, MappingName
+from include.names import SYSTEMS, MappingName
 from include.publish.schema_files import write_schema
 from include.steps.check import problems
+from include.steps.left_to_do import left_to_do
 
 _IN_BIG_QUERY = "platform"
 _CHECK = "python -m include check"
@@ -63,7 +70,7 @@ def _add_use_case(kinds: Any) -> None:
     case.add_argument("--priority", type=int, default=5, help="1 eats first, 9 last (5)")
     case.add_argument("--tier", type=int, default=3, help="1 wakes somebody, 2 next working day, 3 next sprint (3)")
     case.add_argument("--schedule", help="cron in Europe/London (by hand only)")
-    case.add_argument("--freshness", default="6h", help="what was read within it is used again (6h)")
+    case.add_argument("--freshness", default="6h", help=f"{REUSE} (6h)")
     case.set_defaults(run=_use_case)
 
 
@@ -82,92 +89,118 @@ def _source(args: argparse.Namespace) -> int:
             unique = [] if catalog.primary_key else read_unique_indexes(session, table)
             captures = read_captures(session, table)
         text = contract_text(name, table, catalog, unique, catalogue, captures)
-    _tell(
+    return _tell(
         [write_new(catalogue.dataset_path(name), text)],
         "read it: `describes`, `owner` and what is called a guess are for the table's owner to confirm, privacy first",
         f"python -m include new entity <name> --from {name}     an entity with these columns, or",
         f"python -m include new mapping <entity> {name}     to an entity that is there",
         "make docs",
     )
-    return 0
 
 
 def _entity(args: argparse.Namespace) -> int:
     catalogue = Catalogue()
     path = catalogue.entity_path(args.name)
-    after = DatasetName.parse(args.after, HERE) if args.after else None
+    after = dataset_named(args.after, catalogue) if args.after else None
     written = [write_new(path, entity_text(args.name, after, catalogue))]
     catalogue = Catalogue()
     schema = write_schema(catalogue.entity_folder(args.name), args.name, catalogue.entity(args.name))
     written += [from_root(schema)] if schema else []
-    _tell(
+    return _tell(
         written,
         "read it, and edit it: each column is a promise to all consumers (then: python -m include schemas write)",
         f"python -m include new mapping {args.name} {after or '<system>/<dataset>'}",
         "make golden docs",
         "when it is deployed: python -m include tables apply, topics apply, schemas register",
     )
-    return 0
 
 
 def _mapping(args: argparse.Namespace) -> int:
     catalogue = Catalogue()
-    catalogue.entity(args.entity)
-    name = MappingName(args.entity, DatasetName.parse(args.dataset, HERE))
+    name = MappingName(entity_named(args.entity, catalogue), dataset_named(args.dataset, catalogue))
     path = catalogue.mapping_path(name)
     refuse_if_there(path)
-    _tell(
+    return _tell(
         [write_new(path, mapping_text(name, catalogue))],
         "read it: what is NULL is said to be, and `Choices` is where a reader looks for what was decided",
         f"python -m include new case {name} <what the row is about>     a row, and what must come of it",
         f"python -m include new use-case <name> --mapping {name}     or add it to `merges` of one that is there",
         "make golden docs     the statements that it becomes, for a reviewer's eye",
     )
-    return 0
 
 
 def _use_case(args: argparse.Namespace) -> int:
     catalogue = Catalogue()
     wanted = Wanted(
         args.name,
-        [MappingName.parse(mapping, HERE) for mapping in args.mapping],
+        [mapping_named(mapping, catalogue) for mapping in args.mapping],
         args.owner,
         args.priority,
         args.tier,
         args.schedule,
         args.freshness,
     )
-    _tell(
-        [write_new(catalogue.dags / f"{args.name}.py", use_case_text(wanted, catalogue))],
+    return _tell(
+        [_write_if_right(catalogue.dags / f"{args.name}.py", use_case_text(wanted, catalogue))],
         "read it, and say who asks, what breaks and whom to call: this is what is read at 3 a.m.",
         _CHECK,
         "make golden docs check",
         "when it is deployed: a dry run first, then a bite, then everything (docs/deploying.md)",
     )
-    return 0
+
+
+def _write_if_right(path: Path, text: str) -> str:
+    """Writes a file that all follows from the arguments; raises RequestError, and writes nothing, if it were wrong.
+
+    It is tried in a copy of the declarations: a wrong file in `dags/` would be an import error in Airflow at once.
+    """
+    refuse_if_there(path)
+    root = Catalogue().sql.parent
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for part in ("dags", "sql"):
+            shutil.copytree(root / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+        (copy / path.relative_to(root)).write_text(text, encoding="utf-8")
+        wrong = [error for error in problems(Catalogue(copy)) if error.where.startswith(f"{from_root(path)}:")]
+    if wrong:
+        raise RequestError(
+            f"{from_root(path)} is not written: {'; '.join(error.problem for error in wrong)}",
+            where=HERE,
+            remedy="; ".join(dict.fromkeys(error.remedy for error in wrong)),
+        )
+    return write_new(path, text)
 
 
 def _case(args: argparse.Namespace) -> int:
     catalogue = Catalogue()
-    name = MappingName.parse(args.mapping, HERE)
-    _tell(
+    name = mapping_named(args.mapping, catalogue)
+    return _tell(
         [write_new(ROOT / case_file(name, args.name), case_text(name, catalogue))],
         "give the row the values that it is about, and say what must come of them",
         "make check     runs all cases by GoogleSQL's own evaluator, without a server",
     )
-    return 0
 
 
-def _tell(written: Sequence[str], *next_steps: str) -> None:
-    """What was written, whether it is right, and what a person does next."""
-    wrong = list(problems(Catalogue()))
+def _tell(written: Sequence[str], *next_steps: str) -> int:
+    """What was written, whether it is right, and what a person does next; 1 when something written is not right."""
+    catalogue = Catalogue()
+    wrong, todos = list(problems(catalogue)), left_to_do(catalogue)
+    not_right = [error for error in wrong if error.where.partition(":")[0] in written]
     for file in written:
-        here = [error for error in wrong if error.where.startswith(f"{file}:")]
-        print(f"{file} is written, {'but is not right yet:' if here else 'and is right as it stands'}")
-        for error in here:
-            print(f"{error}")
+        here = [error for error in not_right if error.where.startswith(f"{file}:")]
+        left = [todo for todo in todos if todo.file == file]
+        print(f"{file} is written, {_as_it_is(here, left)}")
+        for line in (*here, *left):
+            print(line)
     if wrong:
-        print(f"`{_CHECK}` finds {len(wrong)} problem{'' if len(wrong) == 1 else 's'} in all")
+        print(f"`{_CHECK}` finds {numbered(len(wrong), 'problem')} in all")
     print("What to do next:")
     for step in next_steps:
         print(f"  {step}")
+    return 1 if not_right else 0
+
+
+def _as_it_is(wrong: Sequence[object], left: Sequence[object]) -> str:
+    if wrong:
+        return "but is not right yet:"
+    return f"and passes check; {numbered(len(left), 'to-do')} left in it:" if left else "and is right as it stands"

@@ -14,6 +14,11 @@ def count(text: str) -> int:
     return int(text)
 
 
+def numbered(number: int, word: str, words: str = "") -> str:
+    """`1 problem`, `no problems`, `2 entities`."""
+    return f"{number or 'no'} {word if number == 1 else words or f'{word}s'}"
+
+
 def as_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows as a table; numbers stay whole where some are unknown."""
     import pandas as pd

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from typing import Any
 
 from include.catalogue import Catalogue
+from include.cli.arguments import entity_named
 from include.cli.report import count
 from include.cli.servers import servers
 from include.contract import EntityContract
@@ -27,12 +29,16 @@ def add(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    clients, contract = servers(), Catalogue().entity(args.entity)
+    catalogue = Catalogue()
+    contract = catalogue.entity(entity_named(args.entity, catalogue))
+    clients = servers()
     topic = clients.kafka_settings.topic(contract.event.topic)
     lines = _Lines(clients, args.entity, contract, show_personal=args.show_personal)
     newest = sorted(clients.kafka.committed(topic), key=_change_number)[-args.most :]
     for message in newest:
         print(lines.line(message))
+    if not newest:
+        print(f"{topic} has no events yet", file=sys.stderr)
     if args.follow:
         for message in clients.kafka.follow(topic, stop=lambda: False):
             print(lines.line(message), flush=True)

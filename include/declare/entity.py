@@ -13,6 +13,8 @@ from include.errors import RequestError
 from include.names import SYSTEMS, DatasetName, MappingName, identifier, key_column
 
 CUSTOMER = "customer"
+OWN_ID = "the system's own id"
+"""How a new entity describes the key of the dataset that it was begun with: a mapping looks for its own dataset's."""
 _TIME = re.compile(r"_(datetime|date|time|timestamp|on|at)$")
 
 
@@ -67,6 +69,14 @@ def _columns_after(name: str, dataset: DatasetName, catalogue: Catalogue) -> tup
     contract = catalogue.dataset(dataset)
     references = {column: parent for column in contract.columns if (parent := parent_of(dataset, column, catalogue))}
     if name != CUSTOMER and CUSTOMER not in references.values():
+        if MappingName(CUSTOMER, dataset) in catalogue.mapping_names(CUSTOMER):
+            raise RequestError(
+                f"{dataset} holds the customers themselves ({CUSTOMER}/from_{dataset.flat} makes them of it), so its "
+                f"rows cannot be a {_words(name)} that belongs to one",
+                where=HERE,
+                remedy=f"add the columns to sql/common_model/{CUSTOMER}/contract.yaml and to its mappings, or begin "
+                f"the entity with a dataset whose rows refer to {dataset}",
+            )
         raise RequestError(
             f"no column of {dataset} says whose {_words(name)} it is: the customer's system speaks for it, so each row "
             "must refer to a customer itself",
@@ -106,7 +116,7 @@ def _column_after(
     if declared.privacy != "none":
         settings["privacy"] = declared.privacy
     if column in contract.key:
-        settings["describes"] = '"the system\'s own id"'
+        settings["describes"] = json.dumps(OWN_ID)
     return ColumnLine(name, settings)
 
 

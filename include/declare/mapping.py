@@ -1,7 +1,8 @@
-"""What is a mapping to begin with? (columns of one name are taken; what has none is NULL, and says so)"""
+"""What is a mapping to begin with? (columns of one name are taken, key for key; what has none is NULL, and says so)"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from sqlglot import exp
 
 from include.catalogue import Catalogue
 from include.contract import DatasetContract, EntityColumn
-from include.declare.entity import model_name, parent_of
+from include.declare.entity import OWN_ID, model_name, parent_of
 from include.declare.files import snake
 from include.errors import RequestError
 from include.names import MappingName
@@ -21,6 +22,7 @@ _BY_FUNCTION = {
     ("DATETIME", "DATE"): "DATE({})",
     ("STRING", "STRING"): "NULLIF(TRIM({}), '')",
 }
+_SAYS_HOW_TO_READ = re.compile(r"\bmeans?\b")
 
 
 @dataclass(frozen=True)
@@ -81,17 +83,30 @@ def _reference(name: MappingName, column: str, parent: str, catalogue: Catalogue
 
 
 def _by_name(name: MappingName, column: str, declared: EntityColumn, source: DatasetContract) -> Projection:
-    """The source's column of that name, in the entity's type."""
+    """The source's column of that name, in the entity's type; for the first system's own id the source's own."""
     same = [c for c, d in source.columns.items() if column in (snake(c), model_name(c, d))]
-    if not same:
+    if same:
+        remarks = [f"to do: or {', '.join(same[1:])}?"] if same[1:] else []
+    elif declared.describes == OWN_ID and len(source.key) == 1:
+        same, remarks = source.key, [f"a guess: the key of {name.source}"]
+    else:
         return _unknown(column, declared, f"to do: no column of {name.source} has this name")
-    pair = source.columns[same[0]].type, declared.type
-    remark = f"to do: or {', '.join(same[1:])}?" if same[1:] else ""
+    return _made_of(same[0], column, declared, source, [*remarks, *_how_to_read(same[0], source)])
+
+
+def _how_to_read(column: str, source: DatasetContract) -> list[str]:
+    """What the contract says of a value that is not what it seems: `9999-12-31 means open`."""
+    described = " ".join(source.columns[column].describes.split())
+    return [f"to do: {described}"] if _SAYS_HOW_TO_READ.search(described) else []
+
+
+def _made_of(of: str, column: str, declared: EntityColumn, source: DatasetContract, remarks: list[str]) -> Projection:
+    pair, remark = (source.columns[of].type, declared.type), "; ".join(remarks)
     if pair in _BY_FUNCTION:
-        return Projection(_BY_FUNCTION[pair].format(_in_sql(same[0]), zone=source.zone), column, remark)
+        return Projection(_BY_FUNCTION[pair].format(_in_sql(of), zone=source.zone), column, remark)
     if pair[0] == pair[1] or pair in _PLAIN:
-        return Projection(_in_sql(same[0]), column, remark)
-    return _unknown(column, declared, f"to do: {same[0]} is {pair[0]}")
+        return Projection(_in_sql(of), column, remark)
+    return _unknown(column, declared, "; ".join([f"to do: {of} is {pair[0]}", *remarks]))
 
 
 def _unknown(column: str, declared: EntityColumn, remark: str) -> Projection:

@@ -12,6 +12,7 @@ from include.merge.statement import needed_columns
 from include.names import DatasetName, MappingName, identifier
 
 _LINE = 120
+REUSE = "what was read within it, for whomever, is taken if a mapping of ours has not merged it yet; else we read on"
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ def _declaration(wanted: Wanted, entities: Sequence[str], claimed: dict[DatasetN
     yield f"        tier={wanted.tier},  # 1 wakes somebody, 2 next working day, 3 next sprint"
     schedule = f'"{wanted.schedule}"' if wanted.schedule else "None"
     yield f"        schedule={schedule},  # cron in Europe/London; None: by hand only"
-    yield f'        freshness="{wanted.freshness}",  # what was read within it, for whomever, is used again'
+    yield f"        # {REUSE}"
+    yield f'        freshness="{wanted.freshness}",'
     yield "        claims={  # what nobody claims is never read: take out what you do not need"
     for dataset, columns in claimed.items():
         yield from _list(f'"{dataset}": ', columns, 12)

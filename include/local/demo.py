@@ -38,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         return _tell(args)
     except KeyboardInterrupt:
-        print("\ninterrupted: the servers stay up (`make down` ends them), and a run that Airflow has begun goes on")
+        stays = Platform.of_checkout().what_stays_up()
+        print(f"\ninterrupted: {stays}; a run that Airflow has begun goes on")
         raise
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import psutil
 
@@ -41,12 +42,15 @@ class Status:
     log: Path
 
 
-def bring_up(laptop: Laptop, server: Server, report: Report) -> DataPlatformError | None:
-    """Leaves the server running with the wanted settings and ready, or gives the reason why it is not."""
+def bring_up(laptop: Laptop, server: Server, report: Report, stop: Event) -> DataPlatformError | None:
+    """Leaves the server running with the wanted settings and ready, or gives the reason why it is not.
+
+    Once `stop` is set no process is started and none is waited for.
+    """
     began = time.monotonic()
     try:
-        if not _runs_as_wanted(laptop, server, report):
-            _start(laptop, server)
+        if not _runs_as_wanted(laptop, server, report, stop):
+            _start(laptop, server, stop)
             report(f"  {server.name}: up, {time.monotonic() - began:.1f} s")
         server.furnish()
     except DataPlatformError as error:
@@ -70,6 +74,12 @@ def bring_down(laptop: Laptop, name: str, report: Report) -> None:
 def end_strays(laptop: Laptop) -> None:
     """Whatever else has the platform's token: children that changed their server's mark, servers of older versions."""
     end(None, laptop.token, None, patience=2)
+
+
+def is_running(laptop: Laptop, name: str) -> bool:
+    """Whether it was started, and has not ended."""
+    record = _record(laptop, name)
+    return record is not None and record.is_alive()
 
 
 def look_at(laptop: Laptop, server: Server) -> Status:
@@ -112,22 +122,27 @@ def _is_alive(laptop: Laptop, server: Server) -> bool:
     return False
 
 
-def _runs_as_wanted(laptop: Laptop, server: Server, report: Report) -> bool:
+def _runs_as_wanted(laptop: Laptop, server: Server, report: Report, stop: Event) -> bool:
     record = _record(laptop, server.name)
     if not record or not record.is_alive():
         return False
     if record.fingerprint != _fingerprint(laptop, server):
         report(f"  {server.name}: runs with other settings than wanted, restarting")
-    elif _wait_until_ready(server, record, max(_SECONDS_TO_ANSWER, record.began + server.patience - time.time())):
+    elif _wait_until_ready(server, record, max(_SECONDS_TO_ANSWER, record.began + server.patience - time.time()), stop):
         return True
+    elif stop.is_set():
+        raise _interrupted(laptop, server)
     else:
         report(f"  {server.name}: does not answer, restarting")
     _end(laptop, server.name, record)
     return False
 
 
-def _start(laptop: Laptop, server: Server) -> None:
-    server.prepare()
+def _start(laptop: Laptop, server: Server, stop: Event) -> None:
+    if not stop.is_set():
+        server.prepare()
+    if stop.is_set():
+        raise _interrupted(laptop, server)
     record = start(
         server.command,
         _environ(laptop, server),
@@ -136,7 +151,7 @@ def _start(laptop: Laptop, server: Server) -> None:
         folder=ROOT,
     )
     record.save(_file(laptop, server.name))
-    if not _wait_until_ready(server, record, server.patience):
+    if not _wait_until_ready(server, record, server.patience, stop):
         how = f"did not answer within {server.patience:.0f} s" if record.is_alive() else "ended at once"
         raise _not_up(laptop, server, how)
     _refuse_strangers(laptop, server)
@@ -157,9 +172,9 @@ def _fingerprint(laptop: Laptop, server: Server) -> str:
     return hashlib.sha256(json.dumps([server.command, sorted(server.environ.items()), versions]).encode()).hexdigest()
 
 
-def _wait_until_ready(server: Server, record: Started, patience: float) -> bool:
+def _wait_until_ready(server: Server, record: Started, patience: float, stop: Event) -> bool:
     until = time.monotonic() + patience
-    while time.monotonic() < until and record.is_alive():
+    while time.monotonic() < until and record.is_alive() and not stop.is_set():
         if _is_ready(server, record.began):
             return True
         time.sleep(0.1)
@@ -185,6 +200,10 @@ def _listens_on(process: psutil.Process) -> list[int]:
         found = process.net_connections("tcp")
         return [at.laddr.port for at in found if at.status == psutil.CONN_LISTEN]
     return []
+
+
+def _interrupted(laptop: Laptop, server: Server) -> Unavailable:
+    return _not_up(laptop, server, "was not waited for: its start was interrupted")
 
 
 def _not_up(laptop: Laptop, server: Server, how: str) -> Unavailable:

@@ -14,9 +14,11 @@ from include.local.platform import Platform
 def one_run(platform: Platform, use_case: str, report: Callable[[str], None]) -> None:
     """Trigger it, tell each task when it ends, and at the end what was read, changed and sent.
 
-    Raises DeclarationError when no file declares the use case, RunFailed with each failed task's error.
+    Raises DeclarationError when no file declares the use case, Unavailable when a server is down, RunFailed with each
+    failed task's error.
     """
     Catalogue().use_case(use_case)  # a typing mistake is told at once: Airflow would be waited for
+    platform.require_running()
     run = DagRun(platform, use_case, f"by-hand-{datetime.now(UTC):%Y%m%dT%H%M%S}")
     report(f"{use_case}, run {run.run_id} at {platform.airflow().url}")
     run.run(report)

@@ -13,13 +13,23 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 from include.connections import read_settings
 from include.errors import DataPlatformError, RequestError, Unavailable
 from include.local import environment, pools
 from include.local.airflow_api import AirflowApi
 from include.local.laptop import KEPT, ROOT, Laptop
-from include.local.lifecycle import Report, Status, bring_down, bring_up, end_strays, leave_taken_ports, look_at
+from include.local.lifecycle import (
+    Report,
+    Status,
+    bring_down,
+    bring_up,
+    end_strays,
+    is_running,
+    leave_taken_ports,
+    look_at,
+)
 from include.local.servers.airflow import NAMES as AIRFLOW
 from include.local.servers.airflow import WITH_TASKS, airflow, settings
 from include.local.servers.alerts import alerts
@@ -77,9 +87,7 @@ class Platform:
         with self._alone(report):
             laptop = leave_taken_ports(self.laptop, _servers(self.laptop, names), report)
             environment.write_shell_file(laptop, self.shell_file)
-            with ThreadPoolExecutor(len(names)) as pool:
-                failures = list(pool.map(lambda server: bring_up(laptop, server, report), _servers(laptop, names)))
-            _raise_all([failure for failure in failures if failure])
+            _raise_all(_bring_up_all(laptop, _servers(laptop, names), report))
             if "airflow_api_server" in names:
                 _import_pools(laptop)
 
@@ -92,11 +100,19 @@ class Platform:
         """`down`, and all data is gone: runs, objects, tables, topics. Ports and passwords stay."""
         with self._alone(report):
             self._end_all(report)
-            for path in self.laptop.state.iterdir():
+            for path in self._data():
                 if path.is_dir():
                     shutil.rmtree(path)
-                elif path.name not in KEPT:
+                else:
                     path.unlink()
+
+    def has_data(self) -> bool:
+        """Whether there is anything that `erase` would delete, beside the empty folders of an `up`."""
+        return any(path.is_file() or any(path.iterdir()) for path in self._data())
+
+    def _data(self) -> list[Path]:
+        """All but the ports and passwords."""
+        return [path for path in self.laptop.state.iterdir() if path.name not in KEPT]
 
     def _end_all(self, report: Report) -> None:
         """Airflow's tasks end first, because they use the others and would wait for them."""
@@ -106,6 +122,26 @@ class Platform:
                 list(pool.map(lambda name: bring_down(laptop, name, report), names))
         end_strays(laptop)
         shutil.rmtree(laptop.state / "tmp", ignore_errors=True)
+
+    def running(self) -> list[str]:
+        """The servers that were started and have not ended, whether they answer or not."""
+        laptop = self.laptop
+        return [name for name in SERVERS if is_running(laptop, name)]
+
+    def require_running(self) -> None:
+        """Raises Unavailable when a server is down: a run would wait for it for minutes."""
+        down = sorted(set(SERVERS) - set(self.running()), key=SERVERS.index)
+        if down:
+            raise Unavailable(
+                f"the laptop platform is {'down' if len(down) == len(SERVERS) else 'not whole'}",
+                where=", ".join(down),
+                remedy="`make up` starts it",
+            )
+
+    def what_stays_up(self) -> str:
+        """For who interrupts us: the servers outlive the command that started them."""
+        running = self.running()
+        return f"{', '.join(running)} stay up (`make down` ends them)" if running else "no server is up"
 
     def status(self) -> list[Status]:
         laptop = self.laptop
@@ -150,6 +186,18 @@ def _all_servers(laptop: Laptop, names: Sequence[str]) -> list[Server]:
 
 def _import_pools(laptop: Laptop) -> None:
     pools.import_pools(AirflowApi(laptop), pools.wanted_pools(laptop))
+
+
+def _bring_up_all(laptop: Laptop, servers: Sequence[Server], report: Report) -> list[DataPlatformError]:
+    """All at once; why those that are not up are not. Ctrl-C ends it: nothing more is started or waited for."""
+    stop = Event()
+    with ThreadPoolExecutor(len(servers)) as pool:
+        try:
+            failures = list(pool.map(lambda server: bring_up(laptop, server, report, stop), servers))
+        except KeyboardInterrupt:
+            stop.set()
+            raise
+    return [failure for failure in failures if failure]
 
 
 def _raise_all(failures: Sequence[DataPlatformError]) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from include.catalogue import Catalogue
-from include.contract import DatasetContract
+from include.contract import DatasetContract, EntityContract
 from include.errors import DeclarationError, raise_first
+from include.mapping import Mapping, look_at
 from include.merge.statement import misfits, needed_columns
-from include.names import DatasetName, MappingName
+from include.names import DatasetName, MappingName, did_you_mean
 from include.steps import check_contracts, check_files
 from include.use_case import UseCase
 
@@ -32,9 +33,27 @@ def _all_problems(catalogue: Catalogue) -> Iterator[DeclarationError]:
         yield from found(partial(check_mapping, catalogue, name))
     live = list(catalogue.use_cases.values())
     for broken in catalogue.broken.values():
-        yield from broken.all()
+        for error in broken.all():
+            yield _missing(catalogue, error) or error
     for case in live:
         yield from found(partial(check_use_case, catalogue, case))
+
+
+def _missing(catalogue: Catalogue, error: DeclarationError) -> DeclarationError | None:
+    """A use case that names a mapping or an entity that is not there: nothing else that is said of it helps."""
+    part, name = error.at if len(error.at) == 2 else ("", "")
+    kinds: dict[str, tuple[str, list[str]]] = {
+        "merges": ("mapping", [str(mapping) for mapping in catalogue.well_named_mappings()]),
+        "publishes": ("entity", catalogue.entity_names()),
+    }
+    kind, there = kinds.get(part, ("", [name]))
+    if name in there or "is not a" in error.problem:
+        return None
+    return DeclarationError(
+        f"there is no {kind} {name}{did_you_mean(name, there)}",
+        where=error.where,
+        remedy=f"correct the name, or begin it: `python -m include new {kind}`",
+    )
 
 
 def found(check: Callable[[], object]) -> list[DeclarationError]:
@@ -56,7 +75,12 @@ def check_declarations(catalogue: Catalogue) -> None:
 
 def check_mapping(catalogue: Catalogue, name: MappingName) -> None:
     """Raises DeclarationError unless the mapping fits its entity and its dataset, zones included."""
-    mapping, entity = catalogue.mapping(name), catalogue.entity(name.entity)
+    mapping, wrong = look_at(catalogue.mapping_path(name), name)
+    raise_first([*wrong, *found(partial(_check_fit, catalogue, mapping))])
+
+
+def _check_fit(catalogue: Catalogue, mapping: Mapping) -> None:
+    name, entity = mapping.name, catalogue.entity(mapping.name.entity)
     if name.source not in catalogue.dataset_names():
         raise DeclarationError(
             f"there is no contract of {name.source}, which {name} reads",
@@ -65,11 +89,10 @@ def check_mapping(catalogue: Catalogue, name: MappingName) -> None:
         )
     source = catalogue.dataset(name.source)
     raise_first(misfits(catalogue, mapping, entity, source))
-    raise_first(_without_zone(catalogue, name))
+    raise_first(_without_zone(mapping, entity, source))
 
 
-def _without_zone(catalogue: Catalogue, name: MappingName) -> Iterator[DeclarationError]:
-    mapping, entity, source = catalogue.mapping(name), catalogue.entity(name.entity), catalogue.dataset(name.source)
+def _without_zone(mapping: Mapping, entity: EntityContract, source: DatasetContract) -> Iterator[DeclarationError]:
     moments = {column for column, declared in entity.columns.items() if declared.type == "TIMESTAMP"}
     for output in mapping.outputs:
         without_zone = [column for column in output.sources if source.columns[column].type == "DATETIME"]

@@ -12,9 +12,9 @@ from sqlglot.errors import SqlglotError
 from include.catalogue import Catalogue
 from include.contract import DatasetContract, EntityContract, Landed
 from include.errors import DeclarationError
-from include.names import DatasetName
+from include.names import DatasetName, did_you_mean
 from include.publish.schema_files import schema_mistakes
-from include.yaml_file import line_of
+from include.yaml_file import line_of, said_of_columns
 
 _READ_IN_PLACE = "platform"
 
@@ -22,10 +22,11 @@ _READ_IN_PLACE = "platform"
 def of_datasets(catalogue: Catalogue) -> Iterator[DeclarationError]:
     tables: dict[tuple[str, str], DatasetName] = {}
     for name in catalogue.dataset_names():
+        yield from _refers_to_none(catalogue, name)
         try:
             contract = catalogue.dataset(name)
         except DeclarationError as error:
-            yield error
+            yield from error.all()
             continue
         yield from _capture(catalogue.dataset_path(name), name, contract)
         yield from _references(catalogue, name, contract)
@@ -72,21 +73,31 @@ def _deleted_when(path: Path, contract: DatasetContract, capture: Landed) -> Ite
 
 def _references(catalogue: Catalogue, name: DatasetName, contract: DatasetContract) -> Iterator[DeclarationError]:
     for column, declared in contract.columns.items():
-        if declared.refers_to is None:
+        parent = DatasetName(name.system, declared.refers_to or "")
+        if parent not in catalogue.dataset_names() or not _is_right(catalogue, parent):
             continue
-        parent, problem = DatasetName(name.system, declared.refers_to), ""
-        if parent not in catalogue.dataset_names():
-            problem = f"{column} refers to {parent}, which has no contract"
-        elif _is_right(catalogue, parent):
-            key = catalogue.dataset(parent).key
-            if [declared.type] != [catalogue.dataset(parent).columns[k].type for k in key]:
-                problem = f"{column} cannot be compared with the key of {parent}, {', '.join(key)}"
-        if problem:
-            yield DeclarationError(
-                problem,
-                where=line_of(catalogue.dataset_path(name), "columns", column),
-                remedy="name a dataset of this system whose key is one column of the same type, or take refers_to out",
-            )
+        key = catalogue.dataset(parent).key
+        if [declared.type] != [catalogue.dataset(parent).columns[k].type for k in key]:
+            problem = f"{column} cannot be compared with the key of {parent}, {', '.join(key)}"
+            yield _wrong_reference(catalogue, name, column, problem)
+
+
+def _refers_to_none(catalogue: Catalogue, name: DatasetName) -> Iterator[DeclarationError]:
+    """Whatever else is wrong in the contract."""
+    there = [other for other in catalogue.dataset_names() if other.system == name.system]
+    for column, refers_to in said_of_columns(catalogue.dataset_path(name), "refers_to").items():
+        parent = DatasetName(name.system, refers_to)
+        if parent not in there:
+            problem = f"{column} refers to {parent}, which has no contract{did_you_mean(parent, there)}"
+            yield _wrong_reference(catalogue, name, column, problem)
+
+
+def _wrong_reference(catalogue: Catalogue, name: DatasetName, column: str, problem: str) -> DeclarationError:
+    return DeclarationError(
+        problem,
+        where=line_of(catalogue.dataset_path(name), "columns", column),
+        remedy="name a dataset of this system whose key is one column of the same type, or take refers_to out",
+    )
 
 
 def _is_right(catalogue: Catalogue, name: DatasetName) -> bool:
@@ -100,13 +111,14 @@ def _is_right(catalogue: Catalogue, name: DatasetName) -> bool:
 def of_entities(catalogue: Catalogue) -> Iterator[DeclarationError]:
     for name in catalogue.entity_names():
         path = catalogue.entity_path(name)
+        yield from _refers_to_nobody(catalogue, path)
         try:
             contract = catalogue.entity(name)
             yield from schema_mistakes(path.parent, name, contract)
         except DeclarationError as error:
-            yield error
+            yield from error.all()
             continue
-        yield from _parents(catalogue, path, name, contract)
+        yield from _without_customer(path, name, contract)
         yield from shared_topic(catalogue, name)
 
 
@@ -131,14 +143,18 @@ def _topic_of(catalogue: Catalogue, entity: str) -> str | None:
         return None
 
 
-def _parents(catalogue: Catalogue, path: Path, name: str, contract: EntityContract) -> Iterator[DeclarationError]:
-    for column, parent in contract.references.items():
+def _refers_to_nobody(catalogue: Catalogue, path: Path) -> Iterator[DeclarationError]:
+    """Whatever else is wrong in the contract."""
+    for column, parent in said_of_columns(path, "references").items():
         if parent not in catalogue.entity_names():
             yield DeclarationError(
-                f"{column} refers to {parent}, which is no entity",
+                f"{column} refers to {parent}, which is no entity{did_you_mean(parent, catalogue.entity_names())}",
                 where=line_of(path, "columns", column),
                 remedy=f"name one of: {', '.join(catalogue.entity_names())}",
             )
+
+
+def _without_customer(path: Path, name: str, contract: EntityContract) -> Iterator[DeclarationError]:
     if contract.mastered == "by_customer" and name != "customer" and "customer" not in contract.references.values():
         yield DeclarationError(
             f"{name} is mastered by its customer, but no column refers to one",

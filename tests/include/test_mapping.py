@@ -96,6 +96,7 @@ def test_the_usual_functions_are_known(tmp_path: Path) -> None:
         ("CustomerId  ", "EXTERNAL_QUERY('a', 'b')", "EXTERNAL_QUERY is not known"),
         ("CustomerId  ", "`p.d.clean`(Surname)", "clean is not known"),
         ("CustomerId  ", "d.clean(Surname)", "clean is not known"),
+        ("NULLIF(", "nulif(", "unknown function nulif, did you mean NULLIF"),
         ("AS customer_id", "AS family_name", "two columns are called family_name"),
         ("AS customer_id", "+ 1", "has no name"),
         ("  CustomerId                 AS customer_id,", "  *,", "looks at other rows"),

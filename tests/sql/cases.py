@@ -13,6 +13,7 @@ from include.declare.case import CASES
 from include.mapping import IS_PRESENT
 from include.names import MappingName
 from include.rendering import column as quoted
+from include.yaml_file import line_of
 from tests.sql.analyser import ROOT, Analyser
 
 FOLDER = ROOT / CASES
@@ -31,10 +32,9 @@ class Case:
     def place(self) -> str:
         return str(self.path.relative_to(ROOT))
 
-    def line(self, name: str) -> int:
-        """Of a column that is expected."""
-        lines = self.path.read_text(encoding="utf-8").splitlines()
-        return next((i for i, line in enumerate(lines, 1) if line.strip().startswith(f"{name}:")), 1)
+    def line(self, *at: str) -> str:
+        """Of a column that is given or expected."""
+        return line_of(self.path, *at).rpartition(":")[2]
 
 
 def all_cases() -> list[Case]:
@@ -62,13 +62,13 @@ def differences(case: Case, catalogue: Catalogue, analyser: Analyser) -> list[st
     """`place:line: what came instead`; for names that do not exist too."""
     types = expected_types(case.mapping, catalogue)
     columns = catalogue.dataset(case.mapping.source).columns
-    unknown = [f"{name} is no column of {case.mapping.source}" for name in case.given if name not in columns]
-    unknown += [f"{name} is no column of {case.mapping.entity}" for name in case.expected if name not in types]
+    unknown = [("given", name, case.mapping.source) for name in case.given if name not in columns]
+    unknown += [("expected", name, case.mapping.entity) for name in case.expected if name not in types]
     if unknown:
-        return [f"{case.place}:1: {problem}" for problem in unknown]
+        return [f"{case.place}:{case.line(part, name)}: {name} is no column of {of}" for part, name, of in unknown]
     row = evaluate(case, catalogue, analyser)
     return [
-        f"{case.place}:{case.line(name)}: {name} became {came}, expected was {wanted}"
+        f"{case.place}:{case.line('expected', name)}: {name} became {came}, expected was {wanted}"
         for name, (came, wanted) in row.items()
         if came != wanted
     ]

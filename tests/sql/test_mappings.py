@@ -106,7 +106,27 @@ def test_a_case_that_does_not_hold_says_what_came(tmp_path: Path, analyser: Anal
     case = next(case for case in CASES if case.path.stem == "blank_surname")
     (found,) = differences(case, catalogue, analyser)
     assert found.endswith('family_name became "", expected was NULL')
-    assert re.match(r"tests/sql/cases/customer/from_sse_customer/blank_surname\.yaml:\d+: ", found)
+    assert found.startswith("tests/sql/cases/customer/from_sse_customer/blank_surname.yaml:11: ")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "says"),
+    [
+        ("Surname: Doe", "family_name: Roe", ':3: family_name became "Doe", expected was "Roe"'),
+        ("Surnam: Doe", "family_name: Doe", ":2: Surnam is no column of sse/customer"),
+        ("Surname: Doe", "familyname: Doe", ":3: familyname is no column of customer"),
+    ],
+)
+def test_what_does_not_hold_is_placed_at_its_key(
+    tmp_path: Path, analyser: Analyser, monkeypatch: pytest.MonkeyPatch, given: str, expected: str, says: str
+) -> None:
+    """In braces, too, as the README writes a case."""
+    monkeypatch.setattr("tests.sql.cases.ROOT", tmp_path)
+    path = tmp_path / "customer" / "from_sse_customer" / "new.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"# one\ngiven: {{CustomerId: 1, {given}}}\nexpected: {{{expected}}}\n", encoding="utf-8")
+    (found,) = differences(read_case(path), CATALOGUE, analyser)
+    assert found.endswith(says)
 
 
 @pytest.mark.parametrize("name", CATALOGUE.mapping_names(), ids=str)

@@ -60,8 +60,7 @@ def test_a_dataset_that_nobody_read_says_so(shell: Callable[..., tuple[int, str,
 def test_a_mistyped_dataset_is_refused_in_words(shell: Callable[..., tuple[int, str, str]]) -> None:
     code, _, err = shell("batches", "sse/custmer")
     assert code == 1
-    assert err.startswith("DeclarationError: there is no contract of sse/custmer")
-    assert "sql/sources/sse/custmer/contract.yaml" in err
+    assert err.startswith("RequestError: there is no dataset sse/custmer, did you mean sse/customer\n")
     assert "sse/account, sse/customer" in err
 
 
@@ -120,6 +119,12 @@ def test_tail_masks_what_is_personal(shell: Callable[..., tuple[int, str, str]])
     assert lines[-1].endswith("removed")
     assert "Verysecret" not in out
     assert json.loads(lines[0][lines[0].index("{") :])["given_name"] is None
+
+
+def test_tail_of_an_empty_topic_says_so(shell: Callable[..., tuple[int, str, str]]) -> None:
+    code, out, err = shell("tail", "account")
+    assert (code, out) == (0, "")
+    assert err.endswith("account.changes.v1 has no events yet\n")
 
 
 def test_tail_shows_what_is_personal_to_who_asks_for_it(shell: Callable[..., tuple[int, str, str]]) -> None:

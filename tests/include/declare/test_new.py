@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import shutil
 import subprocess
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from include.catalogue import ROOT, Catalogue
+from include.cli import main
 from include.clients.sql_server import connect
 from include.connections import EnvironmentConnections
 from include.contract import Landed, Privacy, read_dataset
@@ -347,6 +350,28 @@ def test_a_mapping_says_what_it_could_not_find(root: Path) -> None:
     assert "  CAST(NULL AS TIMESTAMP)  AS recorded_at  -- to do: no column of sse/account has this name\n" in text
     with pytest.raises(RequestError, match="no column of sse/customer refers to one"):
         mapping_text(MappingName("note", DatasetName("sse", "customer")), Catalogue(root))
+
+
+def test_another_systems_own_id_is_its_key_and_what_a_value_means_stands_beside_its_line(root: Path) -> None:
+    catalogue = Catalogue(root)
+    text = entity_text("credit", DatasetName("sse", "account"), catalogue)
+    write_new(catalogue.entity_folder("credit") / "contract.yaml", text)
+    mapping = mapping_text(MappingName("credit", DatasetName("mis", "gentrack_account")), Catalogue(root))
+    lines = {line.partition(" AS ")[2].partition(",")[0].split(" ")[0]: line for line in mapping.splitlines()}
+    assert lines["account_no"].split(None, 2)[0] == "NULLIF(TRIM(AccountId),"
+    assert lines["account_no"].endswith("AS account_no,  -- a guess: the key of mis/gentrack_account")
+    assert lines["closed_on"].endswith("AS closed_on,  -- to do: 9999-12-31 means open")
+    assert lines["balance"].endswith("AS balance,")  # what its contract says is no other reading of a value
+    assert "Not used, so not claimed: Supply_Address." in mapping
+
+
+def test_the_rule_of_reuse_is_said_whole_wherever_it_is_said(root: Path) -> None:
+    wanted = Wanted("again", [MappingName("account", DatasetName("sse", "account"))], "agents", 5, 3, None, "6h")
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    with pytest.raises(SystemExit), contextlib.redirect_stdout(io.StringIO()) as shown:
+        main(["new", "use-case", "--help"])
+    for said in (use_case_text(wanted, Catalogue(root)), readme, " ".join(shown.getvalue().split())):
+        assert re.search(r"within .{0,80}mappings? .{0,20}has not merged", " ".join(said.split()))
 
 
 def test_two_columns_of_one_name_are_not_lost_in_silence(root: Path) -> None:

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from include.cli import main
 from include.errors import RequestError, Unavailable
 from include.local import lifecycle
 from include.local.laptop import ROOT
+from include.local.one_run import one_run
 from include.local.platform import SERVERS, Platform
 from include.local.processes import family
 from include.local.servers.server import request
@@ -69,6 +71,25 @@ def test_erase_deletes_the_data_and_keeps_ports_and_passwords(small: Platform, s
     assert _count_of_alerts(small) == 0
 
 
+def test_down_says_that_data_stays_only_while_there_is_some(
+    small: Platform, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Platform, "of_checkout", lambda: small)
+    for words, says in (
+        ("local down", f"its data stays in {small.state}"),
+        ("local down --erase", "all data is deleted"),
+        ("local down", "it has no data"),
+    ):
+        assert main(words.split()) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == f"the laptop platform is down; {says}"
+
+
+def test_a_run_with_the_platform_down_is_refused_before_it_is_named(new_platform: New, said: list[str]) -> None:
+    with pytest.raises(Unavailable, match="the laptop platform is down") as refused:
+        one_run(new_platform(), "customer_base", said.append)
+    assert (said, refused.value.remedy) == ([], "`make up` starts it")
+
+
 def test_down_leaves_no_process(small: Platform, said: list[str]) -> None:
     small.down(said.append)
     assert family(small.laptop.token) == []
@@ -113,6 +134,24 @@ def test_an_up_that_was_killed_is_repaired_by_the_next(
     platform.up(SMALL, said.append)
     assert _states(platform) == {"cloud_storage": "up", "alerts": "up"}
     assert len(family(platform.laptop.token)) == 2
+
+
+def test_an_up_that_is_interrupted_ends_soon_and_says_what_stays_up(new_platform: New) -> None:
+    """Ctrl-C reaches the whole group; no server answers here, so that an `up` would wait for a minute and a half."""
+    platform = new_platform()
+    script = (
+        "import sys; from pathlib import Path; from include.cli import main; from include.local import lifecycle\n"
+        "from include.local.platform import Platform; lifecycle._is_ready = lambda *_: False\n"
+        f"checkout = Platform(Path({str(platform.state)!r}), Path({str(platform.install)!r}))\n"
+        f"Platform.of_checkout = classmethod(lambda _: checkout); sys.exit(main(['local', 'up', *{SMALL!r}]))"
+    )
+    command = [sys.executable, "-c", script]
+    up = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    wait_until(lambda: len(list((platform.state / "run").glob("*.json"))) == len(SMALL), "the servers' records")
+    os.killpg(up.pid, signal.SIGINT)
+    said = up.communicate(timeout=10)[0]
+    assert up.returncode == 130
+    assert said.splitlines()[-1] == "interrupted: cloud_storage, alerts stay up (`make down` ends them)"
 
 
 def test_a_server_started_by_an_up_that_was_killed_before_it_could_note_it_is_replaced(

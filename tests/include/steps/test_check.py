@@ -55,6 +55,8 @@ def _edit(root: Path, file: str, old: str, new: str) -> int:
         # entities
         (CUSTOMER, "topic: customer.changes.v1", "topic: account.changes.v1", "have one topic"),
         (ACCOUNT, "references: customer", "references: person", "refers to person, which is no entity"),
+        (ACCOUNT, "references: customer", "references: custmer", "which is no entity, did you mean customer"),
+        (SSE_ACCOUNT, "refers_to: customer", "refers_to: custmer", "has no contract, did you mean sse/customer"),
         (ACCOUNT, "keep: 7y, after: closed_on", "keep: 7y, after: balance_gbp", "neither a date nor a moment"),
         (ACCOUNT, "keep: 7y", "keep: ever", "keep"),
         (ACCOUNT, "  address: ", "  batch:   ", "batch is a name of our own tables"),
@@ -76,9 +78,20 @@ def _edit(root: Path, file: str, old: str, new: str) -> int:
         (DAG, '"Surname", "Email"', '"Surname", "Email", "Shoesize"', "claims sse/customer.Shoesize"),
         (DAG, '"Email", "BirthDate"', '"BirthDate"', "reads Email of mis/gentrack_customer"),
         (DAG, '"mis/gentrack_customer": [', '"mis/gentrack_customer": [], "mis/gentrack_customer": [', "given twice"),
-        (DAG, '"account/from_sse_account"', '"account/from_sse_acount"', "reads sse/acount, which is not claimed"),
+        (
+            DAG,
+            '"account/from_sse_account"',
+            '"account/from_sse_acount"',
+            "there is no mapping account/from_sse_acount, did you mean account/from_sse_account",
+        ),
         (DAG, '            "customer/from_sse_customer",\n', "", "refers to rows of customer/from_sse_customer"),
-        (DAG, 'publishes=["customer", "account"]', 'publishes=["customer", "payment"]', "publishes payment but"),
+        (DAG, 'publishes=["customer", "account"]', 'publishes=["customer", "payment"]', "there is no entity payment"),
+        (
+            DAG,
+            'publishes=["customer", "account"]',
+            'publishes=["customers"]',
+            "no entity customers, did you mean customer",
+        ),
         (DAG, 'owner="customer-platform"', "owner=7", "owner is 7"),
         (DAG, "merges=[", "merges=7, mergers=[", "UseCase has no 'mergers'"),
     ],
@@ -148,6 +161,25 @@ def test_all_mistakes_are_found_in_one_go_and_each_has_a_place(root: Path) -> No
     for says in ("Londn", "soon", "consumer", "mastered", "differs between", "other rows", "tier is 9", "is 99"):
         assert says in text
     assert all(re.fullmatch(r"(sql|dags)/\S+:\d+", error.where) for error in found)
+
+
+def test_one_mistake_hides_no_other_of_the_same_file(root: Path) -> None:
+    customer = "sql/common_model/customer/from_mis_gentrack_customer.sql"
+    wrong = {
+        (ACCOUNT, "mastered: by_customer", "mastered: by_chance"),
+        (ACCOUNT, "keep: 7y", "keep: ever"),
+        (ACCOUNT, "references: customer", "references: custmer"),
+        (SSE_ACCOUNT, "deletes: key_scan", "deletes: never_ever"),
+        (SSE_ACCOUNT, "refers_to: customer", "refers_to: custmer"),
+        (customer, "NULLIF(TRIM(Email), '')", "NULIF(TRIM(Emial), '')"),
+        (MAPPING, "AS family_name", "AS surname"),
+        (MAPPING, "NULLIF(DateOfBirth", "NULIF(DateOfBirth"),
+    }
+    places = {f"{file}:{_edit(root, file, old, new)}" for file, old, new in wrong}
+    found = list(problems(Catalogue(root)))
+    assert places <= {error.where for error in found}
+    mapping = sorted(error.problem for error in found if error.where.startswith(f"{customer}:"))
+    assert mapping == ["mis/gentrack_customer has no column Emial", "unknown function NULIF, did you mean NULLIF"]
 
 
 def test_a_check_of_fifty_datasets_more_stays_below_ten_seconds(root: Path) -> None:

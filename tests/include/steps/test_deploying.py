@@ -25,6 +25,7 @@ ELSEWHERE = {  # by tests/dags/test_people.py, and what tests/repository/test_im
     "airflow pools import pools.json",
     "airflow roles import roles.json",
     "airflow dags list-import-errors",
+    "airflow dags unpause customer_base",
 }
 
 
@@ -95,3 +96,13 @@ def test_the_newer_image_again_makes_good_what_was_missed(way: Way, tmp_path: Pa
 def _deploy(catalogue: Catalogue, world: World, said: list[str]) -> None:
     for step in (apply_tables, apply_topics, register_schemas):
         step(catalogue, world.servers, said.append)
+
+
+def test_the_page_names_accounts_that_google_could_know(
+    way: Way, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = _run_all(way.world, capsys, monkeypatch)
+    of_google = [line for name in said if name.startswith(("grants big_query", "grants bucket")) for line in said[name]]
+    members = {name for line in of_google for name in re.findall(r"(?:serviceAccount|group):([^\s\"]+)", line)}
+    assert len(members) == 3
+    assert all("@" in member for member in members)

@@ -22,7 +22,7 @@ def _check(declared: Declared, *words: str) -> None:
 
 def test_a_contract_with_an_unknown_key(declared: Declared) -> None:
     line = declared.write(DATASET, "privacy: personal", "privcy: personal")
-    problem = f"line {line}: columns.FirstName.privcy: is not known here; there are: type, required, privacy"
+    problem = "columns.FirstName.privcy: is not known here; there are: type, required, privacy"
     _check(declared, problem, f"where: {DATASET}:{line}", COMPARE)
 
 
