@@ -62,7 +62,7 @@ def test_a_mistyped_dataset_is_refused_in_words(shell: Callable[..., tuple[int, 
     assert code == 1
     assert err.startswith("DeclarationError: there is no contract of sse/custmer")
     assert "sql/sources/sse/custmer/contract.yaml" in err
-    assert "sse/account, sse/customer" in err
+    assert "sse/contact_preference, sse/customer, sse/meter" in err
 
 
 def test_status_tells_how_far_everything_is(shell: Callable[..., tuple[int, str, str]]) -> None:

@@ -29,7 +29,7 @@ def _no_server(monkeypatch: pytest.MonkeyPatch) -> None:
         ("new source platform a.b.c", "write it as dataset.table"),
         ("new entity customer", "sql/common_model/customer/contract.yaml is there already"),
         ("new entity Customer", "'Customer' is not a name"),
-        ("new entity payment --from sse/payment", "there is no contract of sse/payment"),
+        ("new entity payment --from sse/paiment", "there is no contract of sse/paiment"),
         ("new mapping person sse/customer", "there is no contract of person"),
         ("new mapping customer sse/customer", "from_sse_customer.sql is there already"),
         ("new use-case customer_base --mapping customer/from_sse_customer", "dags/customer_base.py is there already"),
