@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import sqlglot
 from sqlglot import exp
@@ -22,6 +24,16 @@ POSITIONS = {
     "cdc": ({"lsn": "00" * 10}, {"lsn": "01" * 10}),
     "timestamp": ({"moment": "2020-01-01"}, {"moment": "2020-01-02"}),
 }
+
+
+ITS_OWN = ("SYS_CHANGE_VERSION", "SYS_CHANGE_OPERATION", "__$start_lsn", "__$seqval", "__$operation")
+"""What change tracking and CDC say of a change; no column of a table."""
+
+
+def tree(q: Query) -> exp.Expression:
+    """sqlglot does not know CHANGETABLE: in its place stands a table with as many parameters."""
+    known = re.sub(r"CHANGETABLE\(CHANGES ([^,]+), \?\)", r"(SELECT * FROM \1 WHERE ? > 0)", q.sql)
+    return sqlglot.parse_one(known, read="tsql")
 
 
 def queries(name: DatasetName) -> list[Query]:
@@ -47,21 +59,20 @@ def test_there_are_datasets_on_sql_server() -> None:
 @pytest.mark.parametrize("name", DATASETS, ids=str)
 def test_it_parses_with_as_many_parameters_as_are_given(name: DatasetName) -> None:
     for q in queries(name):
-        tree = sqlglot.parse_one(q.sql, read="tsql")
-        assert isinstance(tree, exp.Select)
-        assert len(list(tree.find_all(exp.Placeholder))) == len(q.params)
+        assert isinstance(tree(q), exp.Select)
+        assert len(list(tree(q).find_all(exp.Placeholder))) == len(q.params)
 
 
 @pytest.mark.parametrize("name", DATASETS, ids=str)
 def test_a_column_that_nobody_claims_is_never_named(name: DatasetName) -> None:
     contract = CATALOGUE.dataset(name)
-    allowed = {*CATALOGUE.claimed(name), *contract.key, contract.position_column}
+    allowed = {*contract.read_columns(CATALOGUE.claimed(name)), *ITS_OWN}
     unclaimed = set(contract.columns) - allowed
     for q in queries(name)[: len(queries(name)) - 2]:
-        named = {column.name for column in sqlglot.parse_one(q.sql, read="tsql").find_all(exp.Column)}
+        named = {column.name for column in tree(q).find_all(exp.Column)}
         assert named <= allowed
         assert not named & unclaimed
-        assert not sqlglot.parse_one(q.sql, read="tsql").find(exp.Order)
+        assert not tree(q).find(exp.Order)
 
 
 def test_there_are_columns_that_nobody_claims() -> None:

@@ -110,18 +110,19 @@ def test_every_command_of_the_readme_succeeds(followed: Followed) -> None:
 
 
 def _source_rows(world: World) -> dict[str, dict[str, Any]]:
-    """Salesforce's cases as an event must have them, by their id."""
-    columns = "CaseId, CustomerRef, Subject, Status, OpenedAt, ClosedAt"
+    """Salesforce's complaints as an event must have them, by their id."""
+    columns = "ComplaintId, CustomerRef, Subject, Status, OpenedAt, ClosedAt, Redress"
     with connect(world.connections.sql_server("mis"), "OldDB") as session:
-        rows = session.rows(f"SELECT {columns} FROM Salesforce.[Case]")
+        rows = session.rows(f"SELECT {columns} FROM Salesforce.Complaint")
     return {
         row[0].strip(): {
             "refers": row[1] is not None,
-            "case_id": row[0].strip(),
+            "complaint_id": row[0].strip(),
             "subject": (row[2] or "").strip() or None,
             "status": row[3].strip(),
             "opened_at": _from_london(row[4]),
             "closed_at": _from_london(row[5]),
+            "redress": row[6],
         }
         for row in rows
     }
@@ -131,29 +132,29 @@ def _from_london(moment: dt.datetime | None) -> dt.datetime | None:
     return moment and moment.replace(tzinfo=ZoneInfo("Europe/London")).astimezone(dt.UTC)
 
 
-def test_the_topic_holds_each_case_of_the_source_once_and_as_it_is(followed: Followed) -> None:
+def test_the_topic_holds_each_complaint_of_the_source_once_and_as_it_is(followed: Followed) -> None:
     servers = followed.world.servers
-    contract = Catalogue(followed.checkout).entity("interaction")
+    contract = Catalogue(followed.checkout).entity("complaint")
     decoder = Decoder(servers.registry.schema)
     messages = list(servers.kafka.committed(servers.kafka_settings.topic(contract.event.topic)))
     events = [decoder.row(message.value()) for message in messages]
     source = _source_rows(followed.world)
     assert len(events) == len(source) > 100
     for event in events:
-        wanted = source[event["case_id"]]
+        wanted = source[event["complaint_id"]]
         assert (event.pop("customer_key") is not None) == wanted["refers"]
-        assert event.pop("interaction_key")
+        assert event.pop("complaint_key")
         assert event == {name: value for name, value in wanted.items() if name != "refers"}
 
 
-def test_a_case_belongs_to_its_customer_however_the_reference_is_spelt(followed: Followed) -> None:
+def test_a_complaint_belongs_to_its_customer_however_the_reference_is_spelt(followed: Followed) -> None:
     """Upper or lower case, with blanks behind: one customer has one key."""
     servers = followed.world.servers
-    tables = {name: servers.cloud.table(name, "interaction") for name in ("conformed", "identity", "common_model")}
+    tables = {name: servers.cloud.table(name, "complaint") for name in ("conformed", "identity", "common_model")}
     rows = servers.big_query.query(
         "SELECT customer_id, COUNT(DISTINCT m.customer_key) AS keys "
         f"FROM `{tables['conformed']}` AS c JOIN `{tables['identity']}` AS i USING (system, id_space, source_key) "
-        f"JOIN `{tables['common_model']}` AS m USING (interaction_key) "
+        f"JOIN `{tables['common_model']}` AS m USING (complaint_key) "
         "WHERE customer_id IS NOT NULL GROUP BY customer_id"
     )
     assert rows
@@ -161,12 +162,12 @@ def test_a_case_belongs_to_its_customer_however_the_reference_is_spelt(followed:
 
 
 def test_what_is_personal_is_masked_where_it_is_shown(followed: Followed) -> None:
-    shown = [line for line in followed.said.splitlines() if '"interaction_key"' in line]
+    shown = [line for line in followed.said.splitlines() if '"complaint_key"' in line]
     assert len(shown) == 3
     for line in shown:
         row = json.loads(line[line.index("{") :])
         assert row["subject"] in ("•••", None)
-        assert row["case_id"]
+        assert row["complaint_id"]
 
 
 def test_the_case_that_the_readme_writes_holds(followed: Followed) -> None:
@@ -174,7 +175,7 @@ def test_the_case_that_the_readme_writes_holds(followed: Followed) -> None:
         [
             str(followed.checkout / ".venv/bin/python"),
             *("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "tests/sql/test_mappings.py"),
-            *("-k", "interaction and (becomes or types)"),
+            *("-k", "complaint and (becomes or types)"),
         ],
         cwd=followed.checkout,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{followed.checkout}:{followed.checkout}/plugins"},
@@ -187,6 +188,6 @@ def test_the_case_that_the_readme_writes_holds(followed: Followed) -> None:
 
 
 def test_what_was_written_says_what_is_left_to_do(followed: Followed) -> None:
-    assert "python -m include new entity <name> --from mis/salesforce_case" in followed.said
-    assert "whom to call" in (followed.checkout / "dags/agent_service.py").read_text(encoding="utf-8")
-    assert "agent_service" in (followed.checkout / "docs/catalogue.md").read_text(encoding="utf-8")
+    assert "python -m include new entity <name> --from mis/salesforce_complaint" in followed.said
+    assert "whom to call" in (followed.checkout / "dags/complaint_handling.py").read_text(encoding="utf-8")
+    assert "complaint_handling" in (followed.checkout / "docs/catalogue.md").read_text(encoding="utf-8")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 
+from include.clients.sql_server import Session
 from include.local.estates.chance import REFERENCE, stream
 
 MOST = 500
@@ -46,8 +47,22 @@ class Day:
         """How often a rare thing happens, such as a deletion: a contract refuses batches with more than 1 %."""
         return max(1, min(self.customers * 3 // 1000, MOST))
 
+    @property
+    def some(self) -> int:
+        """How often each of the many small things of a day happens."""
+        return max(5, self.share // 4)
+
+    @property
+    def rare(self) -> int:
+        """Half of `few`: two such deletions meet one table."""
+        return max(1, self.few // 2)
+
     def stream(self, *path: str | int) -> random.Random:
         return stream(self.seed, "day", self.number, *path)
+
+    def deck[T](self, system: str, what_for: str, keys: Iterable[T]) -> Iterator[T]:
+        """All keys once, in the order of this day."""
+        return shuffled(self.stream(system, what_for), keys)
 
 
 def shuffled[T](rng: random.Random, keys: Iterable[T]) -> Iterator[T]:
@@ -55,6 +70,15 @@ def shuffled[T](rng: random.Random, keys: Iterable[T]) -> Iterator[T]:
     deck = list(keys)
     rng.shuffle(deck)
     return iter(deck)
+
+
+def each(session: Session, statements: Iterable[str]) -> int:
+    """Every statement a transaction of its own; how many there were."""
+    count = 0
+    for statement in statements:
+        session.execute(statement)
+        count += 1
+    return count
 
 
 def deal[T](deck: Iterator[T], how_many: int) -> list[T]:

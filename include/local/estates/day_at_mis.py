@@ -11,6 +11,7 @@ from include.clients.sql_server import Session
 from include.connections import SqlServerSettings
 from include.local.estates import mis, t_sql
 from include.local.estates.day import Counts, Day, deal, shuffled
+from include.local.estates.day_at_salesforce import DayAtSalesforce
 from include.local.estates.people import address, family_name, first_name
 from include.local.estates.seed_sql_server import writing
 from include.local.estates.tables import MIS_ACCOUNT, MIS_CUSTOMER, MIS_INVOICE, Row
@@ -19,7 +20,7 @@ from include.local.estates.tables import MIS_ACCOUNT, MIS_CUSTOMER, MIS_INVOICE,
 def happen(settings: SqlServerSettings, day: Day) -> Counts:
     """All changes, each in its own transaction; how many of each kind."""
     with writing(settings, "OldDB") as session:
-        return _DayAtMis(day, session).happen()
+        return DayAtSalesforce(day, session).happen() | _DayAtMis(day, session).happen()
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class _DayAtMis:
             net, vat = mis.amounts(self.day.stream("mis", "invoice", account))
             self.session.execute(
                 t_sql.transaction(
-                    t_sql.insert(MIS_INVOICE, (key, account, net, vat, self.day.on)),
+                    t_sql.insert(MIS_INVOICE, (key, account, net, vat, self.day.on, self.day.noon)),
                     f"UPDATE Gentrack.Account SET Balance = Balance + {t_sql.literal(net + vat)}, "
                     f"LoadedAt = {t_sql.literal(self.day.noon)} WHERE AccountId = {t_sql.literal(account)}",
                 )

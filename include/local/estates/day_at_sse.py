@@ -9,6 +9,9 @@ from include.clients.sql_server import Session
 from include.connections import SqlServerSettings
 from include.local.estates import sse, t_sql
 from include.local.estates.day import Counts, Day, deal, shuffled
+from include.local.estates.day_at_billing import DayAtBilling
+from include.local.estates.day_at_crm import DayAtCrm
+from include.local.estates.day_at_supply import DayAtSupply
 from include.local.estates.people import address, family_name
 from include.local.estates.seed_sql_server import writing
 from include.local.estates.tables import SSE_ACCOUNT, SSE_CUSTOMER, SSE_PAYMENT, Row
@@ -17,7 +20,8 @@ from include.local.estates.tables import SSE_ACCOUNT, SSE_CUSTOMER, SSE_PAYMENT,
 def happen(settings: SqlServerSettings, day: Day) -> Counts:
     """All changes, each in its own transaction; how many of each kind."""
     with writing(settings, "CRM") as crm, writing(settings, "Billing") as billing:
-        return _DayAtSse(day, crm, billing).happen()
+        earlier = DayAtSupply(day, billing).happen() | DayAtBilling(day, billing).happen() | DayAtCrm(day, crm).happen()
+        return earlier | _DayAtSse(day, crm, billing).happen()
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,7 @@ class _DayAtSse:
             missing = [row for row in sse.accounts_of(self.day.seed, index) if row[0] not in held]
             for statement in t_sql.inserts(SSE_ACCOUNT, missing):
                 self.billing.execute(statement)
+        DayAtSupply(self.day, self.billing).connect(indexes)
         return len(indexes)
 
     def _accounts_of(self, ids: Sequence[int]) -> set[str]:

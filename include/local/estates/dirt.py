@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from include.local.estates import mis, spoil
+from include.local.estates import dirt_of_energy, mis, spoil
 from include.local.estates.generate import Estates
 from include.local.estates.tables import TableData
 
@@ -260,6 +260,12 @@ KINDS = (
     Kind("loose references", "an account's CustomerRef in another case or with blanks behind", _loose_references),
     Kind("do not count", "Status X, IsDeleted, is_active FALSE", _not_counting),
     Kind("late parents", "an account whose customer is not there (yet)", _late_parents),
+    Kind("late accounts", "a supply point whose account is not there (yet)", dirt_of_energy.late_accounts),
+    Kind("codes spelt otherwise", "in small letters, or without a zero", dirt_of_energy.codes_spelt_otherwise),
+    Kind("serials as typed", "a meter's number in small letters, with blanks", dirt_of_energy.serial_numbers_as_typed),
+    Kind("readings that fall", "less than a quarter before", dirt_of_energy.readings_that_fall),
+    Kind("readings that failed", "NULL: the meter did not answer", dirt_of_energy.readings_that_failed),
+    Kind("flagged contacts", "IsDeleted: gone, though the row is there", dirt_of_energy.flagged),
     Kind(
         "landed twice", "one partition and offset in two rows: Connect writes at least once", _per_topic(_landed_twice)
     ),

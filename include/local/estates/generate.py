@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from include.errors import RequestError
-from include.local.estates import landing, mis, platform, sse
+from include.local.estates import landing, mis, platform, sse, sse_billing, sse_contacts, sse_supply
 from include.local.estates.tables import PLATFORM_ACCOUNT, PLATFORM_CUSTOMER, TableData
 
 MOST_CUSTOMERS = 900_000
@@ -41,12 +41,22 @@ def tables(seed: int, customers: int) -> Iterator[TableData]:
     """The tables one after the other, for who need not have all in memory."""
     for make in (
         sse.customers,
+        sse_contacts.contacts,
+        sse_contacts.contact_preferences,
+        sse_contacts.priority_services,
         sse.accounts,
         sse.payments,
+        sse_billing.tariffs,
+        sse_supply.supply_points,
+        sse_supply.meters,
+        sse_supply.meter_readings,
+        sse_billing.agreements,
+        sse_billing.bills,
         mis.customers,
         mis.accounts,
         mis.invoices,
         mis.cases,
+        mis.complaints,
         mis.tasks,
     ):
         yield make(seed, customers)

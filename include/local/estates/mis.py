@@ -20,6 +20,7 @@ from include.local.estates.people import Address, Person, address, person
 from include.local.estates.tables import (
     MIS_ACCOUNT,
     MIS_CASE,
+    MIS_COMPLAINT,
     MIS_CUSTOMER,
     MIS_INVOICE,
     MIS_TASK,
@@ -39,6 +40,7 @@ _SUBJECTS = (
     "Refund",
     "Complaint",
 )
+_GRIEVANCES = ("Bill too high", "Nobody came", "Meter exchanged twice", "Überzahlung", "Refund is late 🐘")
 _MOST_ACCOUNTS = 3
 _MOST_INVOICES = 2
 
@@ -75,12 +77,18 @@ def invoices(seed: int, count: int) -> TableData:
 
 def cases(seed: int, count: int) -> TableData:
     """About one customer in seven has called."""
-    return TableData(MIS_CASE, [_case(seed, index) for index in range(count) if _has_called(seed, index)])
+    return TableData(MIS_CASE, [case(seed, index) for index in range(count) if _has_called(seed, index)])
+
+
+def complaints(seed: int, count: int) -> TableData:
+    """About one customer in ten has complained."""
+    wronged = (index for index in range(count) if happens(stream(seed, "mis", "wronged", index), 100))
+    return TableData(MIS_COMPLAINT, [complaint(seed, index) for index in wronged])
 
 
 def tasks(seed: int, count: int) -> TableData:
     called = [index for index in range(count) if _has_called(seed, index)]
-    return TableData(MIS_TASK, [_task(seed, index) for index in called if index % 5 < 2])
+    return TableData(MIS_TASK, [task(seed, index) for index in called if index % 5 < 2])
 
 
 def person_of(seed: int, index: int) -> Person:
@@ -155,7 +163,7 @@ def _invoices_of(seed: int, index: int, place: int) -> list[Row]:
     how_many = weighted(rng, ((400, 0), (400, 1), (200, _MOST_INVOICES)))
     first = 7_000_000_000 + _MOST_INVOICES * (_MOST_ACCOUNTS * index + place)
     account = account_id(index, place)
-    return [(first + turn, account, *amounts(rng), _issued_on(rng)) for turn in range(how_many)]
+    return [(first + turn, account, *amounts(rng), _issued_on(rng), LOADED) for turn in range(how_many)]
 
 
 def amounts(rng: random.Random) -> tuple[Decimal, Decimal]:
@@ -172,17 +180,17 @@ def _has_called(seed: int, index: int) -> bool:
     return happens(stream(seed, "mis", "called", index), 150)
 
 
-def _case_id(index: int) -> str:
+def case_id(index: int) -> str:
     return f"500{index:09d}AAA001"
 
 
-def _case(seed: int, index: int) -> Row:
+def case(seed: int, index: int) -> Row:
     """A row of Salesforce.[Case]; some belong to nobody."""
     rng = stream(seed, "mis", "case", index)
     opened = moment_between(rng, date(2024, 1, 1), date(2025, 11, 30)) + timedelta(milliseconds=rng.randrange(1000))
     closed = opened + timedelta(minutes=rng.randrange(1, 40_000)) if happens(rng, 700) else None
     return (
-        _case_id(index),
+        case_id(index),
         spoil.missing(rng, as_referred_to(rng, customer_ref(index)), 50),
         rng.choice(_SUBJECTS),
         "Closed" if closed else rng.choice(("New", "Working", "Escalated")),
@@ -191,11 +199,31 @@ def _case(seed: int, index: int) -> Row:
     )
 
 
-def _task(seed: int, index: int) -> Row:
+def complaint(seed: int, index: int) -> Row:
+    """A row of Salesforce.Complaint; some belong to nobody, some cost us money."""
+    rng = stream(seed, "mis", "complaint", index)
+    opened = moment_between(rng, date(2024, 1, 1), date(2025, 10, 31)) + timedelta(milliseconds=rng.randrange(1000))
+    closed = opened + timedelta(minutes=rng.randrange(60, 80_000)) if happens(rng, 800) else None
+    return (
+        f"a0X{index:09d}AAA001",
+        spoil.missing(rng, as_referred_to(rng, customer_ref(index)), 50),
+        spoil.name(rng, rng.choice(_GRIEVANCES)),
+        "Closed" if closed else rng.choice(("New", "Working", "Ombudsman")),
+        opened,
+        closed,
+        pounds(rng, 10, 300) if closed and happens(rng, 400) else None,
+    )
+
+
+def task(seed: int, index: int) -> Row:
+    """A row of Salesforce.Task; what is in the bin is flagged, not gone."""
     rng = stream(seed, "mis", "task", index)
     return (
         f"00T{index:09d}AAA001",
-        spoil.missing(rng, _case_id(index), 50),
+        spoil.missing(rng, case_id(index), 50),
         spoil.missing(rng, rng.choice(_SUBJECTS), 30),
         spoil.missing(rng, day_between(rng, date(2025, 1, 1), date(2026, 6, 30)), 100),
+        rng.choice(("Not Started", "In Progress", "Completed")),
+        happens(rng, 60),
+        moment_between(rng, date(2025, 1, 1), date(2025, 12, 31)) + timedelta(milliseconds=rng.randrange(1000)),
     )

@@ -6,6 +6,7 @@ import random
 import unicodedata
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 
 from include.local.estates.chance import day_between, happens, stream
 
@@ -50,6 +51,7 @@ class Person:
         return replace(self, first_name=self.first_name.upper(), surname=self.surname.upper(), email=self.email.upper())
 
 
+@lru_cache(maxsize=50_000)  # several tables ask for each; at most some 50 MB
 def person(seed: int, number: int) -> Person:
     """The person of that number; no two numbers have one e-mail address."""
     rng = stream(seed, "person", number)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from include.clients.big_query import BigQuery
 from include.connections import Connections, EnvironmentConnections
-from include.local.estates.generate import check_size, generate
+from include.local.estates.generate import Estates, check_size, generate
 from include.local.estates.seed_landing import LandingDataset
 from include.local.estates.seed_sql_server import Database
 from include.local.estates.seeded import SeededBy
@@ -59,12 +60,16 @@ def seed(connections: Connections, *, customers: int, seed: int, report: Report)
         return
     report(f"inventing {customers:,} customers per estate from seed {seed}")
     estates = generate(seed=seed, customers=customers)
-    for place in open_places:
-        place.begin(seed, customers)
-        for data in estates.tables.values():
-            if place.holds(data.table):
-                _write(place, data, report)
-        place.finish(seed, customers)
+    with ThreadPoolExecutor() as pool:  # they wait for other processes, most of the time
+        list(pool.map(lambda place: _fill(place, estates, report), open_places))
+
+
+def _fill(place: Database | LandingDataset, estates: Estates, report: Report) -> None:
+    place.begin(estates.seed, estates.customers)
+    for data in estates.tables.values():
+        if place.holds(data.table):
+            _write(place, data, report)
+    place.finish(estates.seed, estates.customers)
 
 
 def places(connections: Connections) -> list[Database | LandingDataset]:

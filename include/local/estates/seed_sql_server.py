@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from include.clients.sql_server import Session, connect
 from include.connections import SqlServerSettings
 from include.local.estates import t_sql
+from include.local.estates.every_table import SQL_SERVER_TABLES
+from include.local.estates.record_changes import record_changes
 from include.local.estates.seeded import SeededBy, is_done
-from include.local.estates.tables import BUSINESS_DAY, SQL_SERVER_TABLES, Table, TableData
+from include.local.estates.tables import BUSINESS_DAY, Table, TableData
 
 MARKER = "dbo.SeededBy"
 
@@ -91,7 +93,10 @@ class Database:
                 session.execute(statement)
 
     def finish(self, seed: int, customers: int) -> None:
+        """Changes are recorded from here on, as where that was switched on long after the first row."""
         with writing(self.settings, self.name) as session:
+            for statement in record_changes(session, self.name, self.tables):
+                session.execute(statement)
             session.execute(f"UPDATE {MARKER} SET IsDone = 1 WHERE Seed = {seed} AND Customers = {customers}")
 
     def is_there(self) -> bool:

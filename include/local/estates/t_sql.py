@@ -44,6 +44,8 @@ def row_literal(row: Row) -> str:
 
 def create_table(table: Table) -> str:
     columns = ", ".join(f"{name} {kind}" for name, kind in table.columns)
+    if table.primary_key:
+        columns += f", PRIMARY KEY ({', '.join(table.primary_key)})"
     return f"CREATE TABLE {table.local_name} ({columns})"
 
 
@@ -63,8 +65,15 @@ def delete(table: Table, keys: Sequence[object]) -> str:
 
 
 def update(table: Table, key: object, **changed: object) -> str:
+    """`key` is a tuple where the key is more than one column."""
     changes = ", ".join(f"{column} = {literal(value)}" for column, value in changed.items())
-    return f"UPDATE {table.local_name} SET {changes} WHERE {table.key} = {literal(key)}"
+    return f"UPDATE {table.local_name} SET {changes} WHERE {has_key(table, key)}"
+
+
+def has_key(table: Table, key: object) -> str:
+    """The condition that one row meets."""
+    values = key if isinstance(key, tuple) else (key,)
+    return " AND ".join(f"{column} = {literal(value)}" for column, value in zip(table.keys, values, strict=True))
 
 
 def transaction(*statements: str) -> str:

@@ -13,12 +13,16 @@ class Table:
     """A table of an estate. `columns` are (name, type as its server spells it); the first is the key.
 
     `name` is `database.schema.table` on SQL Server; in BigQuery `dataset.table`, where the columns
-    `kafka_data.<field>` are the fields of one STRUCT.
+    `kafka_data.<field>` are the fields of one STRUCT. `primary_key` is there when the key is more than one column.
+    `is_tracked`: by change tracking; `instance`: the name under which CDC captures it.
     """
 
     system: str
     name: str
     columns: tuple[tuple[str, str], ...]
+    primary_key: tuple[str, ...] = ()
+    is_tracked: bool = False
+    instance: str = ""
 
     @property
     def database(self) -> str:
@@ -30,6 +34,12 @@ class Table:
         return self.name.split(".", 1)[1]
 
     @property
+    def bare_name(self) -> tuple[str, str]:
+        """Schema and name without brackets: ('Salesforce', 'Case')."""
+        schema, name = self.local_name.replace("[", "").replace("]", "").split(".")
+        return schema, name
+
+    @property
     def written(self) -> tuple[str, ...]:
         """The columns that a writer gives; a rowversion is the server's own."""
         return tuple(name for name, kind in self.columns if not kind.startswith("rowversion"))
@@ -37,6 +47,11 @@ class Table:
     @property
     def key(self) -> str:
         return self.columns[0][0]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All columns of the key."""
+        return self.primary_key or (self.key,)
 
 
 @dataclass(frozen=True)
@@ -100,6 +115,7 @@ SSE_PAYMENT = Table(
         ("Method", "varchar(20) NULL"),
         ("RowVer", "rowversion NOT NULL"),
     ),
+    is_tracked=True,
 )
 MIS_CUSTOMER = Table(
     "mis",
@@ -135,6 +151,7 @@ MIS_INVOICE = Table(
         ("Net", "decimal(19,4) NOT NULL"),
         ("Vat", "decimal(19,4) NOT NULL"),
         ("IssuedOn", "date NOT NULL"),
+        ("LoadedAt", "datetime NOT NULL"),  # of the load that brought or changed the row
     ),
 )
 MIS_CASE = Table(
@@ -148,6 +165,20 @@ MIS_CASE = Table(
         ("OpenedAt", "datetime2(3) NOT NULL"),
         ("ClosedAt", "datetime2(3) NULL"),
     ),
+    instance="Salesforce_Case",
+)
+MIS_COMPLAINT = Table(
+    "mis",
+    "OldDB.Salesforce.Complaint",
+    (
+        ("ComplaintId", "char(18) NOT NULL PRIMARY KEY"),
+        ("CustomerRef", "varchar(16) NULL"),
+        ("Subject", "nvarchar(200) NULL"),
+        ("Status", "varchar(20) NOT NULL"),
+        ("OpenedAt", "datetime2(3) NOT NULL"),
+        ("ClosedAt", "datetime2(3) NULL"),
+        ("Redress", "smallmoney NULL"),
+    ),
 )
 MIS_TASK = Table(
     "mis",
@@ -157,6 +188,9 @@ MIS_TASK = Table(
         ("CaseId", "char(18) NULL"),
         ("Subject", "nvarchar(200) NULL"),
         ("DueOn", "date NULL"),
+        ("Status", "varchar(20) NOT NULL"),
+        ("IsDeleted", "bit NOT NULL"),  # in Salesforce's bin: the row stays
+        ("SystemModstamp", "datetime2(3) NOT NULL"),  # UTC, as all of Salesforce's times
     ),
 )
 KAFKA_COLUMNS = (
@@ -201,15 +235,5 @@ BUSINESS_DAY = Table(
     "sse",
     "CRM.dbo.BusinessDay",  # ours: which days have happened, so that none happens twice
     (("Day", "int NOT NULL PRIMARY KEY"),),
-)
-SQL_SERVER_TABLES = (
-    SSE_CUSTOMER,
-    SSE_ACCOUNT,
-    SSE_PAYMENT,
-    MIS_CUSTOMER,
-    MIS_ACCOUNT,
-    MIS_INVOICE,
-    MIS_CASE,
-    MIS_TASK,
 )
 LANDING_TABLES = (PLATFORM_CUSTOMER, PLATFORM_ACCOUNT)

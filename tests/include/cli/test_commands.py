@@ -61,7 +61,7 @@ def test_a_mistyped_dataset_is_refused_in_words(shell: Callable[..., tuple[int, 
     code, _, err = shell("batches", "sse/custmer")
     assert code == 1
     assert err.startswith("RequestError: there is no dataset sse/custmer, did you mean sse/customer\n")
-    assert "sse/account, sse/customer" in err
+    assert "sse/contact_preference, sse/customer, sse/meter" in err
 
 
 def test_status_tells_how_far_everything_is(shell: Callable[..., tuple[int, str, str]]) -> None:

@@ -41,7 +41,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("new source platform a.b.c", "write it as dataset.table"),
         ("new entity customer", "sql/common_model/customer/contract.yaml is there already"),
         ("new entity Customer", "'Customer' is not a name"),
-        ("new entity payment --from sse/payment", "there is no dataset sse/payment"),
+        ("new entity payment --from sse/paiment", "there is no dataset sse/paiment, did you mean sse/payment"),
         (
             "new mapping payment sse/customer",
             "there is no entity payment\n  where: the command line\n  to do: correct the name, or "

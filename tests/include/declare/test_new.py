@@ -45,6 +45,8 @@ TEXT = "SQL_Latin1_General_CP1_CI_AS"
 def root(tmp_path: Path) -> Path:
     for folder in ("sql", "dags"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for dataset in ("salesforce_task", "salesforce_case"):  # they are written here
+        shutil.rmtree(tmp_path / "sql" / "sources" / "mis" / dataset)
     return tmp_path
 
 

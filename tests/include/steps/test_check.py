@@ -110,7 +110,7 @@ def test_a_mistake_is_told_with_its_line(root: Path, file: str, old: str, new: s
     [
         ("sql/sources/gentrack/customer/contract.yaml", "describes: x", "'gentrack/customer' is not a dataset"),
         ("sql/sources/sse/Customer2/contract.yaml", "describes: x", "'Customer2' is not a name"),
-        ("sql/sources/sse/payment/contract.yml", "describes: x", "payment/contract.yaml is missing"),
+        ("sql/sources/sse/person/contract.yml", "describes: x", "person/contract.yaml is missing"),
         ("sql/common_model/payment/from_sse_customer.sql", "SELECT 1", "payment/contract.yaml is missing"),
         ("sql/common_model/customer/sse_customer.sql", "SELECT 1", "is no mapping's name"),
         (

@@ -144,7 +144,10 @@ def _own(translator: ExpressionTranslator, place: str) -> str:
 
 
 def _tracking_version(translator: ExpressionTranslator, values: list[Value]) -> Value:
-    return Value(f"(SELECT max(version) FROM {_own(translator, '_s.change_commits')})", BIGINT)
+    """NULL where the database does not track changes."""
+    name = translator.names.database.replace("'", "''")
+    tracks = f"(SELECT tracks_changes FROM master._s.databases WHERE lower(name) = lower('{name}'))"
+    return Value(f"(SELECT max(version) FROM {_own(translator, '_s.change_commits')} WHERE {tracks})", BIGINT)
 
 
 def _tracking_minimum(translator: ExpressionTranslator, values: list[Value]) -> Value:

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import uuid
 from collections import Counter
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,10 +14,12 @@ from decimal import Decimal
 import pytest
 
 from include.errors import RequestError
+from include.local.estates import sse
+from include.local.estates.every_table import SQL_SERVER_TABLES
 from include.local.estates.generate import Estates, fingerprint, generate
-from include.local.estates.tables import LANDING_TABLES, SQL_SERVER_TABLES
+from include.local.estates.tables import LANDING_TABLES
 
-DEFAULT = "d533bf758672c35d7871234eebc41f856cf9d649b15a1592162c08823eefab0c"
+DEFAULT = "9c2015fea853050832abeb5ab7334a0dfd6e741ba71366fbb2b7753fca6083dd"
 
 
 def test_the_default_estates_are_the_same_on_every_machine(estates: Estates) -> None:
@@ -44,6 +47,15 @@ def test_a_customer_is_the_same_in_a_smaller_estate(estates: Estates) -> None:
     small = generate(seed=1, customers=40)
     for table in ("CRM.dbo.Customer", "OldDB.Gentrack.Customer"):
         assert list(small[table].rows) == list(estates[table].rows)[:40]
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["CRM.dbo.ContactPreference", "Billing.dbo.Meter", "Billing.dbo.MeterReading", "Billing.dbo.Agreement"],
+)
+def test_what_belongs_to_a_customer_is_the_same_in_a_smaller_estate(estates: Estates, table: str) -> None:
+    small = list(generate(seed=1, customers=40)[table].rows)
+    assert small == list(estates[table].rows)[: len(small)]
 
 
 def test_an_estate_of_one_customer_can_be_made() -> None:
@@ -78,6 +90,8 @@ def _fits(kind: str, value: object) -> bool:
     match declared[1]:
         case "int":
             return type(value) is int and abs(value) < 2**31
+        case "tinyint":
+            return type(value) is int and 0 <= value < 256
         case "bigint" | "INT64":
             return type(value) is int and abs(value) < 2**63
         case "bit" | "BOOL":
@@ -89,7 +103,14 @@ def _fits(kind: str, value: object) -> bool:
         case "nvarchar":
             return isinstance(value, str) and len(value.encode("utf-16-le")) <= 2 * int(declared[2])
         case "money" | "decimal" | "NUMERIC":
-            return isinstance(value, Decimal) and value == value.quantize(Decimal("0.0001")) and abs(value) < 10**9
+            scale, whole = int(declared[3] or 4), int(declared[2] or 19) - int(declared[3] or 4)
+            return isinstance(value, Decimal) and -value.as_tuple().exponent <= scale and abs(value) < 10**whole
+        case "smallmoney":
+            return isinstance(value, Decimal) and value == value.quantize(Decimal("0.0001")) and abs(value) < 214_748
+        case "uniqueidentifier":  # in capitals, as SQL Server gives it
+            return isinstance(value, str) and str(uuid.UUID(value)).upper() == value
+        case "smalldatetime":  # rounded to a minute
+            return type(value) is datetime and value.year >= 1900 and not value.second and not value.microsecond
         case "date" | "DATE":
             return type(value) is date
         case "datetime":  # rounded to .000, .003 or .007: whole seconds stay what they are
@@ -103,7 +124,8 @@ def _fits(kind: str, value: object) -> bool:
 
 def test_keys_are_unique_even_without_case_and_trailing_blanks(estates: Estates) -> None:
     for table in SQL_SERVER_TABLES:
-        keys = [str(key).rstrip().upper() for key in estates[table.name].column(table.key)]
+        columns = [estates[table.name].column(name) for name in table.keys]
+        keys = [tuple(str(value).rstrip().upper() for value in key) for key in zip(*columns, strict=True)]
         assert len(keys) == len(set(keys)), table.name
 
 
@@ -115,6 +137,57 @@ def test_a_customer_has_one_to_three_accounts(estates: Estates, accounts: str, o
     held = Counter(str(ref).strip().upper() for ref in estates[accounts].column(owner))
     numbers = [held[str(key)] for key in customers.column(customers.table.key)]
     assert set(numbers) == {1, 2, 3}
+
+
+FOREIGN = (  # place, column, place and column that it refers to, whether some are late on purpose
+    ("CRM.dbo.Contact", "CustomerId", "CRM.dbo.Customer", "CustomerId", True),
+    ("CRM.dbo.ContactPreference", "CustomerId", "CRM.dbo.Customer", "CustomerId", False),
+    ("CRM.dbo.PriorityServices", "CustomerId", "CRM.dbo.Customer", "CustomerId", False),
+    ("Billing.dbo.Payment", "AccountNo", "Billing.dbo.Account", "AccountNo", False),
+    ("Billing.dbo.SupplyPoint", "AccountNo", "Billing.dbo.Account", "AccountNo", True),
+    ("Billing.dbo.Meter", "SupplyPointId", "Billing.dbo.SupplyPoint", "SupplyPointId", False),
+    ("Billing.dbo.MeterReading", "MeterId", "Billing.dbo.Meter", "MeterId", False),
+    ("Billing.dbo.Agreement", "AccountNo", "Billing.dbo.Account", "AccountNo", False),
+    ("Billing.dbo.Agreement", "SupplyPointId", "Billing.dbo.SupplyPoint", "SupplyPointId", False),
+    ("Billing.dbo.Agreement", "TariffCode", "Billing.dbo.Tariff", "TariffCode", False),
+    ("Billing.dbo.Bill", "AccountNo", "Billing.dbo.Account", "AccountNo", False),
+    ("OldDB.Gentrack.Invoice", "AccountId", "OldDB.Gentrack.Account", "AccountId", False),
+    ("OldDB.Salesforce.[Case]", "CustomerRef", "OldDB.Gentrack.Customer", "CustomerRef", False),
+    ("OldDB.Salesforce.Complaint", "CustomerRef", "OldDB.Gentrack.Customer", "CustomerRef", False),
+    ("OldDB.Salesforce.Task", "CaseId", "OldDB.Salesforce.[Case]", "CaseId", False),
+)
+
+
+@pytest.mark.parametrize(("table", "column", "parent", "key", "some_are_late"), FOREIGN, ids=str)
+def test_a_foreign_id_is_there_or_late_on_purpose(
+    estates: Estates, table: str, column: str, parent: str, key: str, some_are_late: bool
+) -> None:
+    there = {str(value).rstrip().upper() for value in estates[parent].column(key)}
+    referred = [str(value).rstrip().upper() for value in estates[table].column(column) if value is not None]
+    orphans = [value for value in referred if value not in there]
+    assert len(orphans) == (sse.late_parents(2_000) if some_are_late else 0)
+
+
+def test_a_late_supply_point_waits_for_an_account_of_a_customer_to_come(estates: Estates) -> None:
+    there = set(estates["Billing.dbo.Account"].column("AccountNo"))
+    late = {str(no) for no in estates["Billing.dbo.SupplyPoint"].column("AccountNo") if no and no not in there}
+    coming = range(2_000, 2_000 + 2 * sse.late_parents(2_000))
+    assert late <= {row[0] for index in coming for row in sse.accounts_of(1, index)}
+
+
+def test_the_last_digit_of_an_mpan_checks_the_others(estates: Estates) -> None:
+    """Meter Point Administration: the weighted sum of twelve digits, modulo 11, modulo 10. 99 is no distributor."""
+    primes = (3, 5, 7, 13, 17, 19, 23, 29, 31, 37, 41, 43)
+    numbers = [str(mpan) for mpan in estates["Billing.dbo.SupplyPoint"].column("Mpan") if mpan]
+    assert numbers
+    assert all(re.fullmatch(r"99\d{11}", mpan) for mpan in numbers)
+    assert all(
+        sum(p * int(d) for p, d in zip(primes, mpan, strict=False)) % 11 % 10 == int(mpan[-1]) for mpan in numbers
+    )
+
+
+def test_there_are_about_eight_readings_per_customer(estates: Estates) -> None:
+    assert 7.5 <= len(estates["Billing.dbo.MeterReading"].rows) / 2_000 <= 8.5
 
 
 def test_nobody_real_can_be_meant(estates: Estates) -> None:

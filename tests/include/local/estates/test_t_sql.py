@@ -9,8 +9,10 @@ import pytest
 import sqlglot
 
 from include.local.estates import t_sql
+from include.local.estates.every_table import SQL_SERVER_TABLES
 from include.local.estates.generate import generate
-from include.local.estates.tables import BUSINESS_DAY, MIS_CASE, SQL_SERVER_TABLES, SSE_CUSTOMER
+from include.local.estates.sse_tables import SSE_CONTACT_PREFERENCE
+from include.local.estates.tables import BUSINESS_DAY, MIS_CASE, SSE_CUSTOMER
 
 
 @pytest.mark.parametrize(
@@ -78,6 +80,10 @@ def test_a_transaction_begins_and_commits() -> None:
 
 
 def test_update_and_delete_name_the_key() -> None:
+    key = (7, "SMS  ", "service")
+    assert t_sql.update(SSE_CONTACT_PREFERENCE, key, IsAllowed=True).endswith(
+        "SET IsAllowed = 1 WHERE CustomerId = 7 AND Channel = N'SMS  ' AND Purpose = N'service'"
+    )
     assert (
         t_sql.update(SSE_CUSTOMER, 7, Surname="O'x") == "UPDATE dbo.Customer SET Surname = N'O''x' WHERE CustomerId = 7"
     )

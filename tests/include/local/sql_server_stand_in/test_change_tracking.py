@@ -118,3 +118,14 @@ def test_tracking_that_was_ended_and_begun_again_starts_from_now(client: Asking,
     minimum = client.one("SELECT CHANGE_TRACKING_MIN_VALID_VERSION(OBJECT_ID('dbo.tracked'))")
     assert minimum == client.one(VERSION) == base + 1
     assert client.rows(NET, base) == []
+
+
+def test_a_database_that_does_not_track_has_no_version(server: Any, connect: Any, database: str) -> None:
+    with connect(server, database) as connection:
+        cursor = connection.cursor()
+        cursor.execute("CREATE DATABASE no_tracking")
+        cursor.execute("USE no_tracking")
+        assert cursor.execute(VERSION).fetchone()[0] is None
+        cursor.execute("ALTER DATABASE no_tracking SET CHANGE_TRACKING = ON")
+        assert cursor.execute(VERSION).fetchone()[0] == 0
+        cursor.execute("USE master; DROP DATABASE no_tracking")
