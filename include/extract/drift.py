@@ -67,7 +67,7 @@ def compare(
             name,
             contract,
             changes.refused,
-            "the rows that were read before may be others now: trigger the use case with `full_refresh` to read all",
+            "then trigger the use case with `full_refresh`: what was read before may be another value now",
         )
     return [*changes.notes, *changes.refused, *_notes(contract, catalog, before)]
 
@@ -90,7 +90,7 @@ def _drift(name: DatasetName, contract: DatasetContract, problems: Sequence[str]
     return DriftError(
         f"{contract.table} is not what the contract of {name} says: " + "; ".join(problems),
         where=f"sql/sources/{name}/contract.yaml",
-        remedy=f"ask the owner what changed; {remedy}",
+        remedy=f"ask the owner what changed, {remedy}",
     )
 
 

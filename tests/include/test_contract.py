@@ -47,6 +47,14 @@ def test_a_right_contract_is_taken(tmp_path: Path) -> None:
     assert contract.column_type("RowVer") == "BYTES"
 
 
+def test_an_offset_is_made_of_its_moments_column(tmp_path: Path) -> None:
+    more = "\n  At: {type: TIMESTAMP}\n  AtOffset: {type: INT64, offset_of: At}"
+    contract = read_dataset(_dataset(tmp_path, DATASET.rstrip() + more))
+    read = contract.read_columns(["AtOffset"])
+    assert (read, contract.in_table(read)) == (["Id", "AtOffset", "RowVer"], ["Id", "At", "RowVer"])
+    assert contract.in_table(["At", "AtOffset"]) == ["At"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "says"),
     [
@@ -64,6 +72,19 @@ def test_a_right_contract_is_taken(tmp_path: Path) -> None:
         ("owner: somebody", "owner: somebody\nowner: else", 3, "'owner' is given twice"),
         ("  Name:", "  Na me:", 7, "'Na me' is not a column name"),
         ("key: [Id]", "key: [Id", 5, "not YAML"),
+        ("{type: STRING, privacy: personal}", "{type: INT64, offset_of: Id}", 9, "which is no TIMESTAMP among the"),
+        (
+            "{type: STRING, privacy: personal}",
+            "{type: STRING, offset_of: At}\n  At: {type: TIMESTAMP}",
+            9,
+            "type: INT64",
+        ),
+        (
+            "{type: INT64, required: true}",
+            "{type: INT64, required: true, offset_of: At}\n  At: {type: TIMESTAMP}",
+            8,
+            "it is no key, refers to nothing",
+        ),
     ],
 )
 def test_a_wrong_contract_names_the_line(tmp_path: Path, old: str, new: str, line: int, says: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -179,3 +179,48 @@ def test_a_database_without_snapshot_isolation_is_refused_with_the_command(setti
     with connect(settings, "strict") as session, pytest.raises(SourceRefused, match="snapshot isolation") as caught:
         capture.read(session, contract, ["id"], bounds, Rows().sink, "here")
     assert "ALLOW_SNAPSHOT_ISOLATION ON" in caught.value.remedy
+
+
+@dataclass
+class Said:
+    """A catalog of computed, masked and encrypted columns, which the stand-in cannot have."""
+
+    traits: tuple[Any, ...]
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        if "sys.columns" in sql:
+            return [("v", *self.traits)]
+        return [("v", "varchar", 20, None, None, None, "YES", "X")] if "COLUMNS" in sql else [("v",)]
+
+
+@pytest.mark.parametrize(
+    ("computed", "masked", "encrypted", "deterministic", "reads_others", "unmask", "trait"),
+    [
+        (True, False, None, 1, 0, 1, "computed"),
+        (True, False, None, 0, 0, 1, "volatile"),
+        (True, False, None, 1, 1, 1, "volatile"),
+        (True, False, None, None, None, 1, "volatile"),
+        (False, True, None, None, None, 0, "masked"),
+        (False, True, None, None, None, None, "masked"),
+        (False, True, None, None, None, 1, ""),
+        (True, True, None, 1, 0, 0, "masked"),
+        (False, False, 1, None, None, 1, "encrypted"),
+    ],
+)
+def test_the_catalog_says_what_is_computed_masked_or_encrypted(
+    computed: bool,
+    masked: bool,
+    encrypted: int | None,
+    deterministic: int | None,
+    reads_others: int | None,
+    unmask: int | None,
+    trait: str,
+) -> None:
+    said: Any = Said((computed, masked, encrypted, deterministic, reads_others, unmask))
+    (column,) = capture.read_catalog(said, "a.b.c").columns
+    assert (column.text(), column.trait) == ("varchar(20)", trait)
+
+
+def test_the_catalog_knows_how_long_a_text_is(session: Session) -> None:
+    columns = {column.name: column.told() for column in capture.read_catalog(session, CONTRACT.table).columns}
+    assert columns == {"id": "int not null", "v": "nvarchar(20)", "hidden": "nvarchar(20)", "rv": "timestamp not null"}
