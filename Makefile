@@ -53,7 +53,7 @@ golden:  ## write the golden renderings of all statements anew, to be read in th
 	@./bootstrap --only python
 	$(PYTHON) -m tests.sql.renderings
 
-docs:  ## write docs/catalogue.md anew from dags/ and sql/
+docs:  ## write docs/catalogue.md and docs/types.md anew
 	@./bootstrap --only python
 	@$(PYTHON) -m include docs write
 

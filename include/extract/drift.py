@@ -57,30 +57,27 @@ def compare(
             name,
             contract,
             changes.refused,
-            "the rows that were read before may be others now: trigger the use case with `full_refresh` to read all",
+            "then trigger the use case with `full_refresh`: what was read before may be another value now",
         )
     return [*changes.notes, *changes.refused, *_notes(contract, catalog, before)]
 
 
 def conversions(contract: DatasetContract, catalog: Catalog, columns: Sequence[str]) -> dict[str, str]:
     """Column to the T-SQL that gives it, where its bare name would not give it exactly. `compare` has been asked."""
-    there = {column.name: quoted(column.name) for column in catalog.columns}
-    column_of = {column.name: column for column in catalog.columns}
-    found = {}
+    there, found = {column.name: column for column in catalog.columns}, {}
     for name in columns:
         of = contract.columns[name].offset_of if name in contract.columns else None
-        if of:
-            found[name] = OFFSET.format(there[of])
-        else:
-            found[name] = conversion(column_of[name], contract.column_type(name), there[name])
-    return {name: sql for name, sql in found.items() if sql != there.get(name)}
+        found[name] = (
+            OFFSET.format(quoted(of)) if of else conversion(there[name], contract.column_type(name), quoted(name))
+        )
+    return {name: sql for name, sql in found.items() if sql != quoted(name)}
 
 
 def _drift(name: DatasetName, contract: DatasetContract, problems: Sequence[str], remedy: str) -> DriftError:
     return DriftError(
         f"{contract.table} is not what the contract of {name} says: " + "; ".join(problems),
         where=f"sql/sources/{name}/contract.yaml",
-        remedy=f"ask the owner what changed; {remedy}",
+        remedy=f"ask the owner what changed, {remedy}",
     )
 
 
@@ -91,6 +88,8 @@ def _column(contract: DatasetContract, there: Mapping[str, SourceColumn], name: 
     if name not in there:
         return []
     column, kind, exact = there[name], contract.column_type(name), exact_types(there[name])
+    if name == contract.position_column and column.type != "timestamp":
+        return [f"{name} is {column.text()} there: only a rowversion column grows with every change of its row"]
     if not exact:
         return [f"{name} is {column.text()}, which is not carried: {why_refused(column)}"]
     if kind not in exact:
@@ -125,10 +124,8 @@ def _nullable(name: str, required: bool, there: Mapping[str, SourceColumn], of: 
 
 
 def _promises(contract: DatasetContract, column: SourceColumn) -> list[str]:
-    """What the contract says of a column beyond its type: a position, never NULL, a key's way to compare."""
+    """What the contract says of a column beyond its type: that it tells of changes, never NULL, a key's comparison."""
     name = column.name
-    if name == contract.position_column and column.type != "timestamp":
-        return [f"{name} is {column.text()} there: only a rowversion column grows with every change of its row"]
     if name == contract.moment_column and column.type not in _MOMENTS:
         return [f"{name} is {column.text()} there: when a row was modified must be one of {', '.join(_MOMENTS)}"]
     if column.trait == "volatile" and contract.position_column:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from include.catalogue import Catalogue
-from include.contract import DatasetContract, EntityContract
+from include.contract import DatasetColumn, DatasetContract, EntityContract
 from include.mapping import IS_PRESENT
 from include.names import DatasetName
 from include.publish.schema_files import written
@@ -40,10 +40,10 @@ def _use_cases(catalogue: Catalogue) -> Iterator[str]:
         for case in catalogue.use_cases.values()
     ]
     head = ("use case", "purpose", "owner", "priority", "tier", "schedule (London)", "fresh for", "topics")
-    yield _table(head, rows)
+    yield table(head, rows)
     for case in catalogue.use_cases.values():
         yield f"### {case.name}\n\n{catalogue.text_of(case)}\n"
-        yield _table(("claims of", "columns", "read by"), _claims(case))
+        yield table(("claims of", "columns", "read by"), _claims(case))
 
 
 def _claims(case: UseCase) -> list[tuple[object, ...]]:
@@ -67,7 +67,7 @@ def _datasets(catalogue: Catalogue) -> Iterator[str]:
         }
         yield f"### {name}\n\n{contract.describes}\n\n{_facts(name, contract)}\n"
         head, becomes = ("column", "type", "privacy", "claimed by", "becomes", "what"), _becomes(catalogue, name)
-        yield _table(
+        yield table(
             head,
             [
                 (
@@ -76,7 +76,7 @@ def _datasets(catalogue: Catalogue) -> Iterator[str]:
                     _privacy(c.privacy),
                     ", ".join(claimed[n]) or "nobody: never read",
                     ", ".join(f"`{target}`" for target in becomes.get(n, [])),
-                    _what(c.describes, c.refers_to),
+                    _what(c),
                 )
                 for n, c in contract.columns.items()
             ],
@@ -96,8 +96,10 @@ def _becomes(catalogue: Catalogue, name: DatasetName) -> dict[str, list[str]]:
     return found
 
 
-def _what(describes: str, refers_to: str | None) -> str:
-    return "; ".join(part for part in (describes, f"an id of {refers_to}" if refers_to else "") if part)
+def _what(column: DatasetColumn) -> str:
+    refers = f"an id of {column.refers_to}" if column.refers_to else ""
+    offset = f"minutes from UTC of {column.offset_of}" if column.offset_of else ""
+    return "; ".join(part for part in (column.describes, refers, offset) if part)
 
 
 def _facts(name: DatasetName, contract: DatasetContract) -> str:
@@ -116,7 +118,7 @@ def _entities(catalogue: Catalogue) -> Iterator[str]:
     for entity in catalogue.entity_names():
         contract = catalogue.entity(entity)
         yield f"### {entity}\n\n{contract.describes}\n\n{_promises(catalogue, entity, contract)}\n"
-        yield _table(("column", "type", "privacy", "in the event", "what"), _columns(contract))
+        yield table(("column", "type", "privacy", "in the event", "what"), _columns(contract))
         yield f"Where the columns of `{entity}` come from:\n"
         yield _lineage(catalogue, entity, contract)
         yield from _choices(catalogue, entity)
@@ -162,7 +164,7 @@ def _lineage(catalogue: Catalogue, entity: str, contract: EntityContract) -> str
     ]:
         sources = [next((o.sources for o in mapping.outputs if o.name == name), None) for mapping in mappings]
         rows.append((f"`{model_name}`" if name != IS_PRESENT else model_name, *map(_sources, sources)))
-    return _table(("column", *(str(mapping.name.source) for mapping in mappings)), rows)
+    return table(("column", *(str(mapping.name.source) for mapping in mappings)), rows)
 
 
 def _sources(columns: Sequence[str] | None) -> str:
@@ -175,7 +177,8 @@ def _privacy(privacy: str) -> str:
     return "" if privacy == "none" else f"**{privacy}**"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table of Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines) + "\n"
 

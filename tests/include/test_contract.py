@@ -47,6 +47,14 @@ def test_a_right_contract_is_taken(tmp_path: Path) -> None:
     assert contract.column_type("RowVer") == "BYTES"
 
 
+def test_an_offset_is_made_of_its_moments_column(tmp_path: Path) -> None:
+    more = "\n  At: {type: TIMESTAMP}\n  AtOffset: {type: INT64, offset_of: At}"
+    contract = read_dataset(_dataset(tmp_path, DATASET.rstrip() + more))
+    read = contract.read_columns(["AtOffset"])
+    assert (read, contract.in_table(read)) == (["Id", "AtOffset", "RowVer"], ["Id", "At", "RowVer"])
+    assert contract.in_table(["At", "AtOffset"]) == ["At"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "says"),
     [
@@ -71,6 +79,19 @@ def test_a_right_contract_is_taken(tmp_path: Path) -> None:
         ("deletes: key_scan", "deletes: key_scan\ndeletes_at_most: 1", 7, "is 1: write text, such as 1%"),
         ("required: true", "required: perhaps", 8, 'required: is "perhaps": write true or false'),
         ("columns:", "columns: 5\nx:", 7, "columns: is 5: write names with values"),
+        ("{type: STRING, privacy: personal}", "{type: INT64, offset_of: Id}", 9, "which is no TIMESTAMP among the"),
+        (
+            "{type: STRING, privacy: personal}",
+            "{type: STRING, offset_of: At}\n  At: {type: TIMESTAMP}",
+            9,
+            "type: INT64",
+        ),
+        (
+            "{type: INT64, required: true}",
+            "{type: INT64, required: true, offset_of: At}\n  At: {type: TIMESTAMP}",
+            8,
+            "it is no key, refers to nothing",
+        ),
     ],
 )
 def test_a_wrong_contract_names_the_line(tmp_path: Path, old: str, new: str, line: int, says: str) -> None:

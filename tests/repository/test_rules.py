@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from include.catalogue import ROOT, Catalogue
-from include.steps.catalogue_page import PAGE, page
+from include.steps import catalogue_page, types_page
 
 TEXTS = {".py", ".sql", ".yaml", ".yml", ".md", ".txt", ".in", ".toml", ".sh", ".sha256", ""}
 
@@ -79,7 +79,12 @@ def test_no_file_cites_what_the_repository_does_not_have() -> None:
 
 
 def test_the_catalogue_says_what_the_declarations_say() -> None:
-    assert (ROOT / PAGE).read_text(encoding="utf-8") == page(Catalogue()), "run `make docs`"
+    text = (ROOT / catalogue_page.PAGE).read_text(encoding="utf-8")
+    assert text == catalogue_page.page(Catalogue()), "run `make docs`"
+
+
+def test_the_page_of_types_says_what_extraction_does() -> None:
+    assert (ROOT / types_page.PAGE).read_text(encoding="utf-8") == types_page.page(), "run `make docs`"
 
 
 def test_no_test_folder_shadows_a_module_of_the_standard_library() -> None:

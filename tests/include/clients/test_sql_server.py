@@ -66,3 +66,12 @@ def test_a_snapshot_is_given_back_after_an_error(settings: SqlServerSettings) ->
         with pytest.raises(SourceRefused), session.snapshot():
             session.rows("SELECT a FROM dbo.nowhere")
         assert session.scalar("SELECT @@TRANCOUNT") == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "batches"), [("CAST(N'x' AS nvarchar(50))", [1200]), ("CAST(N'x' AS nvarchar(max))", [500, 500, 200])]
+)
+def test_cells_without_a_limit_come_fewer_at_a_time(settings: SqlServerSettings, text: str, batches: list[int]) -> None:
+    with connect(settings, "master") as session:
+        sql = f"SELECT value, {text} AS x FROM GENERATE_SERIES(1, 1200)"
+        assert [batch.num_rows for batch in session.batches(sql)] == batches

@@ -226,6 +226,28 @@ def test_a_column_that_cannot_be_carried_is_left_out_and_says_why(root: Path) ->
     }
 
 
+def test_each_type_gets_its_best_declared_type(root: Path) -> None:
+    more = (
+        SourceColumn("Amount", "decimal", 38, 10),
+        SourceColumn("Seen", "datetimeoffset", fraction=3, nullable=False),
+        SourceColumn("Exact", "datetime2", fraction=7),
+        SourceColumn("Place", "geography"),
+    )
+    contract = _write(root, CASE, _new_source(root, _case_table(*more))).dataset(CASE)
+    assert [contract.columns[column.name].type for column in more] == ["BIGNUMERIC", "TIMESTAMP", "STRING", "BYTES"]
+    offset = contract.columns["Seen_offset_minutes"]
+    assert (offset.type, offset.required, offset.offset_of) == ("INT64", True, "Seen")
+    assert compare(CASE, contract, _case_table(*more), list(contract.columns)) == []
+
+
+def test_a_column_that_changes_without_its_row_is_left_out_only_where_changed_rows_are_read(root: Path) -> None:
+    age, version = SourceColumn("Age", "int", trait="volatile"), SourceColumn("V", "timestamp", nullable=False)
+    assert "# Age is int: it is computed from more than its row, so that it changes while V stays" in _new_source(
+        root, _case_table(age, version)
+    )
+    assert "Age" in _write(root, CASE, _new_source(root, _case_table(age))).dataset(CASE).columns
+
+
 @pytest.mark.parametrize(
     ("column", "says"),
     [

@@ -58,6 +58,7 @@ def test_a_table_without_a_primary_key_is_noted() -> None:
         (_with(CustomerId=SourceColumn("CustomerId", "int", nullable=True)), "CustomerId may be NULL at the source"),
         (_with(CreatedAt=SourceColumn("CreatedAt", "datetime", nullable=True)), "CreatedAt may be NULL at the source"),
         (_with(RowVer=SourceColumn("RowVer", "binary")), "RowVer is binary there: only a rowversion column grows"),
+        (_with(RowVer=SourceColumn("RowVer", "int")), "RowVer is int there: only a rowversion column grows"),
         (Catalog(THERE, ["CustomerId", "Surname"]), "write key: [CustomerId, Surname]"),
     ],
 )

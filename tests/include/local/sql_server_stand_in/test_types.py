@@ -200,3 +200,21 @@ def test_a_watermark_is_compared_to_100_nanoseconds(client: Asking, moment: str,
 def test_moments_are_the_same_in_any_offset(client: Asking) -> None:
     same = "SELECT COUNT(*) FROM dbo.alltypes WHERE c_dto = '2024-02-29T07:04:56.1234567+00:00'"
     assert client.one(same) == 1
+
+
+@pytest.mark.parametrize(
+    ("sql", "value"),
+    [
+        ("CAST('0001-01-01' AS datetime2(3))", dt.datetime(1, 1, 1)),
+        ("CAST('23:59:59.9999999' AS time(0))", dt.time(0)),
+        ("CAST('23:59:59.123456' AS time(6))", dt.time(23, 59, 59, 123456)),
+        ("CAST('9999-12-31T23:59:59.997' AS datetime)", dt.datetime(9999, 12, 31, 23, 59, 59, 997000)),
+        ("CAST(N'𝒳' AS nchar(3))", "𝒳 "),  # two units of three
+        ("0." + "9" * 38, Decimal("0." + "9" * 38)),
+        ("REPLACE(N'aAa' COLLATE Latin1_General_BIN2, N'a', N'')", "A"),
+        ("DATALENGTH(NCHAR(65533))", 2),
+    ],
+)
+def test_a_constant_is_what_a_column_would_be(client: Asking, sql: str, value: Any) -> None:
+    client.run(f"SELECT {sql} AS a, {sql} AS b")
+    assert client.cursor.arrow().to_pylist() == [{"a": value, "b": value}]
