@@ -19,7 +19,7 @@ from include.contract import (
     RowVersion,
     Timestamp,
 )
-from include.errors import EpochBroken, IntegrityError, SourceRefused
+from include.errors import EpochBroken, IntegrityError, SourceRefused, SourceUnavailable
 from include.extract import query
 from include.extract.cdc import CdcWay
 from include.extract.change_tracking import ChangeTrackingWay
@@ -37,13 +37,15 @@ Kind = Literal["full", "window"]
 @dataclass(frozen=True)
 class Bounds:
     """What will be read: everything, or what changed between two positions. `high` is where the next window begins; it
-    is empty until the picture is taken, where the way of capture fixes it there. `looks`: at all keys, too."""
+    is empty until the picture is taken, where the way of capture fixes it there. `looks`: at all keys, too. `note`:
+    what holds changes back."""
 
     kind: Kind
     low: Position
     high: Position
     epoch: Mapping[str, Any]
     looks: bool = False
+    note: str = ""
 
     @property
     def window(self) -> dict[str, str]:
@@ -202,7 +204,9 @@ def _picture(
             )
         if is_window and (problem := way.check(session, bounds.low, high)):
             raise _lost(f"the database has {problem}", where)
-        yield replace(bounds, high=high)
+        if (behind := way.behind(session, bounds.low if is_window else None, high)) and behind.is_stopped:
+            raise SourceUnavailable(behind.problem, where=where, remedy=behind.remedy)
+        yield replace(bounds, high=high, note=f"{behind.problem}: {behind.remedy}" if behind else "")
 
 
 def rows_of(

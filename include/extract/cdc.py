@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from types import MappingProxyType
 
 from include.extract.query import Query, select
-from include.extract.way import Position, Session, Way
+from include.extract.way import Behind, Position, Session, Way
 from include.names import IS_GONE
 
 _NAME, _ENDED = "lsn", "full_ended_at"
@@ -24,6 +25,8 @@ _CAPTURED = (
     "AND c.name = k.column_name WHERE t.capture_instance = ? AND c.is_computed = 0"
 )
 _NOW = "SELECT CONVERT(varchar(23), GETDATE(), 126)"  # the clock that cdc.lsn_time_mapping is written by
+_BEHIND = "SELECT sys.fn_cdc_map_lsn_to_time(CAST(? AS binary(10))), GETDATE()"
+_MOST_BEHIND = timedelta(hours=2)  # more than the hour by which a clock is put forward
 _REACHED = "SELECT sys.fn_cdc_map_time_to_lsn('smallest greater than', CAST(? AS datetime))"
 
 
@@ -60,6 +63,15 @@ class CdcWay(Way):
         captured = {name for (name,) in session.rows(_CAPTURED, (self.instance,))}
         lacking = [name for name in columns if name not in captured]
         return f"column {', '.join(lacking)} in its capture instance {self.instance} as it is now" if lacking else None
+
+    def behind(self, session: Session, low: Position | None, high: Position) -> Behind | None:
+        """A capture that stands still gives empty windows for ever. (An idle one makes an entry every five minutes.)"""
+        newest, now = session.rows(_BEHIND, (_bytes(high),))[0]
+        if newest is None or now - newest <= _MOST_BEHIND:
+            return None
+        hours = (now - newest).total_seconds() / 3600
+        remedy = "tried again by itself; have the owner look at the capture job (SQL Server Agent, sys.dm_cdc_errors)"
+        return Behind(f"CDC has captured nothing for {hours:.1f} hours", remedy, is_stopped=True)
 
     def check(self, session: Session, low: Position, high: Position) -> str | None:
         if _bytes(high) < _bytes(low):

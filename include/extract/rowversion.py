@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from include.extract.query import MIN_ACTIVE_ROWVERSION, Query, quoted, select, table
-from include.extract.way import Position, Session, Way
+from include.extract.way import Behind, Position, Session, Way
 
 _NAME = "rowversion"
 
@@ -29,6 +29,14 @@ class RowVersionWay(Way):
 
     def check(self, session: Session, low: Position, high: Position) -> str | None:
         return "a counter that fell" if _bytes(high) < _bytes(low) else None
+
+    def behind(self, session: Session, low: Position | None, high: Position) -> Behind | None:
+        """A transaction that stays open holds the bound back: what commits meanwhile comes late."""
+        last = bytes(session.scalar("SELECT @@DBTS"))
+        if low is None or _bytes(high) > _bytes(low) or last < _bytes(high):
+            return None
+        problem = "a transaction has been open since the batch before, and holds all later changes back"
+        return Behind(problem, "have the owner find it: DBCC OPENTRAN, sys.dm_tran_database_transactions")
 
     def window(
         self, columns: Sequence[str], low: Position, high: Position, converted: Mapping[str, str]

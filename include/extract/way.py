@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -24,6 +25,15 @@ class Session(Protocol):
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]: ...
     def batches(self, sql: str, params: Sequence[Any] = ()) -> Iterator[pa.RecordBatch]: ...
     def snapshot(self) -> AbstractContextManager[None]: ...
+
+
+@dataclass(frozen=True)
+class Behind:
+    """What holds changes back, and what to do; `is_stopped`: it does not go on by itself."""
+
+    problem: str
+    remedy: str
+    is_stopped: bool = False
 
 
 class Way:
@@ -50,6 +60,10 @@ class Way:
 
     def check(self, session: Session, low: Position, high: Position) -> str | None:
         """Asked in the picture of a window: why the position is worth nothing any more, or None."""
+        return None
+
+    def behind(self, session: Session, low: Position | None, high: Position) -> Behind | None:
+        """Asked in the picture: why changes that are made may be missing from it, though none is lost."""
         return None
 
     def window(

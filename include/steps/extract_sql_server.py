@@ -133,6 +133,9 @@ def _batch(work: Work, dataset_log: DatasetLog, plan: Plan, writer: PartWriter) 
         reading = capture.read(session, contract, work.columns, bounds, sink, work.where, converted)
     for note in notes:
         log.info("%s: %s", work.name, note)
+    if behind := reading.bounds.note:
+        log.warning("%s: %s", work.name, behind)
+        notes = [*notes, behind]
     parts, keys = tuple(reading.parts), None if reading.keys is None else tuple(reading.keys)
     return Batch(
         **work.entry(plan, read_at),

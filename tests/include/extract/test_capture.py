@@ -60,6 +60,21 @@ def test_a_long_open_transaction_makes_rows_late_but_loses_none(table: Table, wr
     assert 6 in later.ids()
 
 
+def test_a_transaction_that_stays_open_is_told_once_it_holds_back_a_second_batch(table: Table, writer: Session) -> None:
+    table.full()
+    assert table.before is not None
+    writer.execute("BEGIN TRANSACTION; UPDATE dbo.thing SET v = N'open' WHERE id = 6")
+    table.session.execute("UPDATE dbo.thing SET v = N'quick' WHERE id = 7")
+    table.window()
+    table.window()
+    assert "has been open since the batch before" in table.before.note
+    writer.execute("COMMIT TRANSACTION")
+    table.window()
+    assert table.before.note == ""
+    table.window()
+    assert table.before.note == "", "nothing happened, which is no reason to worry"
+
+
 def test_what_commits_between_the_bound_and_the_picture_is_read_by_the_next_window(
     table: Table, writer: Session
 ) -> None:

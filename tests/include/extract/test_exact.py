@@ -15,7 +15,7 @@ from include.clients.sql_server import Session, connect
 from include.connections import EnvironmentConnections
 from include.errors import IntegrityError, SourceRefused
 from include.extract.exact import LARGEST_CELL, ExactRows
-from include.extract.query import Query
+from include.extract.query import select
 from include.extract.types import SourceColumn, conversion
 from include.local.platform import Platform
 
@@ -23,7 +23,7 @@ HALVES = "\ue000\ue001"
 """Two characters that the wire below turns into half of a surrogate pair and an A."""
 NOT_IN_1252 = b"\x81\x8d\x8f\x90\x9d"
 CHANGES = {HALVES.encode("utf-16-le"): b"\x3d\xd8A\x00", "þÿþÿþ".encode("cp1252"): NOT_IN_1252}
-ROWS = Query("SELECT [v] FROM dbo.exact", (), "FROM dbo.exact")
+ROWS = select(["v"], "FROM dbo.exact")
 TEXT = pa.schema([("v", pa.string())])
 
 
@@ -83,7 +83,7 @@ def read(wired: Session) -> Callable[..., list[Any]]:
             wired.execute(f"INSERT INTO dbo.exact (v) VALUES (N'{text}')")
         exact = ExactRows(TEXT, "exact.dbo.exact")
         found = [value for batch in exact.of(wired.batches(ROWS.sql)) for value in batch.column(0).to_pylist()]
-        exact.check_marks(wired, ROWS, {})
+        exact.check_marks(wired, ROWS)
         return found
 
     return read_texts

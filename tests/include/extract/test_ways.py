@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from include.clients.sql_server import Session
 from include.contract import DatasetContract
-from include.errors import EpochBroken, SourceRefused
+from include.errors import EpochBroken, SourceRefused, SourceUnavailable
 from tests.include.extract.reading import Rows, Table, contract_of
 
 WAYS: dict[str, tuple[dict[str, Any], object]] = {
@@ -182,6 +183,28 @@ def test_after_a_full_cdc_waits_until_its_capture_has_passed_the_end_of_it(
     writer.execute("UPDATE dbo.cdc SET v = N'after' WHERE id = 2")
     assert table.window().column("v") == {2: "after"}
     assert "full_ended_at" not in table.before.high
+
+
+def test_a_capture_that_stands_still_is_not_taken_for_a_quiet_source(
+    make: Callable[[str], Table], writer: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stand-in's never does: its newest entry is said to be of three hours ago."""
+    table = make("cdc")
+    table.full()
+    shipped = Session.rows
+
+    def rows(session: Session, sql: str, params: Any = ()) -> list[tuple[Any, ...]]:
+        found = shipped(session, sql, params)
+        if "fn_cdc_map_lsn_to_time" in sql:
+            ((newest, now),) = found
+            assert now - newest < timedelta(minutes=1)
+            return [(now - timedelta(hours=3), now)]
+        return found
+
+    monkeypatch.setattr(Session, "rows", rows)
+    with pytest.raises(SourceUnavailable, match=r"CDC has captured nothing for 3\.0 hours") as caught:
+        table.window()
+    assert "SQL Server Agent" in caught.value.remedy
 
 
 def test_a_moment_keeps_its_hundred_nanoseconds_and_the_overlap_is_read_again(

@@ -187,6 +187,16 @@ def _lsn_at(translator: ExpressionTranslator, values: list[Value]) -> Value:
     return Value(f"(SELECT {relation[0]}(start_lsn) FROM {mapping} WHERE tran_end_time {relation[1]} {at.sql})", LSN)
 
 
+def _time_of_lsn(translator: ExpressionTranslator, values: list[Value]) -> Value:
+    """Of the newest number the time is now: this capture is never behind, and at an idle real server it writes an entry
+    every five minutes."""
+    mapping, lsn = _own(translator, "cdc.lsn_time_mapping"), convert(values[0], LSN).sql
+    now = translator.variable("getdate()").sql
+    newest = f"SELECT max(start_lsn) FROM {mapping}"
+    found = f"SELECT max(tran_end_time) FROM {mapping} WHERE start_lsn = {lsn}"
+    return Value(f"(CASE WHEN {lsn} = ({newest}) THEN {now} ELSE ({found}) END)", DATETIME)
+
+
 FUNCTIONS = {
     "coalesce": Function(2, 99, _coalesce),
     "isnull": Function(2, 2, _isnull),
@@ -213,6 +223,7 @@ FUNCTIONS = {
     "sys.fn_cdc_get_min_lsn": Function(1, 1, _min_lsn),
     "sys.fn_cdc_increment_lsn": Function(1, 1, _next_lsn),
     "sys.fn_cdc_map_time_to_lsn": Function(2, 2, _lsn_at),
+    "sys.fn_cdc_map_lsn_to_time": Function(1, 1, _time_of_lsn),
 }
 
 
