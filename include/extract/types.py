@@ -71,7 +71,7 @@ _SIZED = ("char", "varchar", "nchar", "nvarchar", "binary", "varbinary")
 
 
 @dataclass(frozen=True)
-class Way:
+class Target:
     """A BigQuery type that holds every value. `sql`: what the source is asked for ({} is the column, quoted)."""
 
     type: str
@@ -80,61 +80,61 @@ class Way:
 
 @dataclass(frozen=True)
 class Rule:
-    """What is decided of some types. `ways` gives none for a column that is refused; `remark` is for the page."""
+    """What is decided of some types. `targets` gives none for a column that is refused; `remark` is for the page."""
 
     types: tuple[str, ...]
-    ways: Callable[[SourceColumn], Sequence[Way]]
+    targets: Callable[[SourceColumn], Sequence[Target]]
     remark: str = ""
     refused: str = ""
 
 
-def _always(*ways: Way) -> Callable[[SourceColumn], Sequence[Way]]:
-    return lambda column: ways
+def _always(*targets: Target) -> Callable[[SourceColumn], Sequence[Target]]:
+    return lambda column: targets
 
 
-def _decimal(column: SourceColumn) -> Sequence[Way]:
+def _decimal(column: SourceColumn) -> Sequence[Target]:
     """NUMERIC has 29 digits before the point and 9 after it; BIGNUMERIC 38 and 38."""
     precision, scale = column.precision or 38, column.scale or 0
     fits = scale <= 9 and precision - scale <= 29
-    return [Way("NUMERIC"), Way("BIGNUMERIC")] if fits else [Way("BIGNUMERIC")]
+    return [Target("NUMERIC"), Target("BIGNUMERIC")] if fits else [Target("BIGNUMERIC")]
 
 
-def _up_to_microseconds(kind: str, characters: int) -> Callable[[SourceColumn], Sequence[Way]]:
+def _up_to_microseconds(kind: str, characters: int) -> Callable[[SourceColumn], Sequence[Target]]:
     """100 ns are more than BigQuery's 1 µs: these travel as text with all seven digits."""
-    text = Way("STRING", f"CONVERT(varchar({characters}), {{}}, 121)")
-    return lambda column: [text] if (column.fraction or 0) > 6 else [Way(kind)]
+    text = Target("STRING", f"CONVERT(varchar({characters}), {{}}, 121)")
+    return lambda column: [text] if (column.fraction or 0) > 6 else [Target(kind)]
 
 
-def _with_offset(column: SourceColumn) -> Sequence[Way]:
-    text = Way("STRING", "CONVERT(varchar(34), {}, 121)")
-    return [text] if (column.fraction or 0) > 6 else [Way("TIMESTAMP"), text]
+def _with_offset(column: SourceColumn) -> Sequence[Target]:
+    text = Target("STRING", "CONVERT(varchar(34), {}, 121)")
+    return [text] if (column.fraction or 0) > 6 else [Target("TIMESTAMP"), text]
 
 
-def _narrow_text(column: SourceColumn) -> Sequence[Way]:
+def _narrow_text(column: SourceColumn) -> Sequence[Target]:
     length = column.length if column.length and 0 < column.length <= _MOST_WIDE else "max"
-    return [Way("STRING", f"CAST({{}} AS nvarchar({length}))")]
+    return [Target("STRING", f"CAST({{}} AS nvarchar({length}))")]
 
 
-_WHOLE_TEXT = _always(Way("STRING", "CAST({} AS nvarchar(max))"))
-_WHOLE_BYTES = _always(Way("BYTES", "CAST({} AS varbinary(max))"))
+_WHOLE_TEXT = _always(Target("STRING", "CAST({} AS nvarchar(max))"))
+_WHOLE_BYTES = _always(Target("BYTES", "CAST({} AS varbinary(max))"))
 _NONE = _always()
 _SEVEN_DIGITS = "with 7 digits of a second only as text: BigQuery keeps 1 µs, it 100 ns"
 
 RULES = (
-    Rule(("tinyint", "smallint", "int", "bigint"), _always(Way("INT64"))),
-    Rule(("bit",), _always(Way("BOOL"))),
+    Rule(("tinyint", "smallint", "int", "bigint"), _always(Target("INT64"))),
+    Rule(("bit",), _always(Target("BOOL"))),
     Rule(
         ("decimal", "numeric"),
         _decimal,
         "NUMERIC holds 29 digits before the point and 9 after it, BIGNUMERIC 38 and 38: every decimal",
     ),
-    Rule(("money", "smallmoney"), _always(Way("NUMERIC"), Way("BIGNUMERIC")), "4 digits after the point"),
-    Rule(("float",), _always(Way("FLOAT64")), "the same 64 bits; it may not be a key"),
-    Rule(("real",), _always(Way("FLOAT64")), "the same binary value, so 0.1 reads 0.10000000149011612; no key"),
-    Rule(("date",), _always(Way("DATE"))),
+    Rule(("money", "smallmoney"), _always(Target("NUMERIC"), Target("BIGNUMERIC")), "4 digits after the point"),
+    Rule(("float",), _always(Target("FLOAT64")), "the same 64 bits; it may not be a key"),
+    Rule(("real",), _always(Target("FLOAT64")), "the same binary value, so 0.1 reads 0.10000000149011612; no key"),
+    Rule(("date",), _always(Target("DATE"))),
     Rule(("time",), _up_to_microseconds("TIME", 16), _SEVEN_DIGITS),
-    Rule(("datetime",), _always(Way("DATETIME")), "to the millisecond, as SQL Server shows it: .000, .003, .007"),
-    Rule(("smalldatetime",), _always(Way("DATETIME"))),
+    Rule(("datetime",), _always(Target("DATETIME")), "to the millisecond, as SQL Server shows it: .000, .003, .007"),
+    Rule(("smalldatetime",), _always(Target("DATETIME"))),
     Rule(("datetime2",), _up_to_microseconds("DATETIME", 27), _SEVEN_DIGITS),
     Rule(
         ("datetimeoffset",),
@@ -147,12 +147,12 @@ RULES = (
         "the driver turns bytes that the code page does not define (1252: 81, 8D, 8F, 90, 9D) into '?', SQL Server "
         "keeps them; the blanks that fill up a char are kept",
     ),
-    Rule(("nchar", "nvarchar"), _always(Way("STRING")), "half a surrogate pair is refused: it is no Unicode"),
+    Rule(("nchar", "nvarchar"), _always(Target("STRING")), "half a surrogate pair is refused: it is no Unicode"),
     Rule(("text", "ntext"), _WHOLE_TEXT),
-    Rule(("binary", "varbinary"), _always(Way("BYTES")), "FILESTREAM, too; it may not be a key"),
+    Rule(("binary", "varbinary"), _always(Target("BYTES")), "FILESTREAM, too; it may not be a key"),
     Rule(("image",), _WHOLE_BYTES),
-    Rule(("timestamp",), _always(Way("BYTES")), "the catalog's name for rowversion"),
-    Rule(("uniqueidentifier",), _always(Way("STRING")), "36 characters, letters in upper case"),
+    Rule(("timestamp",), _always(Target("BYTES")), "the catalog's name for rowversion"),
+    Rule(("uniqueidentifier",), _always(Target("STRING")), "36 characters, letters in upper case"),
     Rule(
         ("xml",),
         _WHOLE_TEXT,
@@ -161,7 +161,7 @@ RULES = (
     Rule(("json",), _WHOLE_TEXT, "as SQL Server keeps it: without blanks between its parts"),
     Rule(
         ("hierarchyid",),
-        _always(Way("STRING", "CAST({} AS nvarchar(4000))"), Way("BYTES", "CAST({} AS varbinary(892))")),
+        _always(Target("STRING", "CAST({} AS nvarchar(4000))"), Target("BYTES", "CAST({} AS varbinary(892))")),
         "the path (/1/2.1/), or SQL Server's own bytes",
     ),
     Rule(
@@ -191,26 +191,26 @@ _TRAITS = {
 }
 
 
-def ways(column: SourceColumn) -> Sequence[Way]:
-    """The ways in which every value of this column is held exactly, the usual one first; none: it is refused."""
+def targets(column: SourceColumn) -> Sequence[Target]:
+    """What holds every value of this column exactly, the usual one first; none: it is refused."""
     rule = _RULE_OF.get(column.type)
-    return [] if rule is None or column.trait in _TRAITS else rule.ways(column)
+    return [] if rule is None or column.trait in _TRAITS else rule.targets(column)
 
 
 def exact_types(column: SourceColumn) -> list[str]:
-    """The BigQuery types of `ways`."""
-    return [way.type for way in ways(column)]
+    """The BigQuery types of `targets`."""
+    return [target.type for target in targets(column)]
 
 
 def why_refused(column: SourceColumn) -> str:
-    """The reason, when `ways` gives none."""
+    """The reason, when `targets` gives none."""
     rule = _RULE_OF.get(column.type)
     return _TRAITS.get(column.trait) or (_OWN_CODE if rule is None else rule.refused)
 
 
 def conversion(column: SourceColumn, declared: str, quoted: str) -> str:
     """The T-SQL that gives this column as the declared type: its bare name where nothing must be converted."""
-    return next(way.sql for way in ways(column) if way.type == declared).format(quoted)
+    return next(target.sql for target in targets(column) if target.type == declared).format(quoted)
 
 
 def arrow_type(bigquery_type: str) -> pa.DataType:

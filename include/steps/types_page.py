@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from include.extract.exact import LARGEST_CELL
-from include.extract.types import OFFSET, RULES, Rule, SourceColumn, arrow_type, ways
+from include.extract.types import OFFSET, RULES, Rule, SourceColumn, arrow_type, targets
 from include.steps.catalogue_page import table
 
 PAGE = "docs/types.md"
@@ -64,7 +64,7 @@ def page() -> str:
 def _rows(rule: Rule) -> Iterator[tuple[str, ...]]:
     names = ", ".join(f"`{kind}`" for kind in rule.types)
     for label, column in _SAMPLES.get(rule.types[0], [("", SourceColumn("c", rule.types[0]))]):
-        found = ways(column)
+        found = targets(column)
         kinds = " or ".join(way.type for way in found) or "**refused**"
         held = " or ".join(f"`{arrow_type(way.type)}`" for way in found)
         asked = " or ".join(f"`{way.sql.format('[c]')}`" for way in found if way.sql != "{}")
