@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from include.contract import read_dataset, read_entity
+from include.catalogue import ROOT
+from include.contract import Capture, DatasetColumn, DatasetContract, read_dataset, read_entity
 from include.errors import DeclarationError
 
 DATASET = """\
@@ -134,3 +137,11 @@ def test_a_wrong_entity_contract_says_so(tmp_path: Path, old: str, new: str, say
     with pytest.raises(DeclarationError) as caught:
         read_entity(_dataset(tmp_path, ENTITY.replace(old, new)))
     assert says in caught.value.problem
+
+
+def test_the_page_knows_each_key_and_each_way_of_capture() -> None:
+    page = (ROOT / "docs" / "dataset-contract.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)[`,]", page)) | set(re.findall(r"\w+", "".join(re.findall(r"`\{(.*?)\}`", page))))
+    methods = {get_args(kind.model_fields["method"].annotation)[0] for kind in get_args(get_args(Capture)[0])}
+    assert len(methods) == 6
+    assert {*DatasetContract.model_fields, *DatasetColumn.model_fields, *methods} - named == set()
