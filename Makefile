@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo up down erase status check test golden docs lock bench-parse
+.PHONY: help bootstrap demo up down erase status check test golden docs lock bench-parse bench-extract
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,3 +63,7 @@ lock:  ## write all lock files anew from the .in files
 bench-parse:  ## what parsing a use case's file costs
 	@./bootstrap --only python
 	@$(PYTHON) -m benchmarks.parse
+
+bench-extract:  ## what reading a table costs, against what driver, Parquet and bucket allow
+	@./bootstrap
+	@$(PYTHON) -m benchmarks.extract
