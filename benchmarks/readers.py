@@ -1,4 +1,4 @@
-"""One reader of the benchmark, in a process of its own: `python -m benchmarks.readers <name> <rows a part> <token>`
+"""How much does one reader need, in a process of its own? (`python -m benchmarks.readers <name> <rows a part> <token>`)
 
 Prints one line of JSON: rows, wall and CPU seconds from the first connection on, and the peak of resident memory (MiB).
 """

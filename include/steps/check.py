@@ -10,7 +10,8 @@ from include.catalogue import Catalogue
 from include.contract import DatasetContract, EntityContract
 from include.errors import DeclarationError, raise_first
 from include.mapping import Mapping, look_at
-from include.merge.statement import misfits, needed_columns
+from include.merge.fit import misfits
+from include.merge.statement import needed_columns
 from include.names import DatasetName, MappingName, did_you_mean
 from include.steps import check_contracts, check_files
 from include.use_case import UseCase

@@ -1,0 +1,102 @@
+"""Do a mapping, its entity and its dataset fit together?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from include.catalogue import Catalogue
+from include.contract import DatasetContract, EntityContract
+from include.errors import DeclarationError, raise_first
+from include.mapping import IS_PRESENT, Output
+from include.mapping import Mapping as RowMapping
+from include.names import DatasetName, MappingName
+from include.yaml_file import line_of
+
+
+def check_fit(catalogue: Catalogue, mapping: RowMapping, entity: EntityContract, source: DatasetContract) -> None:
+    """Raises DeclarationError unless the mapping gives exactly the entity's columns from columns that the dataset
+    has, with each reference a plain column that says what it refers to, and its system has a rank."""
+    raise_first(misfits(catalogue, mapping, entity, source))
+
+
+def misfits(
+    catalogue: Catalogue, mapping: RowMapping, entity: EntityContract, source: DatasetContract
+) -> Iterator[DeclarationError]:
+    """All that does not fit."""
+    if mapping.name.source.system not in entity.precedence:
+        yield DeclarationError(
+            f"{mapping.name} maps the system {mapping.name.source.system}, which has no place in the precedence of "
+            f"{mapping.name.entity}",
+            where=line_of(catalogue.entity_path(mapping.name.entity), "precedence"),
+            remedy="add it to `precedence`, behind those that shall speak before it",
+        )
+    given, wanted = {output.name: output for output in mapping.outputs if output.name != IS_PRESENT}, entity.columns
+    for output in (output for name, output in given.items() if name not in wanted):
+        yield DeclarationError(
+            f"{mapping.name} gives {output.name}, but the entity has no {output.name}",
+            where=f"{mapping.place}:{output.line}",
+            remedy=f"take it out, or add it to the columns of {mapping.name.entity}'s contract",
+        )
+    lacking = [name for name in wanted if name not in given]
+    if lacking:
+        yield DeclarationError(
+            f"{mapping.name} does not give the columns of {mapping.name.entity}: it lacks {', '.join(lacking)}",
+            where=f"{mapping.place}:{mapping.outputs[-1].line}",
+            remedy="give every column of the entity's contract (CAST(NULL AS …) where the system does not know it)",
+        )
+    unknown = list(_unknown_sources(mapping, source))
+    yield from unknown
+    if not unknown:
+        yield from _wrong_references(catalogue, mapping, entity, source)
+
+
+def _unknown_sources(mapping: RowMapping, source: DatasetContract) -> Iterator[DeclarationError]:
+    for output in mapping.outputs:
+        unknown = [column for column in output.sources if column not in source.columns]
+        if unknown:
+            yield DeclarationError(
+                f"{mapping.name.source} has no column {', '.join(unknown)}",
+                where=f"{mapping.place}:{output.line}",
+                remedy=f"its contract has: {', '.join(source.columns)}",
+            )
+
+
+def _wrong_references(
+    catalogue: Catalogue, mapping: RowMapping, entity: EntityContract, source: DatasetContract
+) -> Iterator[DeclarationError]:
+    given = {output.name: output for output in mapping.outputs}
+    for name, parent in entity.references.items():
+        try:
+            if name in given:
+                reference(catalogue, mapping, source, given[name], parent)
+        except DeclarationError as error:
+            yield error
+
+
+def reference(
+    catalogue: Catalogue, mapping: RowMapping, source: DatasetContract, output: Output, parent_entity: str
+) -> DatasetName:
+    """The dataset whose key a reference holds."""
+    where = f"{mapping.place}:{output.line}"
+    refers_to = source.columns[output.sources[0]].refers_to if output.is_plain else None
+    if refers_to is None:
+        raise DeclarationError(
+            f"{output.name} is a reference, but not a plain column that refers to a dataset",
+            where=where,
+            remedy=f"write <column> AS {output.name}, and `refers_to: <dataset>` at it in {mapping.name.source}",
+        )
+    parent = DatasetName(mapping.name.source.system, refers_to)
+    if MappingName(parent_entity, parent) not in catalogue.mapping_names(parent_entity):
+        raise DeclarationError(
+            f"{output.name} refers to {parent}, which no mapping turns into {parent_entity}",
+            where=where,
+            remedy=f"write {parent_entity}/from_{parent.flat}.sql, or correct `refers_to`",
+        )
+    key = catalogue.dataset(parent).key
+    if len(key) != 1 or catalogue.dataset(parent).columns[key[0]].type != source.columns[output.sources[0]].type:
+        raise DeclarationError(
+            f"{output.name} cannot be compared with the key of {parent}",
+            where=where,
+            remedy="the key must be one column of the same type as the column that refers to it",
+        )
+    return parent
