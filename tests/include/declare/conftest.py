@@ -1,0 +1,19 @@
+"""Declarations as they are shipped, in a folder of a test's own."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from include.catalogue import ROOT
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for folder in ("sql", "dags"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for dataset in ("salesforce_task", "salesforce_case"):  # they are written here
+        shutil.rmtree(tmp_path / "sql" / "sources" / "mis" / dataset)
+    return tmp_path
