@@ -117,12 +117,12 @@ def _fail_in_every_way(told: Told) -> None:
     """All trials at once; meanwhile one fails twice and is whole twice."""
     for name in AT_ONCE:
         told.trigger(name)
+    told.trigger("mistyped", {"dry_rum": True})
+    _backfill(told, "mistyped", {"dry_rum": True})
     wait_until(
         lambda: [task["state"] for task in told.run_of("quiet").tasks()] == ["up_for_reschedule"],
         "the wait for quiet hours, in which a task holds no slot",
     )
-    told.trigger("mistyped", {"dry_rum": True})
-    _backfill(told, "mistyped", {"dry_rum": True})
     for count in (1, 2):
         told.ended("refused")
         told.came("refused", count)

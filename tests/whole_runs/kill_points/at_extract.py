@@ -27,7 +27,7 @@ def between_parts(module: Any) -> None:
     def write_one(self: Any, batches: Any, schema: Any, name: str) -> Any:
         if name.endswith("-0001") and dying.wanted("between_parts"):
             start = f"{self.dataset}/parts/{self.batch:08}-{self.token}-"
-            dying.die("between_parts", parts=[f"{start}{name[:-4]}0000.parquet"], missing=f"{start}{name}.parquet")
+            dying.die("between_parts", parts=list(self.store.names(start)), first=f"{start}{name[:-4]}0000.parquet")
         return shipped(self, batches, schema, name)
 
     module.PartWriter._write_one = write_one
@@ -38,7 +38,8 @@ def around_the_log_entry(module: Any) -> None:
     shipped = module.DatasetLog.commit
 
     def commit(self: Any, batch: Any) -> None:
-        seen = {"number": batch.number, "parts": [part.path for part in batch.parts]}
+        named = [part.path for part in batch.parts]
+        seen = {"number": batch.number, "parts": [path for path in named if self._store.read(path) is not None]}
         if dying.wanted("before_log_entry"):
             dying.die("before_log_entry", **seen)
         shipped(self, batch)
