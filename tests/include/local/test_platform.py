@@ -140,7 +140,8 @@ def test_an_up_that_is_interrupted_ends_soon_and_says_what_stays_up(new_platform
     """Ctrl-C reaches the whole group; no server answers here, so that an `up` would wait for a minute and a half."""
     platform = new_platform()
     script = (
-        "import signal, sys; from pathlib import Path; from include.cli import main; from include.local import lifecycle\n"
+        "import signal, sys; from pathlib import Path\n"
+        "from include.cli import main; from include.local import lifecycle\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored where a script began the tests with &
         "from include.local.platform import Platform; lifecycle._is_ready = lambda *_: False\n"
         f"checkout = Platform(Path({str(platform.state)!r}), Path({str(platform.install)!r}))\n"
