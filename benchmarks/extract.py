@@ -62,7 +62,6 @@ def main() -> None:
 
 def _measure(platform: Platform) -> dict[str, float]:
     servers = Servers(EnvironmentConnections(os.environ))
-    _make_bucket(servers)
     with connect(servers.connections.sql_server("sse"), "master") as session:
         session.execute(f"CREATE DATABASE {DATABASE}")
         session.execute(f"ALTER DATABASE {DATABASE} SET ALLOW_SNAPSHOT_ISOLATION ON")
@@ -90,13 +89,6 @@ def _measure(platform: Platform) -> dict[str, float]:
         "rss_at_five_times": round(large["peak_rss_mib"] / ours["peak_rss_mib"], 2),
         "server_cpu_share": round(busy / sum(one["wall"] for one in found["limit"]), 2),
     }
-
-
-def _make_bucket(servers: Servers) -> None:
-    from google.cloud import storage
-
-    cloud = servers.cloud
-    storage.Client(project=cloud.project, credentials=cloud.credentials).create_bucket(cloud.bucket)
 
 
 def _fill(session: Session, first: int, last: int) -> None:
