@@ -52,11 +52,8 @@ class Bounds:
         """As the log keeps it."""
         if self.kind == "full":
             return {}
-        return {f"{name}_{end}": text for end, position in self._ends for name, text in position.items()}
-
-    @property
-    def _ends(self) -> tuple[tuple[str, Position], tuple[str, Position]]:
-        return ("from", self.low), ("to", self.high)
+        ends = ("from", self.low), ("to", self.high)
+        return {f"{name}_{end}": text for end, position in ends for name, text in position.items()}
 
 
 @dataclass(frozen=True)
@@ -156,7 +153,7 @@ def read(
         counted, parts = _transfer(session, contract, q, kinds, sink, "rows", where)
         keys, keys_query = None, keys_of(contract, seen, converted)
         if keys_query is not None:
-            key = columns_of(contract, contract.key, replace(seen, kind="full"))
+            key = _declared(contract, contract.key)
             _, keys = _transfer(session, contract, keys_query, key, sink, "keys", where)
         high = {**seen.high, **(way.after_full(session) if seen.kind == "full" else {})}
     queries = [sql.sql for sql in (q, keys_query) if sql is not None]
@@ -177,8 +174,7 @@ def look(
         rows = _count(session, contract, q)
         telling = [*contract.key, *([contract.flag_column] if contract.flag_column else [])]
         told = _table(session, rows_of(contract, telling, seen, converted), columns_of(contract, telling, seen))
-        key = columns_of(contract, contract.key, replace(seen, kind="full"))
-        keys = _table(session, keys_query, key) if keys_query else None
+        keys = _table(session, keys_query, _declared(contract, contract.key)) if keys_query else None
     return Look(rows, told, keys, [sql for sql in (q, keys_query) if sql is not None])
 
 
@@ -192,9 +188,9 @@ def _picture(
     session: Session, contract: DatasetContract, columns: Sequence[str], bounds: Bounds, where: str
 ) -> Iterator[Bounds]:
     """One picture of the database, and the bounds as they are in it."""
-    way, is_window = way_of(contract), bounds.kind == "window"
+    way, low = way_of(contract), bounds.low if bounds.kind == "window" else None
     with session.snapshot():
-        high = bounds.high or way.inside(session, bounds.low if is_window else None)
+        high = bounds.high or way.inside(session, low)
         if lacks := way.missing(session, high, contract.in_table(list(columns))):
             raise SourceRefused(
                 f"the source has no {lacks}, or hides it from us",
@@ -202,9 +198,9 @@ def _picture(
                 remedy="have its owner run what `python -m include grants <system>` prints, or change the contract's "
                 "`capture`",
             )
-        if is_window and (problem := way.check(session, bounds.low, high)):
+        if low is not None and (problem := way.check(session, low, high)):
             raise _lost(f"the database has {problem}", where)
-        if (behind := way.behind(session, bounds.low if is_window else None, high)) and behind.is_stopped:
+        if (behind := way.behind(session, low, high)) and behind.is_stopped:
             raise SourceUnavailable(behind.problem, where=where, remedy=behind.remedy)
         yield replace(bounds, high=high, note=f"{behind.problem}: {behind.remedy}" if behind else "")
 
@@ -223,8 +219,12 @@ def rows_of(
 
 def columns_of(contract: DatasetContract, columns: Sequence[str], bounds: Bounds) -> dict[str, str]:
     """What the parts of rows hold, name to BigQuery type."""
-    own = {name: contract.column_type(name) for name in columns}
+    own = _declared(contract, columns)
     return own if bounds.kind == "full" else {**own, **way_of(contract).marks}
+
+
+def _declared(contract: DatasetContract, columns: Sequence[str]) -> dict[str, str]:
+    return {name: contract.column_type(name) for name in columns}
 
 
 def keys_of(contract: DatasetContract, bounds: Bounds, converted: Mapping[str, str] = query.AS_IT_IS) -> Query | None:

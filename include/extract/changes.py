@@ -50,11 +50,6 @@ def changed_types(columns: Sequence[SourceColumn], before: Mapping[str, str]) ->
     return found
 
 
-def not_known_yet(names: Sequence[str], before: Mapping[str, str] | None) -> list[str]:
-    """Those that the batch before has not seen: what was there then has been told already."""
-    return [name for name in names if name not in (before or {})]
-
-
 def _change(was: str, now: str) -> tuple[str, bool]:
     """What happened, and whether every row that was read is still what it was."""
     old, new = _TOLD.fullmatch(was), _TOLD.fullmatch(now)

@@ -10,7 +10,7 @@ import yaml
 from include.contract import DatasetContract
 from include.errors import DriftError
 from include.extract.catalog import Catalog
-from include.extract.changes import changed_types, not_known_yet
+from include.extract.changes import changed_types
 from include.extract.query import quoted
 from include.extract.types import OFFSET, SourceColumn, conversion, exact_types, why_refused
 from include.names import DatasetName
@@ -155,9 +155,8 @@ def _collation(declared: str | None, column: SourceColumn) -> list[str]:
 
 
 def _notes(contract: DatasetContract, catalog: Catalog, before: Mapping[str, str] | None) -> list[str]:
-    declared = {*contract.columns, contract.position_column}
-    new = sorted(column.name for column in catalog.columns if column.name not in declared)
-    new = not_known_yet(new, before)
+    known = {*contract.columns, contract.position_column, *(before or {})}  # of what was there then it has been told
+    new = sorted(column.name for column in catalog.columns if column.name not in known)
     notes = [f"not in the contract, so never read: {', '.join(new)}"] if new else []
     return notes + (
         [] if catalog.primary_key else ["the table has no primary key: a batch in which a key is doubled is not merged"]

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.errors import IntegrityError, SourceRefused
 from include.extract.query import Query, replacement_marks
+from include.extract.way import Session
 
 LARGEST_CELL = 10_000_000
 """Bytes of one text or binary that a row of BigQuery may hold beside others."""
 _ADDRESSED = 1 << 31
 _MARK = "\N{REPLACEMENT CHARACTER}"
 _BYTES_OF_MARK = _MARK.encode()
-
-
-class Session(Protocol):
-    def scalar(self, sql: str, params: Sequence[Any] = ()) -> Any: ...
 
 
 @dataclass

@@ -32,8 +32,7 @@ class RowVersionWay(Way):
 
     def behind(self, session: Session, low: Position | None, high: Position) -> Behind | None:
         """A transaction that stays open holds the bound back: what commits meanwhile comes late."""
-        last = bytes(session.scalar("SELECT @@DBTS"))
-        if low is None or _bytes(high) > _bytes(low) or last < _bytes(high):
+        if low is None or _bytes(high) > _bytes(low) or bytes(session.scalar("SELECT @@DBTS")) < _bytes(high):
             return None
         problem = "a transaction has been open since the batch before, and holds all later changes back"
         return Behind(problem, "have the owner find it: DBCC OPENTRAN, sys.dm_tran_database_transactions")

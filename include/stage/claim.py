@@ -12,6 +12,7 @@ from typing import Protocol
 
 from include.errors import DataPlatformError, NotNow
 from include.names import DatasetName
+from include.stage.log import ObjectStore
 from include.stage.parquet import parts_of
 
 BEAT = timedelta(seconds=30)
@@ -20,14 +21,11 @@ LASTS = timedelta(minutes=2)
 """For how long that is believed."""
 
 
-class Store(Protocol):
+class Store(ObjectStore, Protocol):
     """What we need of a bucket to claim: `include.clients.cloud_storage.Bucket`."""
 
-    def uri(self, path: str) -> str: ...
-    def read(self, path: str) -> bytes | None: ...
     def replace(self, path: str, data: bytes, content_type: str) -> None: ...
     def updated_at(self, path: str) -> datetime | None: ...
-    def delete(self, path: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -60,8 +58,11 @@ class Claim:
                 self.store.delete(self.path)
 
     def _give_way(self) -> None:
-        data, since, now = self.store.read(self.path), self.store.updated_at(self.path), datetime.now(UTC)
-        if data is None or since is None or now - since > LASTS or (run := json.loads(data)["run"]) == self.run:
+        data = self.store.read(self.path)
+        if data is None or (run := json.loads(data)["run"]) == self.run:
+            return
+        since, now = self.store.updated_at(self.path), datetime.now(UTC)
+        if since is None or now - since > LASTS:
             return
         raise NotNow(
             f"the run {run} reads batch {self.number} of {self.dataset} already",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO, Literal, Protocol
@@ -141,7 +141,11 @@ class DatasetLog:
 
     def latest(self) -> Batch | None:
         """The newest batch that moves the dataset's position: a cohort does not."""
-        return next((batch for batch in self.newest_first() if batch.kind != "cohort"), None)
+        return self.newest(lambda batch: batch.kind != "cohort")
+
+    def newest(self, is_wanted: Callable[[Batch], bool]) -> Batch | None:
+        """The newest batch that is wanted; None when there is none."""
+        return next(filter(is_wanted, self.newest_first()), None)
 
     def next_number(self) -> int:
         return len(self.numbers()) + 1
@@ -149,6 +153,7 @@ class DatasetLog:
     def commit(self, batch: Batch) -> None:
         """Make the batch exist. Raises LostRace when another try has committed this number."""
         if self._store.create(self._path(batch.number), batch.to_json(), "application/json") is not None:
+            self._read[batch.number] = batch
             return
         if self.get(batch.number).attempt != batch.attempt:  # else the answer to our own first request was lost
             raise self._lost(batch.number)

@@ -102,16 +102,15 @@ def _reason_of_capture(work: Work, latest: Batch, dataset_log: DatasetLog) -> st
     """Why the way of capture asks for a full now."""
     if work.contract.has_position and not latest.position:
         return "the table was empty: there is no position to go on from"
-    if work.contract.is_read_whole_after is not None:
-        full = next(batch for batch in dataset_log.newest_first() if batch.kind == "full")
-        if _is_due(work, full, work.contract.is_read_whole_after):
-            return "the last full is older than the contract's `full_every`"
+    every = work.contract.is_read_whole_after
+    if every is not None and _is_due(work, dataset_log.newest(lambda batch: batch.kind == "full"), every):
+        return "the last full is older than the contract's `full_every`"
     return None
 
 
-def _is_due(work: Work, last: Batch, after: timedelta) -> bool:
+def _is_due(work: Work, last: Batch | None, after: timedelta) -> bool:
     """Whether something is to be done again. A tenth early: who runs every day does not begin at the very second."""
-    return work.run.started_at - last.read_at >= after * 0.9
+    return last is None or work.run.started_at - last.read_at >= after * 0.9
 
 
 def _way(capture_as: Mapping[str, Any]) -> list[Any]:
@@ -123,8 +122,8 @@ def _looks(work: Work, dataset_log: DatasetLog) -> bool:
     """Whether a window looks at all keys: the last look is older than `key_scan_every`, which may be every time."""
     if work.contract.deletes != "key_scan":
         return False
-    last = next((batch for batch in dataset_log.newest_first() if batch.looked_at_all_keys), None)
-    return last is None or _is_due(work, last, work.contract.scans_keys_after)
+    last = dataset_log.newest(lambda batch: batch.looked_at_all_keys)
+    return _is_due(work, last, work.contract.scans_keys_after)
 
 
 def _reason_for_a_full(work: Work, latest: Batch, chains: list[list[Batch] | None]) -> str | None:

@@ -30,7 +30,7 @@ LONGEST_WAIT = timedelta(hours=8)
 def read_and_commit(work: Work, dataset_log: DatasetLog, plan: Plan) -> Batch:
     """The batch. Raises what the verbs raise; nothing is committed then, and no part of ours is left. Raises NotNow
     outside the source's quiet hours, and while another run reads the same."""
-    wait_for_quiet_hours(work)
+    _wait_for_quiet_hours(work)
     run = f"{work.run.use_case}/{work.run.run_id}"
     with Claim(work.servers.bucket, work.name, plan.number, run).held():
         batch = _read_and_commit(work, dataset_log, plan)
@@ -38,7 +38,7 @@ def read_and_commit(work: Work, dataset_log: DatasetLog, plan: Plan) -> Batch:
     return batch
 
 
-def wait_for_quiet_hours(work: Work) -> None:
+def _wait_for_quiet_hours(work: Work) -> None:
     """Raises NotNow outside the hours in which the contract lets its table be read, unless the form says to go on;
     RequestError when they are too far away to be waited for, and for a dry run, which somebody waits for."""
     hours, now = work.contract.quiet_hours, datetime.now(UTC)
@@ -105,15 +105,16 @@ def look_at_source(work: Work, dataset_log: DatasetLog, plan: Plan) -> dict[str,
 
     Raises TooManyDeletions as the real run would, unless the form allows their number.
     """
-    wait_for_quiet_hours(work)
+    _wait_for_quiet_hours(work)
     contract = work.contract
     with work.servers.sql_server(work.name.system, capture.database_of(contract.table)) as session:
         _, notes, converted = _agreed(work, session, plan)
         look = capture.look(session, contract, work.columns, _bounds(work, session, plan), work.where, converted)
     for q in look.queries:
         log.info("would read: %s", q.told)
-    told, everyone = (None if t is None else _keys(work).canonical(t) for t in (look.told, look.keys))
-    deleted = _deletions(work, plan, _since(work, dataset_log, plan), told, everyone)
+    keys = _keys(work)
+    everyone = None if look.keys is None else keys.canonical(look.keys)
+    deleted = _deletions(work, plan, _since(work, dataset_log, plan), keys.canonical(look.told), everyone)
     log.info("%s: would read %d rows; %d known keys are gone", work.name, look.rows, deleted)
     return {
         "rows": look.rows,
