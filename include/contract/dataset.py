@@ -212,6 +212,11 @@ class DatasetContract(Strict):
         return self.deletes.flagged_by if isinstance(self.deletes, FlaggedBy) else None
 
     @property
+    def read_along(self) -> list[str]:
+        """What a merge needs beside key and claims: which row is the newer, and whether it is gone."""
+        return [name for name in (self.position_column, self.flag_column) if name]
+
+    @property
     def deletes_by(self) -> str:
         """The word of `deletes`."""
         return "flagged_by" if isinstance(self.deletes, FlaggedBy) else self.deletes

@@ -191,8 +191,7 @@ def _key(source: DatasetContract) -> list[dict[str, str | None]]:
 
 def _read_columns(mapping: RowMapping, source: DatasetContract) -> list[str]:
     """What the mapping needs of a staging table: key, position, flag, and its own columns, each once."""
-    ours = [name for name in (source.position_column, source.flag_column) if name]
-    return list(dict.fromkeys([*source.key, *mapping.source_columns, *ours]))
+    return list(dict.fromkeys([*source.key, *mapping.source_columns, *source.read_along]))
 
 
 def _absence(chain: Chain) -> dict[str, Any] | None:

@@ -164,8 +164,7 @@ def _uncovered(catalogue: Catalogue, case: UseCase, name: MappingName) -> Iterat
 
 def _covered(case: UseCase, name: MappingName, source: DatasetContract) -> list[str]:
     """The claimed columns, and the position and the flag that are read along with them."""
-    ours = [column for column in (source.position_column, source.flag_column) if column]
-    return [*case.claims.get(str(name.source), []), *ours]
+    return [*case.claims.get(str(name.source), []), *source.read_along]
 
 
 def _without_parent(catalogue: Catalogue, case: UseCase, name: MappingName) -> Iterator[DeclarationError]:
