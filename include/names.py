@@ -62,6 +62,10 @@ class DatasetName:
         """The key set of a batch that scanned the keys: `sse_customer__17_keys`."""
         return f"{self.staging_table(batch)}_keys"
 
+    def catch_up_table(self, batch: int) -> str:
+        """What changed while a batch was read in ranges: `sse_customer__17_catch_up`."""
+        return f"{self.staging_table(batch)}_catch_up"
+
 
 @dataclass(frozen=True, order=True)
 class MappingName:

@@ -34,7 +34,7 @@ def _row(batch: Batch) -> dict[str, Any]:
         "rows": batch.rows,
         "deleted": batch.deleted,
         "keys": sum(part.rows for part in batch.keys) if batch.keys is not None else None,
-        "parts": len(batch.parts),
+        "parts": sum(len(layer) for layer in batch.layers),
         "read at (UTC)": batch.read_at.strftime("%Y-%m-%d %H:%M:%S"),
         "try": batch.attempt,
     }

@@ -72,6 +72,7 @@ class DatasetContract(Strict):
     full_every: str | None = None
     zone: str | None = None
     split_by: str | None = None
+    rows_per_range: int | None = Field(default=None, ge=1)
     cohort_by: str | None = None
     quiet_hours: str | None = None
     columns: dict[str, DatasetColumn]
@@ -184,6 +185,10 @@ class DatasetContract(Strict):
                 yield ("columns", name), f"{name}, which {'.'.join(at)} names, must say required: true"
         if self.split_by and isinstance(self.capture, Snapshot | Landed | Timestamp):
             yield ("split_by",), f"{self.capture.method} reads in one picture, never in ranges: leave split_by out"
+        if self.split_by in self.columns and self.columns[self.split_by].privacy != "none":
+            yield ("split_by",), f"split_by names {self.split_by}, which is personal, and the ends of ranges are logged"
+        if self.rows_per_range and not self.split_by:
+            yield ("rows_per_range",), "rows_per_range is for split_by alone"
 
     def _overlap_mistakes(self, capture: Timestamp) -> Iterator[Mistake]:
         column = self.columns.get(capture.column)
@@ -225,6 +230,11 @@ class DatasetContract(Strict):
     def has_position(self) -> bool:
         """Whether a batch at SQL Server goes on where the one before ended."""
         return not isinstance(self.capture, Snapshot | Landed)
+
+    @property
+    def range_rows(self) -> int:
+        """How many rows one range of a full shall have, about."""
+        return self.rows_per_range or 1_000_000
 
     @property
     def is_read_whole_after(self) -> timedelta | None:

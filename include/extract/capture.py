@@ -38,9 +38,9 @@ Kind = Literal["full", "window"]
 class Bounds:
     """What will be read: everything, or what changed between two positions. `high` is where the next window begins; it
     is empty until the picture is taken, where the way of capture fixes it there. `looks`: at all keys, too. `note`:
-    what holds changes back."""
+    what holds changes back. A catch-up is what changed while a full was read in ranges."""
 
-    kind: Kind
+    kind: Kind | Literal["catch_up"]
     low: Position
     high: Position
     epoch: Mapping[str, Any]
@@ -77,17 +77,6 @@ class Reading:
     queries: Sequence[str]
 
 
-@dataclass(frozen=True)
-class Look:
-    """What a batch would hold: the number of its rows, all keys (None where it would not look at them), and the T-SQL.
-    `told`: the key columns of its rows, with what says that a row is gone."""
-
-    rows: int
-    told: pa.Table
-    keys: pa.Table | None
-    queries: Sequence[Query]
-
-
 def way_of(contract: DatasetContract) -> Way:
     """How a contract's table is captured."""
     capture = contract.capture
@@ -106,7 +95,7 @@ def way_of(contract: DatasetContract) -> Way:
 def bounds(
     session: Session,
     contract: DatasetContract,
-    kind: Kind,
+    kind: Kind | Literal["catch_up"],
     previous: tuple[Position, Mapping[str, Any]] | None,
     where: str,
     *,
@@ -114,8 +103,8 @@ def bounds(
 ) -> Bounds:
     """Fix what must be fixed *before* the picture is taken: which database it is and, for a rowversion, the bound.
 
-    `previous` is position and epoch of the batch before. Raises EpochBroken when the source was restored, SourceRefused
-    when it does not let us see whether it was.
+    `previous` is position and epoch of the batch before, or of the plan whose ranges have been read. Raises
+    EpochBroken when the source was restored, SourceRefused when it does not let us see whether it was.
     """
     fork, created = session.rows(query.EPOCH.sql)[0]
     epoch = {"recovery_fork": fork, "created": created}
@@ -126,7 +115,7 @@ def bounds(
             remedy="have granted what `python -m include grants <system> --to <login>` prints (VIEW ANY DATABASE)",
         )
     low: Position = {}
-    if kind == "window":
+    if kind != "full":
         assert previous is not None
         low = previous[0]
         _check_epoch(epoch, previous[1], where)
@@ -148,47 +137,24 @@ def read(
     position is worth nothing any more.
     """
     way = way_of(contract)
-    with _picture(session, contract, columns, bounds, where) as seen:
+    with picture(session, contract, columns, bounds, where) as seen:
         q, kinds = rows_of(contract, columns, seen, converted), columns_of(contract, columns, seen)
-        counted, parts = _transfer(session, contract, q, kinds, sink, "rows", where)
+        counted, parts = transfer(session, contract, q, kinds, sink, "rows", where)
         keys, keys_query = None, keys_of(contract, seen, converted)
         if keys_query is not None:
-            key = _declared(contract, contract.key)
-            _, keys = _transfer(session, contract, keys_query, key, sink, "keys", where)
+            key = declared(contract, contract.key)
+            _, keys = transfer(session, contract, keys_query, key, sink, "keys", where)
         high = {**seen.high, **(way.after_full(session) if seen.kind == "full" else {})}
     queries = [sql.sql for sql in (q, keys_query) if sql is not None]
     return Reading(replace(seen, high=high), parts, keys, counted, kinds, queries)
 
 
-def look(
-    session: Session,
-    contract: DatasetContract,
-    columns: Sequence[str],
-    bounds: Bounds,
-    where: str,
-    converted: Mapping[str, str] = query.AS_IT_IS,
-) -> Look:
-    """What `read` would read now, counted. Memory: the keys of its rows, and of the table where it looks at them."""
-    with _picture(session, contract, columns, bounds, where) as seen:
-        q, keys_query = rows_of(contract, columns, seen, converted), keys_of(contract, seen, converted)
-        rows = _count(session, contract, q)
-        telling = [*contract.key, *([contract.flag_column] if contract.flag_column else [])]
-        told = _table(session, rows_of(contract, telling, seen, converted), columns_of(contract, telling, seen))
-        keys = _table(session, keys_query, _declared(contract, contract.key)) if keys_query else None
-    return Look(rows, told, keys, [sql for sql in (q, keys_query) if sql is not None])
-
-
-def _table(session: Session, q: Query | None, columns: Mapping[str, str]) -> pa.Table:
-    wanted = schema(columns)
-    return pa.Table.from_batches([b.cast(wanted) for b in session.batches(q.sql, q.params)] if q else [], wanted)
-
-
 @contextmanager
-def _picture(
+def picture(
     session: Session, contract: DatasetContract, columns: Sequence[str], bounds: Bounds, where: str
 ) -> Iterator[Bounds]:
     """One picture of the database, and the bounds as they are in it."""
-    way, low = way_of(contract), bounds.low if bounds.kind == "window" else None
+    way, low = way_of(contract), bounds.low if bounds.kind != "full" else None
     with session.snapshot():
         high = bounds.high or way.inside(session, low)
         if lacks := way.missing(session, high, contract.in_table(list(columns))):
@@ -214,22 +180,25 @@ def rows_of(
     """The query of a batch's rows; None when there can be none."""
     if bounds.kind == "full":
         return query.everything(contract.table, columns, converted)
-    return way_of(contract).window(columns, bounds.low, bounds.high, converted)
+    way = way_of(contract)
+    of = way.catch_up if bounds.kind == "catch_up" else way.window
+    return of(columns, bounds.low, bounds.high, converted)
 
 
 def columns_of(contract: DatasetContract, columns: Sequence[str], bounds: Bounds) -> dict[str, str]:
     """What the parts of rows hold, name to BigQuery type."""
-    own = _declared(contract, columns)
+    own = declared(contract, columns)
     return own if bounds.kind == "full" else {**own, **way_of(contract).marks}
 
 
-def _declared(contract: DatasetContract, columns: Sequence[str]) -> dict[str, str]:
+def declared(contract: DatasetContract, columns: Sequence[str]) -> dict[str, str]:
+    """Columns as the contract has them, name to BigQuery type."""
     return {name: contract.column_type(name) for name in columns}
 
 
 def keys_of(contract: DatasetContract, bounds: Bounds, converted: Mapping[str, str] = query.AS_IT_IS) -> Query | None:
     """The query of a batch's key set; a full has it in its rows."""
-    if bounds.kind == "window" and bounds.looks:
+    if bounds.kind != "full" and bounds.looks:
         return query.everything(contract.table, contract.key, converted)
     return None
 
@@ -239,7 +208,7 @@ def schema(columns: Mapping[str, str]) -> pa.Schema:
     return pa.schema([(name, arrow_type(kind)) for name, kind in columns.items()])
 
 
-def _transfer(
+def transfer(
     session: Session,
     contract: DatasetContract,
     q: Query | None,
@@ -248,8 +217,12 @@ def _transfer(
     what: str,
     where: str,
 ) -> tuple[int, Sequence[Any]]:
+    """What a query gives, as parts of `what` (rows or keys); the source's count in this picture, and the parts.
+
+    Raises IntegrityError when fewer or more came than were counted.
+    """
     sink.log(f"{what}: {q.told if q else 'none, there is nothing newer'}")
-    counted = _count(session, contract, q)
+    counted = count_of(session, contract, q)
     exact = ExactRows(schema(columns), where)
     parts = sink.write(exact.of(session.batches(q.sql, q.params) if q else ()), exact.schema, what)
     if q is not None:
@@ -264,7 +237,8 @@ def _transfer(
     return counted, parts
 
 
-def _count(session: Session, contract: DatasetContract, q: Query | None) -> int:
+def count_of(session: Session, contract: DatasetContract, q: Query | None) -> int:
+    """How many rows a query has, by the source's own count; none where there is no query."""
     if q is None:
         return 0
     counting = query.count(q, contract.key[0])

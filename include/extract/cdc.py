@@ -46,12 +46,15 @@ class CdcWay(Way):
         if newest is None:
             return {}
         ended = (low or {}).get(_ENDED)
-        if low and ended and session.scalar(_REACHED, (ended,)) is None:
+        if low and ended and not self.has_captured(session, low):
             return low  # the capture has not come past the full's end: an empty window that goes no further
         return {_NAME: bytes(newest).hex()}
 
     def after_full(self, session: Session) -> Position:
         return {_ENDED: str(session.scalar(_NOW))}
+
+    def has_captured(self, session: Session, ended: Position) -> bool:
+        return session.scalar(_REACHED, (ended[_ENDED],)) is not None
 
     def missing(self, session: Session, high: Position, columns: Sequence[str]) -> str | None:
         """A column that is not captured, was dropped and made anew since, or is computed comes as NULL."""

@@ -45,6 +45,13 @@ class RowVersionWay(Way):
         bounds = _bytes(low), _bytes(high)
         return select(columns, f"FROM {table(self.table)} WHERE {where}", bounds, converted=converted)
 
+    def catch_up(
+        self, columns: Sequence[str], low: Position, high: Position, converted: Mapping[str, str]
+    ) -> Query | None:
+        """Up to the end: what committed above a bound that is held back may have moved between two ranges."""
+        source = f"FROM {table(self.table)} WHERE {quoted(self.column)} >= CAST(? AS binary(8))"
+        return select(columns, source, (_bytes(low),), converted=converted)
+
 
 def _bytes(position: Position) -> bytes:
     return bytes.fromhex(position[_NAME])

@@ -72,3 +72,14 @@ class Way:
         """The rows of a window; None when there can be none. `converted`: column to the T-SQL that gives it exactly,
         where its name would not."""
         raise AssertionError("a snapshot has no window")
+
+    def catch_up(
+        self, columns: Sequence[str], low: Position, high: Position, converted: Mapping[str, str]
+    ) -> Query | None:
+        """All that has changed since `low` in the picture, for a full that was read in ranges: it must not be bounded
+        from above, as a full is not."""
+        return self.window(columns, low, high, converted)
+
+    def has_captured(self, session: Session, ended: Position) -> bool:
+        """Whether what was read until a full's end (`after_full`) is in the picture that the next window would have."""
+        return True

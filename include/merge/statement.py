@@ -24,6 +24,7 @@ class Staged:
     """A batch in a staging table; `keys_table` where it looked at every key, `is_full` where it read every row.
 
     order: the column that orders the rows of one key; gone: the BOOL column that says that a row is gone.
+    catch_up_table: of a batch that was read in ranges, what changed meanwhile: of one key, its row wins.
     """
 
     batch: int
@@ -32,6 +33,15 @@ class Staged:
     keys_table: str | None = None
     order: str | None = None
     gone: str | None = None
+    catch_up_table: str | None = None
+    catch_up_gone: str | None = None
+
+    @property
+    def layers(self) -> tuple[dict[str, Any], ...]:
+        """Its tables of rows, the one that wins last; `but_for`: whose keys are judged by another table."""
+        rows = {"number": 0, "table": self.table, "gone": self.gone, "but_for": self.catch_up_table}
+        late = {"number": 1, "table": self.catch_up_table, "gone": self.catch_up_gone, "but_for": None}
+        return (rows, late) if self.catch_up_table else (rows,)
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,9 @@ class Claim:
         return f"{parts_of(self.dataset, self.number)}claim.json"
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Say so until the end. Raises NotNow when another run does, and has said so not long ago."""
+    def held(self, *, stays: bool = False) -> Iterator[None]:
+        """Say so until the end; with `stays` a little longer, because another task of the run goes on. Raises NotNow
+        when another run does, and has said so not long ago."""
         self._give_way()
         self._say()
         done = threading.Event()
@@ -54,8 +55,9 @@ class Claim:
         finally:
             done.set()
             beating.join(timeout=BEAT.total_seconds())
-            with suppress(DataPlatformError):
-                self.store.delete(self.path)
+            if not stays:
+                with suppress(DataPlatformError):
+                    self.store.delete(self.path)
 
     def _give_way(self) -> None:
         data = self.store.read(self.path)

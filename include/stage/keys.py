@@ -40,17 +40,18 @@ class Keys:
         return rows.select(list(self.columns)).group_by(list(self.columns)).aggregate([])
 
     def alive(self, store: ObjectStore, batches: Sequence[Batch]) -> pa.Table:
-        """The keys that are there after these batches, in order, of which the first looked at every key.
+        """The keys that are there after these batches, in order, of which the first looked at every key; its key set
+        beats its rows.
 
         Memory: the key columns of one batch, and those that are there (20 bytes a key for numbers, 60 for text).
         """
         first, *later = batches
         if first.keys is not None:
-            found = self._once(self.of_parts(store, first.keys))
+            found, layers = self._once(self.of_parts(store, first.keys)), []
         else:
-            found, _ = self.present_and_gone(self.of_parts(store, first.parts))
-        for batch in later:
-            present, gone = self.present_and_gone(self.of_parts(store, batch.parts))
+            found, layers = self.present_and_gone(self.of_parts(store, first.parts))[0], list(first.layers[1:])
+        for parts in (*layers, *(layer for batch in later for layer in batch.layers)):
+            present, gone = self.present_and_gone(self.of_parts(store, parts))
             found = pa.concat_tables([self.without(self.without(found, gone), present), present])
         return found
 

@@ -41,6 +41,18 @@ class Part:
 
 
 @dataclass(frozen=True)
+class CatchUp:
+    """What changed while a batch was read in ranges: of one key, its row wins over those of the ranges.
+
+    window: from where to where; columns: name to BigQuery type of what its parts hold.
+    """
+
+    window: Mapping[str, Any]
+    columns: Mapping[str, str]
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
 class Batch:
     """One entry of the log.
 
@@ -50,12 +62,14 @@ class Batch:
     worth, compared before the next window.
     columns: name to BigQuery type of what the parts hold (for `landed`: of the landing table); key: which of them are
     the source's key.
-    rows: rows in the parts; counted: what the source counted in the same picture; deleted: known keys that vanished
-    (for `landed`, whose keys only the merge sees: how many a person has allowed to vanish).
+    rows: rows in the parts; counted: what the source counted in the same picture (of ranges: in each of theirs);
+    deleted: known keys that vanished (for `landed`, whose keys only the merge sees: how many a person has allowed to
+    vanish).
     table, capture: where and how it was read, as the contract said then.
     keys: parts with the key set, when the batch looked at every key (a full does so by its rows).
     read_at: when the read began (UTC).
     source_types: every column of the source's table to its type there, as T-SQL writes it; empty where not known.
+    catch_up: of a full that was read in ranges, what changed meanwhile.
     """
 
     dataset: str
@@ -80,10 +94,21 @@ class Batch:
     committed_at: datetime
     notes: tuple[str, ...] = field(default=())
     source_types: Mapping[str, str] = field(default_factory=dict)
+    catch_up: CatchUp | None = None
 
     @property
     def looked_at_all_keys(self) -> bool:
         return self.kind == "full" or self.keys is not None
+
+    @property
+    def layers(self) -> tuple[tuple[Part, ...], ...]:
+        """The parts of rows; of two rows of one key, that of the later layer wins."""
+        return (self.parts, self.catch_up.parts) if self.catch_up else (self.parts,)
+
+    @property
+    def named(self) -> tuple[Part, ...]:
+        """All objects that the entry names."""
+        return (*(part for layer in self.layers for part in layer), *(self.keys or ()))
 
     def to_json(self) -> bytes:
         plain = asdict(self) | {"read_at": self.read_at.isoformat(), "committed_at": self.committed_at.isoformat()}
@@ -96,6 +121,9 @@ class Batch:
             given[name] = datetime.fromisoformat(given[name])
         given["parts"] = tuple(Part(**part) for part in given["parts"])
         given["keys"] = None if given["keys"] is None else tuple(Part(**part) for part in given["keys"])
+        if given.get("catch_up"):
+            late = given["catch_up"]
+            given["catch_up"] = CatchUp(late["window"], late["columns"], tuple(Part(**part) for part in late["parts"]))
         given["key"], given["notes"] = tuple(given["key"]), tuple(given["notes"])
         return cls(**given)
 

@@ -11,7 +11,7 @@ def sweep(store: ObjectStore, batch: Batch) -> int:
 
     The batch must be committed: of another number somebody may be about to name them.
     """
-    named = {part.path for part in (*batch.parts, *(batch.keys or ()))}
+    named = {part.path for part in batch.named}
     unnamed = [path for path in store.names(parts_of(batch.dataset, batch.number)) if path not in named]
     for path in unnamed:
         store.delete(path)

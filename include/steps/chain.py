@@ -111,14 +111,22 @@ def as_merge_chain(
 
 
 def _staged(table: TableName, name: DatasetName, contract: DatasetContract, batch: Batch) -> Staged:
+    late = batch.catch_up
     return Staged(
         batch.number,
         table("staging", name.staging_table(batch.number)),
         is_full=batch.kind == "full",
         keys_table=table("staging", name.keys_table(batch.number)) if batch.keys is not None else None,
         order=contract.position_column,
-        gone=IS_GONE if IS_GONE in batch.columns else contract.flag_column,
+        gone=_tells_gone(contract, batch.columns),
+        catch_up_table=table("staging", name.catch_up_table(batch.number)) if late else None,
+        catch_up_gone=_tells_gone(contract, late.columns) if late else None,
     )
+
+
+def _tells_gone(contract: DatasetContract, columns: Iterable[str]) -> str | None:
+    """The column by which a row says that it is gone."""
+    return IS_GONE if IS_GONE in columns else contract.flag_column
 
 
 def _offsets(batches: Sequence[Batch], overlap: int) -> tuple[OffsetWindow, ...]:

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from include.catalogue import Catalogue
 from include.contract import Landed
 from include.errors import LostRace
-from include.names import DatasetName
-from include.run import Run
 from include.stage.log import Batch, DatasetLog
+from include.steps.extract_in_ranges import finish_ranges
 from include.steps.extract_landed import look_at_landed, note_landed
 from include.steps.extract_plan import Plan, Work, plan_extract
 from include.steps.extract_sql_server import look_at_source, read_and_commit
-from include.steps.request import Request
-from include.steps.servers import Servers
-from include.use_case import UseCase
 
 log = logging.getLogger(__name__)
 RACES = 3
 
 
-def extract_dataset(
-    catalogue: Catalogue, servers: Servers, run: Run, use_case: UseCase, name: DatasetName, request: Request
-) -> dict[str, Any]:
+def extract_dataset(work: Work, shares: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """The batch that this run works with, as a summary: number, kind, rows, whether it was reused, and why.
 
+    shares: what the run's tasks have read, a range each; then these become the batch, if they still fit.
     A lost race (another extractor committed the number first) throws the parts away and decides anew.
     Raises what the verbs raise; nothing is committed then.
     """
-    work = Work(catalogue, servers, run, use_case, name, request)
+    servers, name = work.servers, work.name
+    if shares and (told := _finish_ranges(work, shares)):
+        return told
     for race in range(RACES):
         dataset_log = DatasetLog(servers.bucket, name)
         plan = plan_extract(work, dataset_log)
@@ -40,17 +37,15 @@ def extract_dataset(
             f"reuse batch {plan.number}" if plan.reuse else f"batch {plan.number}, {plan.kind}",
             plan.reason,
         )
-        if request.dry_run:
+        if work.request.dry_run:
             return _dry_run(work, dataset_log, plan)
         if plan.reuse:
             assert plan.latest is not None
-            return _summary(plan.latest, plan, reused=True)
+            return _summary(plan.latest, plan.reason, reused=True)
         try:
             batch = _read_and_commit(work, dataset_log, plan)
-            text = "%s: batch %d holds %d rows, as many as the source counted; window %s%s"
-            gone = f"; {batch.deleted} known keys are gone" if batch.parts and batch.looked_at_all_keys else ""
-            log.info(text, name, batch.number, batch.rows, dict(batch.window) or "everything", gone)
-            return _summary(batch, plan, reused=False)
+            _log(batch)
+            return _summary(batch, plan.reason, reused=False)
         except LostRace:
             if race == RACES - 1:
                 raise
@@ -64,6 +59,19 @@ def _read_and_commit(work: Work, dataset_log: DatasetLog, plan: Plan) -> Batch:
     return read_and_commit(work, dataset_log, plan)
 
 
+def _finish_ranges(work: Work, shares: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """None where the ranges no longer fit, or another has won."""
+    try:
+        batch = finish_ranges(work, DatasetLog(work.servers.bucket, work.name), shares)
+    except LostRace:
+        log.warning("%s: another run has committed the ranges' number first; deciding anew", work.name)
+        return None
+    if batch is None:
+        return None
+    _log(batch)
+    return _summary(batch, shares[0]["why"], reused=False)
+
+
 def _dry_run(work: Work, dataset_log: DatasetLog, plan: Plan) -> dict[str, Any]:
     """What would be read now, counted; nothing is written."""
     told = {"dry_run": True, "dataset": str(work.name), "kind": plan.kind, "reuse": plan.reuse, "why": plan.reason}
@@ -72,13 +80,19 @@ def _dry_run(work: Work, dataset_log: DatasetLog, plan: Plan) -> dict[str, Any]:
     return told | look_at_source(work, dataset_log, plan)
 
 
-def _summary(batch: Batch, plan: Plan, *, reused: bool) -> dict[str, Any]:
+def _log(batch: Batch) -> None:
+    text = "%s: batch %d holds %d rows, as many as the source counted; window %s%s"
+    gone = f"; {batch.deleted} known keys are gone" if batch.parts and batch.looked_at_all_keys else ""
+    log.info(text, batch.dataset, batch.number, batch.rows, dict(batch.window) or "everything", gone)
+
+
+def _summary(batch: Batch, reason: str, *, reused: bool) -> dict[str, Any]:
     return {
         "dataset": batch.dataset,
         "batch": batch.number,
         "kind": batch.kind,
         "reused": reused,
-        "why": plan.reason,
+        "why": reason,
         "rows": batch.rows,
         "counted": batch.counted,
         "deleted": batch.deleted,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from include.errors import DataPlatformError, LostRace, NotNow, RequestError
 from include.extract import capture, drift, quiet_hours
 from include.extract.capture import Bounds, Reading
 from include.extract.catalog import Catalog, read_catalog
+from include.extract.look import look
 from include.extract.way import Session
 from include.stage.claim import Claim
 from include.stage.keys import Keys, check_deletions
@@ -30,15 +31,24 @@ LONGEST_WAIT = timedelta(hours=8)
 def read_and_commit(work: Work, dataset_log: DatasetLog, plan: Plan) -> Batch:
     """The batch. Raises what the verbs raise; nothing is committed then, and no part of ours is left. Raises NotNow
     outside the source's quiet hours, and while another run reads the same."""
-    _wait_for_quiet_hours(work)
-    run = f"{work.run.use_case}/{work.run.run_id}"
-    with Claim(work.servers.bucket, work.name, plan.number, run).held():
-        batch = _read_and_commit(work, dataset_log, plan)
+    wait_for_quiet_hours(work)
+    return commit(work, dataset_log, plan.number, lambda writer: _batch(work, dataset_log, plan, writer))
+
+
+def commit(work: Work, dataset_log: DatasetLog, number: int, make: Callable[[PartWriter], Batch]) -> Batch:
+    """The batch that `make` gives, committed. Of what goes wrong before, no part of this try is left."""
+    with claim_of(work, number).held():
+        batch = _make_and_commit(work, dataset_log, number, make)
     _sweep(work, dataset_log, batch)
     return batch
 
 
-def _wait_for_quiet_hours(work: Work) -> None:
+def claim_of(work: Work, number: int) -> Claim:
+    """That this run reads a batch."""
+    return Claim(work.servers.bucket, work.name, number, f"{work.run.use_case}/{work.run.run_id}")
+
+
+def wait_for_quiet_hours(work: Work) -> None:
     """Raises NotNow outside the hours in which the contract lets its table be read, unless the form says to go on;
     RequestError when they are too far away to be waited for, and for a dry run, which somebody waits for."""
     hours, now = work.contract.quiet_hours, datetime.now(UTC)
@@ -61,14 +71,14 @@ def _wait_for_quiet_hours(work: Work) -> None:
     )
 
 
-def _read_and_commit(work: Work, dataset_log: DatasetLog, plan: Plan) -> Batch:
-    writer = PartWriter(work.servers.bucket, work.name, plan.number, work.run.token)
+def _make_and_commit(work: Work, dataset_log: DatasetLog, number: int, make: Callable[[PartWriter], Batch]) -> Batch:
+    writer = PartWriter(work.servers.bucket, work.name, number, work.run.token)
     try:
-        batch = _batch(work, dataset_log, plan, writer)
+        batch = make(writer)
     except BaseException as error:  # the end of the task's time is no Exception
         writer.discard()  # a refusal may come after people's rows have been written
         if isinstance(error, DataPlatformError):
-            _tell_lost_race(dataset_log, plan.number)
+            _tell_lost_race(dataset_log, number)
         raise
     try:
         dataset_log.commit(batch)
@@ -105,22 +115,22 @@ def look_at_source(work: Work, dataset_log: DatasetLog, plan: Plan) -> dict[str,
 
     Raises TooManyDeletions as the real run would, unless the form allows their number.
     """
-    _wait_for_quiet_hours(work)
+    wait_for_quiet_hours(work)
     contract = work.contract
     with work.servers.sql_server(work.name.system, capture.database_of(contract.table)) as session:
-        _, notes, converted = _agreed(work, session, plan)
-        look = capture.look(session, contract, work.columns, _bounds(work, session, plan), work.where, converted)
-    for q in look.queries:
+        _, notes, converted = agreed(work, session, plan)
+        seen = look(session, contract, work.columns, bounds_of(work, session, plan), work.where, converted)
+    for q in seen.queries:
         log.info("would read: %s", q.told)
-    keys = _keys(work)
-    everyone = None if look.keys is None else keys.canonical(look.keys)
-    deleted = _deletions(work, plan, _since(work, dataset_log, plan), keys.canonical(look.told), everyone)
-    log.info("%s: would read %d rows; %d known keys are gone", work.name, look.rows, deleted)
+    keys = keys_of(work)
+    everyone = None if seen.keys is None else keys.canonical(seen.keys)
+    deleted = _deletions(work, plan, _since(work, dataset_log, plan), keys.canonical(seen.told), everyone)
+    log.info("%s: would read %d rows; %d known keys are gone", work.name, seen.rows, deleted)
     return {
-        "rows": look.rows,
-        "keys": None if look.keys is None else look.keys.num_rows,
+        "rows": seen.rows,
+        "keys": None if seen.keys is None else seen.keys.num_rows,
         "deleted": deleted,
-        "query": look.queries[0].told if look.queries else "",
+        "query": seen.queries[0].told if seen.queries else "",
         "notes": notes,
     }
 
@@ -128,9 +138,9 @@ def look_at_source(work: Work, dataset_log: DatasetLog, plan: Plan) -> dict[str,
 def _batch(work: Work, dataset_log: DatasetLog, plan: Plan, writer: PartWriter) -> Batch:
     contract, read_at = work.contract, datetime.now(UTC)
     with work.servers.sql_server(work.name.system, capture.database_of(contract.table)) as session:
-        catalog, notes, converted = _agreed(work, session, plan)
+        catalog, notes, converted = agreed(work, session, plan)
         sink = capture.Sink(writer.write, lambda text: log.info("%s", text))
-        bounds = _bounds(work, session, plan)
+        bounds = bounds_of(work, session, plan)
         reading = capture.read(session, contract, work.columns, bounds, sink, work.where, converted)
     for note in notes:
         log.info("%s: %s", work.name, note)
@@ -156,7 +166,7 @@ def _batch(work: Work, dataset_log: DatasetLog, plan: Plan, writer: PartWriter) 
     )
 
 
-def _agreed(work: Work, session: Session, plan: Plan) -> tuple[Catalog, list[str], Mapping[str, str]]:
+def agreed(work: Work, session: Session, plan: Plan) -> tuple[Catalog, list[str], Mapping[str, str]]:
     """What the source's catalog says, what of it is worth a note, and how columns are converted there."""
     contract, before = work.contract, plan.latest.source_types if plan.latest else None
     catalog = read_catalog(session, contract.table)
@@ -164,16 +174,25 @@ def _agreed(work: Work, session: Session, plan: Plan) -> tuple[Catalog, list[str
     return catalog, notes, drift.conversions(contract, catalog, work.columns)
 
 
-def _bounds(work: Work, session: Session, plan: Plan) -> Bounds:
+def bounds_of(work: Work, session: Session, plan: Plan) -> Bounds:
     before = (plan.latest.position, plan.latest.epoch) if plan.latest else None
     return capture.bounds(session, work.contract, plan.kind, before, work.where, looks=plan.looks)
+
+
+def deletions_of_ranges(work: Work, dataset_log: DatasetLog, plan: Plan, batch: Batch) -> int:
+    """As for any other full, by what its ranges and their catch-up say together."""
+    since = _since(work, dataset_log, plan)
+    if not since:
+        return 0
+    there = keys_of(work).alive(work.servers.bucket, [batch])
+    return _deletions(work, plan, since, there, there)
 
 
 def _deletions_of(work: Work, dataset_log: DatasetLog, plan: Plan, reading: Reading) -> int:
     since = _since(work, dataset_log, plan)
     if not since:
         return 0
-    keys, store = _keys(work), work.servers.bucket
+    keys, store = keys_of(work), work.servers.bucket
     everyone = None if reading.keys is None else keys.of_parts(store, reading.keys)
     return _deletions(work, plan, since, keys.of_parts(store, reading.parts), everyone)
 
@@ -186,7 +205,7 @@ def _deletions(work: Work, plan: Plan, since: Sequence[Batch], told: pa.Table, e
     """
     if not since:
         return 0
-    keys = _keys(work)
+    keys = keys_of(work)
     present, gone = keys.present_and_gone(told)
     is_look = plan.kind == "full" or everyone is not None
     if not is_look and not gone.num_rows:
@@ -219,6 +238,6 @@ def _check(work: Work, deleted: int, known: int) -> None:
     check_deletions(deleted, known, share, allowed, dataset=str(work.name), where=work.where)
 
 
-def _keys(work: Work) -> Keys:
+def keys_of(work: Work) -> Keys:
     contract = work.contract
     return Keys({name: contract.columns[name].collation for name in contract.key}, contract.flag_column)

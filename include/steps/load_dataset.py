@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from include.catalogue import Catalogue
@@ -11,7 +11,7 @@ from include.contract import Landed
 from include.names import DatasetName
 from include.run import Run
 from include.stage.load import key_columns, load_parts
-from include.stage.log import Batch
+from include.stage.log import Batch, Part
 from include.steps.chain import read_unmerged
 from include.steps.servers import Servers
 from include.use_case import UseCase
@@ -40,26 +40,18 @@ def stage(catalogue: Catalogue, servers: Servers, run: Run, name: DatasetName, b
 
 
 def _stage_one(servers: Servers, run: Run, name: DatasetName, batch: Batch) -> int:
-    table, token = servers.cloud.table, run.token
-    rows = load_parts(
-        servers.bucket,
-        servers.big_query,
-        table("staging", name.staging_table(batch.number)),
-        batch.parts,
-        batch.columns,
-        job_id=f"load-{token}-{name.flat}-{batch.number}",
-        now=run.started_at,
-    )
+    """A table for its rows, and for what else it has: the catch-up of ranges, the key set."""
+
+    def put(table: str, parts: Sequence[Part], columns: Mapping[str, str]) -> int:
+        job_id, full_name = f"load-{run.token}-{table}", servers.cloud.table("staging", table)
+        bucket, warehouse = servers.bucket, servers.big_query
+        return load_parts(bucket, warehouse, full_name, parts, columns, job_id=job_id, now=run.started_at)
+
+    rows = put(name.staging_table(batch.number), batch.parts, batch.columns)
+    if late := batch.catch_up:
+        rows += put(name.catch_up_table(batch.number), late.parts, late.columns)
     if batch.keys is not None:
-        load_parts(
-            servers.bucket,
-            servers.big_query,
-            table("staging", name.keys_table(batch.number)),
-            batch.keys,
-            key_columns(batch),
-            job_id=f"load-{token}-{name.flat}-{batch.number}-keys",
-            now=run.started_at,
-        )
+        put(name.keys_table(batch.number), batch.keys, key_columns(batch))
     what = f"{rows} rows loaded" if rows else "is loaded already" if batch.rows else "has no rows"
     log.info("%s: batch %d: %s", name, batch.number, what)
     return rows

@@ -62,7 +62,7 @@ def _dry_run(name: MappingName, batches: list[Batch] | None) -> dict[str, Any]:
         return told | {"rows_waiting": 0, "waits_for": "a full batch: none that was read serves it as it is now"}
     rows = sum(batch.rows for batch in batches)
     log.info("%s: %d rows of batches that were read already wait to be merged", name, rows)
-    staged = sum(part.size for batch in batches for part in batch.parts)
+    staged = sum(part.size for batch in batches for part in batch.named)
     return told | {"rows_waiting": rows, "bytes_staged": staged}
 
 

@@ -6,7 +6,7 @@ Everything heavy is imported inside the functions: every start of a task parses 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -19,6 +19,7 @@ from orchestration.scrubbed import kind, place
 if TYPE_CHECKING:
     from include.catalogue import Catalogue
     from include.run import Run
+    from include.steps.extract_plan import Work
     from include.steps.request import Request
     from include.steps.servers import Servers
     from include.use_case import UseCase
@@ -55,21 +56,55 @@ def check(use_case: str) -> Summary:
     return _guarded(use_case, step)
 
 
-def extract(use_case: str, dataset: str) -> Summary:
-    """Read one dataset, or reuse what has been read."""
+def plan(use_case: str, dataset: str) -> list[Summary]:
+    """Split a full of a large table into key ranges; none where it is not read, not as a whole, or is small."""
 
-    def step(work: _Work) -> Summary:
-        from include.names import DatasetName
-        from include.steps.extract_dataset import extract_dataset
+    def step(work: _Work) -> list[Summary]:
+        from include.steps.extract_in_ranges import plan_ranges
 
-        if not work.request.takes(dataset):
-            reason = f"skipped: the form asks for {', '.join(work.request.only)} only"
-            log.info(reason)
-            raise AirflowSkipException(reason)
-        name = DatasetName.parse(dataset, use_case)
-        return extract_dataset(work.catalogue, work.servers, work.run, work.use_case, name, work.request)
+        _skip_unless_taken(work, dataset)
+        return plan_ranges(_one(work, dataset))
 
     return _guarded(use_case, step)
+
+
+def read(use_case: str, dataset: str, share: Summary) -> Summary:
+    """Read one key range; `extract` makes a batch of all of them."""
+
+    def step(work: _Work) -> Summary:
+        from include.steps.extract_in_ranges import read_range
+
+        return read_range(_one(work, dataset), share)
+
+    return _guarded(use_case, step)
+
+
+def extract(use_case: str, dataset: str, shares: Iterable[Summary] | None = None) -> Summary:
+    """Read one dataset, or reuse what has been read. `shares`: its key ranges, where they have been read already."""
+
+    def step(work: _Work) -> Summary:
+        from include.steps.extract_dataset import extract_dataset
+
+        _skip_unless_taken(work, dataset)
+        return extract_dataset(_one(work, dataset), list(shares or ()))
+
+    return _guarded(use_case, step)
+
+
+def _skip_unless_taken(work: _Work, dataset: str) -> None:
+    if not work.request.takes(dataset):
+        reason = f"skipped: the form asks for {', '.join(work.request.only)} only"
+        log.info(reason)
+        raise AirflowSkipException(reason)
+
+
+def _one(work: _Work, dataset: str) -> Work:
+    """The work on one dataset."""
+    from include.names import DatasetName
+    from include.steps.extract_plan import Work
+
+    name = DatasetName.parse(dataset, work.use_case.name)
+    return Work(work.catalogue, work.servers, work.run, work.use_case, name, work.request)
 
 
 def load(use_case: str, dataset: str) -> Summary:
@@ -110,7 +145,7 @@ def publish(use_case: str, entity: str) -> Summary:
     return _guarded(use_case, step)
 
 
-def _guarded(use_case: str, step: Callable[[_Work], Summary]) -> Summary:
+def _guarded[Result: (Summary, list[Summary])](use_case: str, step: Callable[[_Work], Result]) -> Result:
     """Run a step; what leaves it is ours and holds no value of a row.
 
     An error of a library may quote the row that it stumbled over, and Airflow logs the whole chain of causes: so
@@ -118,7 +153,8 @@ def _guarded(use_case: str, step: Callable[[_Work], Summary]) -> Summary:
     """
     try:
         summary = step(_work(use_case))
-        _tell_assets(summary)
+        if isinstance(summary, dict):
+            _tell_assets(summary)
         return summary
     except NotNow as wait:  # the task gives its slot back, and no try is spent
         log.info("waits: %s", wait)

@@ -21,6 +21,7 @@ from airflow.sdk import (
 
 from include.catalogue import Catalogue
 from include.errors import DeclarationError
+from include.names import DatasetName
 from include.use_case import PRIORITIES, UseCase
 from orchestration import tasks
 from orchestration.alerts import alert_for, all_clear_for, leave_error
@@ -35,6 +36,8 @@ RETRY_POLICY = ExceptionRetryPolicy(
         RetryRule(exception="include.errors.Unavailable", action=RetryAction.RETRY, reason="may heal by itself"),
     ]
 )
+
+_RANGE = "{{ task.op_kwargs['share']['range']['number'] + 1 }} of {{ task.op_kwargs['share']['range']['of'] }}"
 
 
 def use_case_dag(use_case: UseCase, doc: str | None) -> DAG:
@@ -90,12 +93,12 @@ def run_settings(use_case: UseCase, doc: str) -> dict[str, Any]:
 
 
 def _wire(catalogue: Catalogue, use_case: UseCase) -> None:
-    """check, then per dataset extract and load, per mapping merge, per entity publish."""
+    """check, then per dataset extract and load, per mapping merge, per entity publish. A dataset with `split_by` is
+    planned, and read in ranges, before its extract."""
     name = use_case.name
     with TaskGroup("check"):
         checked = _task(tasks.check, name)(name)
-    with TaskGroup("extract"):
-        extracts = {d: _task(tasks.extract, d.flat, pool=f"source_{d.system}")(name, str(d)) for d in use_case.datasets}
+    extracts = _extracts(catalogue, use_case, checked)
     with TaskGroup("load"):
         loads = {d: _task(tasks.load, d.flat)(name, str(d)) for d in use_case.datasets}
     with TaskGroup("merge"):
@@ -117,11 +120,33 @@ def _wire(catalogue: Catalogue, use_case: UseCase) -> None:
             for e in use_case.publishes
         }
     for dataset, extracted in extracts.items():
-        checked >> extracted >> loads[dataset]
+        extracted >> loads[dataset]
     for mapping, merged in merges.items():
         loads[mapping.source] >> merged
         if mapping.entity in publishes:
             merged >> publishes[mapping.entity]
+
+
+def _extracts(catalogue: Catalogue, use_case: UseCase, checked: Any) -> dict[DatasetName, Any]:
+    """The extract of each dataset, behind what goes before it."""
+    name, split = use_case.name, [d for d in use_case.datasets if catalogue.dataset(d).split_by]
+    reads: dict[DatasetName, Any] = {}
+    if split:
+        with TaskGroup("plan"):
+            plans = {d: _task(tasks.plan, d.flat, pool=f"source_{d.system}")(name, str(d)) for d in split}
+        with TaskGroup("read"):
+            for d, planned in plans.items():
+                checked >> planned
+                read = _task(tasks.read, d.flat, pool=f"source_{d.system}", map_index_template=_RANGE)
+                reads[d] = read.partial(use_case=name, dataset=str(d)).expand(share=planned)
+    extracts = {}
+    with TaskGroup("extract"):
+        for d in use_case.datasets:
+            rule = TriggerRule.NONE_FAILED if d in reads else TriggerRule.ALL_SUCCESS  # there may be no range to read
+            task_of = _task(tasks.extract, d.flat, pool=f"source_{d.system}", trigger_rule=rule)
+            extracts[d] = task_of(name, str(d), reads[d]) if d in reads else task_of(name, str(d))
+            checked >> extracts[d]
+    return extracts
 
 
 def _task(function: Any, name: str, **settings: Any) -> Any:

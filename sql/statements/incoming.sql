@@ -6,17 +6,28 @@ FALSE{% for window in landed.windows %}
         AND {{ offset | path }} >= @{{ window.name }}_{{ from }} AND {{ offset | path }} < @{{ window.name }}_to){% endfor %}
 {% endmacro %}
 {% if staged %}
--- Two rows of one picture of the source under one key of ours would become one without a sound.
+-- Two rows of one picture of the source under one key of ours would become one without a sound. (Ranges are pictures
+-- of several moments: what moved between them is in the catch-up, or no longer there.)
 ASSERT NOT EXISTS (
   SELECT 1
   FROM (
 {% for one in staged %}
-    SELECT {{ one.batch | number }} AS _batch, {{ keys.source_key(key) }} AS _source_key FROM {{ one.table | table }}
-    {{ 'UNION ALL' if not loop.last }}
+{% set is_last = loop.last %}
+{% for layer in one.layers %}
+    SELECT {{ one.batch | number }} AS _batch, {{ layer.number | number }} AS _layer, {{ keys.source_key(key) }} AS _source_key
+    FROM {{ layer.table | table }}
+{% if layer.but_for %}
+    WHERE {{ keys.source_key(key) }} NOT IN (SELECT {{ keys.source_key(key) }} FROM {{ layer.but_for | table }})
+{% if one.keys_table %}
+      AND {{ keys.source_key(key) }} IN (SELECT {{ keys.source_key(key) }} FROM {{ one.keys_table | table }})
+{% endif %}
+{% endif %}
+    {{ 'UNION ALL' if not (is_last and loop.last) }}
+{% endfor %}
 {% endfor %}
   )
   WHERE _source_key IS NOT NULL
-  GROUP BY _batch, _source_key
+  GROUP BY _batch, _layer, _source_key
   HAVING COUNT(*) > 1
 ) AS 'Rule: two rows of one batch of {{ mapping.name.source }} have one key';
 {% endif %}
@@ -44,12 +55,15 @@ ASSERT (
 -- Keys of batches that the next transactions take: whatever is here of them is older.
 CREATE TEMP TABLE later_keys AS
 {% for one in later %}
-SELECT {{ keys.source_key(key) }} AS _source_key FROM {{ one.table | table }} WHERE {{ keys.source_key(key) }} IS NOT NULL
-{{ 'UNION DISTINCT' if not loop.last }}
+{% set is_last = loop.last %}
+{% for layer in one.layers %}
+SELECT {{ keys.source_key(key) }} AS _source_key FROM {{ layer.table | table }} WHERE {{ keys.source_key(key) }} IS NOT NULL
+{{ 'UNION DISTINCT' if not (is_last and loop.last) }}
+{% endfor %}
 {% endfor %};
 {% endif %}
 
--- The newest row of each source key, through the mapping. The order is total: batch, position, then every column.
+-- The newest row of each source key, through the mapping. The order is total: batch, layer, position, every column.
 CREATE TEMP TABLE incoming AS
 SELECT
   _batch,
@@ -66,6 +80,7 @@ SELECT
 FROM (
   SELECT
     _batch,
+    _layer,
     {{ keys.source_key(key) }} AS _source_key,
     {{ landed.offset | path if landed else '_order' }} AS _position,
     {{ '(' ~ landed.deleted_when ~ ')' if landed else '_gone' }} AS _is_gone,
@@ -75,19 +90,23 @@ FROM (
     {{ mapping.projections | replace('\n', '\n  ') }}
   FROM (
 {% if landed %}
-    SELECT {{ batches[-1] | number }} AS _batch, landing.*
+    SELECT {{ batches[-1] | number }} AS _batch, 0 AS _layer, landing.*
     FROM {{ landed.table | table }} AS landing
     WHERE {{ in_windows(landed.partition, landed.offset, 'from') }}
 {% else %}
-{% for staged in staged %}
+{% for one in staged %}
+{% set is_last = loop.last %}
+{% for layer in one.layers %}
     SELECT
-      {{ staged.batch | number }} AS _batch,
-      {{ staged.order | column if staged.order else 'CAST(NULL AS BYTES)' }} AS _order,
-      {{ 'COALESCE(' ~ (staged.gone | column) ~ ', FALSE)' if staged.gone else 'FALSE' }} AS _gone{% for name in read_columns %},
+      {{ one.batch | number }} AS _batch,
+      {{ layer.number | number }} AS _layer,
+      {{ one.order | column if one.order else 'CAST(NULL AS BYTES)' }} AS _order,
+      {{ 'COALESCE(' ~ (layer.gone | column) ~ ', FALSE)' if layer.gone else 'FALSE' }} AS _gone{% for name in read_columns %},
       {{ name | column }}{% endfor %}
 
-    FROM {{ staged.table | table }}
-    {{ 'UNION ALL' if not loop.last }}
+    FROM {{ layer.table | table }}
+    {{ 'UNION ALL' if not (is_last and loop.last) }}
+{% endfor %}
 {% endfor %}
 {% endif %}
   ) AS {{ mapping.name.source.flat | column }}
@@ -95,7 +114,7 @@ FROM (
 WHERE {{ '_source_key IS NULL OR _source_key NOT IN (SELECT _source_key FROM later_keys)' if later else 'TRUE' }}
 QUALIFY ROW_NUMBER() OVER (
   PARTITION BY _source_key
-  ORDER BY _batch DESC, _position DESC{% for name in columns %}, {{ name | column }}{% endfor %}, is_present
+  ORDER BY _batch DESC, _layer DESC, _position DESC{% for name in columns %}, {{ name | column }}{% endfor %}, is_present
 ) = 1;
 ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE _source_key IS NULL)
 AS 'Rule: a row of {{ mapping.name.source }} has no key';

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from include.catalogue import Catalogue
 from include.connections import GoogleCloudSettings
 from include.contract import Landed
 from include.merge.statement import Chain, OffsetWindow, Staged, entity_tables, merge_statement
-from include.names import DatasetName, MappingName
+from include.names import IS_GONE, DatasetName, MappingName
 from include.publish.events import published_columns
 from include.publish.schemas import event_schema
 from include.rendering import render
@@ -61,7 +62,8 @@ def landed_window(catalogue: Catalogue, dataset: DatasetName, starts: list[str])
 
 
 def chains(catalogue: Catalogue, mapping: MappingName) -> dict[str, Chain]:
-    """The shapes that a chain can have: begun by a full, going on by a window, and cut into two transactions."""
+    """The shapes that a chain can have: begun by a full, in one picture or in ranges, going on by a window, and cut into
+    two transactions."""
     contract, table = catalogue.dataset(mapping.source), CLOUD.table
     if isinstance(contract.capture, Landed):
         landing, windows = f"{CLOUD.project}.{contract.table}", (OffsetWindow(0, 0, 1, 5), OffsetWindow(1, 0, 2, 7))
@@ -69,12 +71,19 @@ def chains(catalogue: Catalogue, mapping: MappingName) -> dict[str, Chain]:
             "full": Chain((FULL,), landing_table=landing, windows=windows, landing_is_full=True),
             "window": Chain((WINDOW,), landing_table=landing, windows=windows),
         }
-    keys = table("staging", mapping.source.keys_table(WINDOW)) if contract.deletes == "key_scan" else None
+    keys, old_keys = (
+        table("staging", mapping.source.keys_table(number)) if contract.deletes == "key_scan" else None
+        for number in (WINDOW, FULL)
+    )
     order = contract.position_column
     full = Staged(FULL, table("staging", mapping.source.staging_table(FULL)), is_full=True, order=order)
     window = Staged(WINDOW, table("staging", mapping.source.staging_table(WINDOW)), keys_table=keys, order=order)
+    late = table("staging", mapping.source.catch_up_table(FULL))
+    gone = IS_GONE if contract.deletes == "captured" else contract.flag_column
+    in_ranges = replace(full, keys_table=old_keys, catch_up_table=late, catch_up_gone=gone)
     return {
         "full": Chain((FULL,), (full,)),
+        "full_in_ranges": Chain((FULL,), (in_ranges,)),
         "full_and_window": Chain((FULL, WINDOW), (full, window)),
         "full_before_window": Chain((FULL,), (full,), later=(window,)),
     }
@@ -93,6 +102,7 @@ def staging_ddl(catalogue: Catalogue) -> Iterator[str]:
         for batch in (FULL, WINDOW):
             yield _create(CLOUD.table("staging", dataset.staging_table(batch)), read)
             yield _create(CLOUD.table("staging", dataset.keys_table(batch)), {k: read[k] for k in contract.key})
+            yield _create(CLOUD.table("staging", dataset.catch_up_table(batch)), {**read, IS_GONE: "BOOL"})
 
 
 def _create(table: str, columns: dict[str, str]) -> str:

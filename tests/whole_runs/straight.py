@@ -9,6 +9,7 @@ from include.catalogue import Catalogue
 from include.names import DatasetName
 from include.run import Run
 from include.steps.extract_dataset import extract_dataset
+from include.steps.extract_plan import Work
 from include.steps.load_dataset import load_dataset
 from include.steps.merge_mapping import merge_mapping
 from include.steps.publish_entity import publish_entity
@@ -25,7 +26,7 @@ def run_straight(world: World, only: Sequence[str]) -> None:
     run = Run.begin(case.name, f"straight-{next(_numbers)}", 1)
     names = [DatasetName.parse(name, "test") for name in only]
     for name in names:
-        extract_dataset(catalogue, servers, run, case, name, request)
+        extract_dataset(Work(catalogue, servers, run, case, name, request))
         load_dataset(catalogue, servers, run, case, name)
     for mapping in case.mappings:
         if mapping.source in names:

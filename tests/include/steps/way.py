@@ -18,6 +18,7 @@ from include.names import DatasetName, MappingName
 from include.publish.schema_files import write_schema
 from include.run import Run
 from include.steps.extract_dataset import extract_dataset
+from include.steps.extract_plan import Work
 from include.steps.load_dataset import load_dataset
 from include.steps.merge_mapping import merge_mapping
 from include.steps.publish_entity import publish_entity
@@ -80,7 +81,7 @@ class Way:
 
     def extract(self, name: DatasetName = SSE, *, run: Run | None = None, **request: Any) -> dict[str, Any]:
         case, run = self.catalogue.use_case("customer_base"), run or self.begin()
-        return extract_dataset(self.catalogue, self.world.servers, run, case, name, Request(**request))
+        return extract_dataset(Work(self.catalogue, self.world.servers, run, case, name, Request(**request)))
 
     def load(self, name: DatasetName = SSE) -> dict[str, Any]:
         case = self.catalogue.use_case("customer_base")

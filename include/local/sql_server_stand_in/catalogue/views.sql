@@ -76,6 +76,12 @@ SELECT
     k.object_id, (CASE WHEN k.is_primary THEN 1 ELSE 2 END) AS index_id, c.column_id,
     k.ordinal::UTINYINT AS key_ordinal
 FROM _s.keys k JOIN _s.columns c ON c.object_id = k.object_id AND c.name = k.column_name;
+CREATE VIEW sys.partitions AS
+SELECT
+    o.object_id, (CASE WHEN EXISTS (SELECT 1 FROM _s.keys k WHERE k.object_id = o.object_id AND k.is_primary) THEN 1 ELSE 0 END) AS index_id,
+    1 AS partition_number, t.estimated_size::BIGINT AS rows
+FROM _s.objects o JOIN duckdb_tables() t
+ON t.database_name = {database} AND t.schema_name = o.schema_name AND t.table_name = o.name;
 CREATE VIEW sys.change_tracking_tables AS SELECT object_id, min_valid_version FROM _s.tracked_tables;
 
 CREATE VIEW infoschema.tables AS

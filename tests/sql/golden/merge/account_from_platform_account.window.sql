@@ -39,7 +39,7 @@ ASSERT (
       OR (`_kafka_partition` = @w1_partition
         AND `_kafka_offset` >= @w1_begins AND `_kafka_offset` < @w1_to))
 ) AS 'Rule: records of platform/account that were counted are gone from the landing table: find out why, then trigger with full_refresh';
--- The newest row of each source key, through the mapping. The order is total: batch, position, then every column.
+-- The newest row of each source key, through the mapping. The order is total: batch, layer, position, every column.
 CREATE TEMP TABLE incoming AS
 SELECT
   _batch,
@@ -56,6 +56,7 @@ SELECT
 FROM (
   SELECT
     _batch,
+    _layer,
     `kafka_key` AS _source_key,
     `kafka_data`.`offset` AS _position,
     (account_id IS NULL) AS _is_gone,
@@ -68,7 +69,7 @@ FROM (
     NULLIF(TRIM(address), '')    AS address,
     NULLIF(TRIM(postcode), '')   AS postcode
   FROM (
-    SELECT 8 AS _batch, landing.*
+    SELECT 8 AS _batch, 0 AS _layer, landing.*
     FROM `project.platform_landing.account` AS landing
     WHERE FALSE
       OR (`kafka_data`.`partition` = @w0_partition
@@ -80,7 +81,7 @@ FROM (
 WHERE TRUE
 QUALIFY ROW_NUMBER() OVER (
   PARTITION BY _source_key
-  ORDER BY _batch DESC, _position DESC, `customer_id`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`, is_present
+  ORDER BY _batch DESC, _layer DESC, _position DESC, `customer_id`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`, is_present
 ) = 1;
 ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE _source_key IS NULL)
 AS 'Rule: a row of platform/account has no key';

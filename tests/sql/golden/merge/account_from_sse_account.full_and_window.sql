@@ -15,19 +15,22 @@ SET v_last_number = (SELECT change_number FROM `project.ledger.account` WHERE na
 SET v_changed_at = (SELECT GREATEST(CURRENT_TIMESTAMP(), changed_at) FROM `project.ledger.account` WHERE name = 'entity');
 SET v_salt = (SELECT salt FROM `project.identity.salt`);
 ASSERT v_last_number IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: the ledger of the entity or the salt is empty, restore the table';
--- Two rows of one picture of the source under one key of ours would become one without a sound.
+-- Two rows of one picture of the source under one key of ours would become one without a sound. (Ranges are pictures
+-- of several moments: what moved between them is in the catch-up, or no longer there.)
 ASSERT NOT EXISTS (
   SELECT 1
   FROM (
-    SELECT 7 AS _batch, UPPER(RTRIM(`AccountNo`, ' ')) AS _source_key FROM `project.staging.sse_account__7`
+    SELECT 7 AS _batch, 0 AS _layer, UPPER(RTRIM(`AccountNo`, ' ')) AS _source_key
+    FROM `project.staging.sse_account__7`
     UNION ALL
-    SELECT 8 AS _batch, UPPER(RTRIM(`AccountNo`, ' ')) AS _source_key FROM `project.staging.sse_account__8`
+    SELECT 8 AS _batch, 0 AS _layer, UPPER(RTRIM(`AccountNo`, ' ')) AS _source_key
+    FROM `project.staging.sse_account__8`
   )
   WHERE _source_key IS NOT NULL
-  GROUP BY _batch, _source_key
+  GROUP BY _batch, _layer, _source_key
   HAVING COUNT(*) > 1
 ) AS 'Rule: two rows of one batch of sse/account have one key';
--- The newest row of each source key, through the mapping. The order is total: batch, position, then every column.
+-- The newest row of each source key, through the mapping. The order is total: batch, layer, position, every column.
 CREATE TEMP TABLE incoming AS
 SELECT
   _batch,
@@ -44,6 +47,7 @@ SELECT
 FROM (
   SELECT
     _batch,
+    _layer,
     UPPER(RTRIM(`AccountNo`, ' ')) AS _source_key,
     _order AS _position,
     _gone AS _is_gone,
@@ -58,6 +62,7 @@ FROM (
   FROM (
     SELECT
       7 AS _batch,
+      0 AS _layer,
       `RowVer` AS _order,
       FALSE AS _gone,
       `AccountNo`,
@@ -72,6 +77,7 @@ FROM (
     UNION ALL
     SELECT
       8 AS _batch,
+      0 AS _layer,
       `RowVer` AS _order,
       FALSE AS _gone,
       `AccountNo`,
@@ -88,7 +94,7 @@ FROM (
 WHERE TRUE
 QUALIFY ROW_NUMBER() OVER (
   PARTITION BY _source_key
-  ORDER BY _batch DESC, _position DESC, `customer_id`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`, is_present
+  ORDER BY _batch DESC, _layer DESC, _position DESC, `customer_id`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`, is_present
 ) = 1;
 ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE _source_key IS NULL)
 AS 'Rule: a row of sse/account has no key';

@@ -14,19 +14,22 @@ SET v_last_number = (SELECT change_number FROM `project.ledger.customer` WHERE n
 SET v_changed_at = (SELECT GREATEST(CURRENT_TIMESTAMP(), changed_at) FROM `project.ledger.customer` WHERE name = 'entity');
 SET v_salt = (SELECT salt FROM `project.identity.salt`);
 ASSERT v_last_number IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: the ledger of the entity or the salt is empty, restore the table';
--- Two rows of one picture of the source under one key of ours would become one without a sound.
+-- Two rows of one picture of the source under one key of ours would become one without a sound. (Ranges are pictures
+-- of several moments: what moved between them is in the catch-up, or no longer there.)
 ASSERT NOT EXISTS (
   SELECT 1
   FROM (
-    SELECT 7 AS _batch, UPPER(RTRIM(`CustomerRef`, ' ')) AS _source_key FROM `project.staging.mis_gentrack_customer__7`
+    SELECT 7 AS _batch, 0 AS _layer, UPPER(RTRIM(`CustomerRef`, ' ')) AS _source_key
+    FROM `project.staging.mis_gentrack_customer__7`
     UNION ALL
-    SELECT 8 AS _batch, UPPER(RTRIM(`CustomerRef`, ' ')) AS _source_key FROM `project.staging.mis_gentrack_customer__8`
+    SELECT 8 AS _batch, 0 AS _layer, UPPER(RTRIM(`CustomerRef`, ' ')) AS _source_key
+    FROM `project.staging.mis_gentrack_customer__8`
   )
   WHERE _source_key IS NOT NULL
-  GROUP BY _batch, _source_key
+  GROUP BY _batch, _layer, _source_key
   HAVING COUNT(*) > 1
 ) AS 'Rule: two rows of one batch of mis/gentrack_customer have one key';
--- The newest row of each source key, through the mapping. The order is total: batch, position, then every column.
+-- The newest row of each source key, through the mapping. The order is total: batch, layer, position, every column.
 CREATE TEMP TABLE incoming AS
 SELECT
   _batch,
@@ -41,6 +44,7 @@ SELECT
 FROM (
   SELECT
     _batch,
+    _layer,
     UPPER(RTRIM(`CustomerRef`, ' ')) AS _source_key,
     _order AS _position,
     _gone AS _is_gone,
@@ -53,6 +57,7 @@ FROM (
   FROM (
     SELECT
       7 AS _batch,
+      0 AS _layer,
       CAST(NULL AS BYTES) AS _order,
       FALSE AS _gone,
       `CustomerRef`,
@@ -64,6 +69,7 @@ FROM (
     UNION ALL
     SELECT
       8 AS _batch,
+      0 AS _layer,
       CAST(NULL AS BYTES) AS _order,
       FALSE AS _gone,
       `CustomerRef`,
@@ -77,7 +83,7 @@ FROM (
 WHERE TRUE
 QUALIFY ROW_NUMBER() OVER (
   PARTITION BY _source_key
-  ORDER BY _batch DESC, _position DESC, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`, is_present
+  ORDER BY _batch DESC, _layer DESC, _position DESC, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`, is_present
 ) = 1;
 ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE _source_key IS NULL)
 AS 'Rule: a row of mis/gentrack_customer has no key';

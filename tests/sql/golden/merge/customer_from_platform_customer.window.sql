@@ -38,7 +38,7 @@ ASSERT (
       OR (`_kafka_partition` = @w1_partition
         AND `_kafka_offset` >= @w1_begins AND `_kafka_offset` < @w1_to))
 ) AS 'Rule: records of platform/customer that were counted are gone from the landing table: find out why, then trigger with full_refresh';
--- The newest row of each source key, through the mapping. The order is total: batch, position, then every column.
+-- The newest row of each source key, through the mapping. The order is total: batch, layer, position, every column.
 CREATE TEMP TABLE incoming AS
 SELECT
   _batch,
@@ -53,6 +53,7 @@ SELECT
 FROM (
   SELECT
     _batch,
+    _layer,
     `kafka_key` AS _source_key,
     `kafka_data`.`offset` AS _position,
     (customer_id IS NULL) AS _is_gone,
@@ -63,7 +64,7 @@ FROM (
     created_at                     AS registered_at,
     COALESCE(is_active, TRUE)      AS is_present
   FROM (
-    SELECT 8 AS _batch, landing.*
+    SELECT 8 AS _batch, 0 AS _layer, landing.*
     FROM `project.platform_landing.customer` AS landing
     WHERE FALSE
       OR (`kafka_data`.`partition` = @w0_partition
@@ -75,7 +76,7 @@ FROM (
 WHERE TRUE
 QUALIFY ROW_NUMBER() OVER (
   PARTITION BY _source_key
-  ORDER BY _batch DESC, _position DESC, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`, is_present
+  ORDER BY _batch DESC, _layer DESC, _position DESC, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`, is_present
 ) = 1;
 ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE _source_key IS NULL)
 AS 'Rule: a row of platform/customer has no key';

@@ -14,21 +14,23 @@ SET v_last_number = (SELECT change_number FROM `project.ledger.customer` WHERE n
 SET v_changed_at = (SELECT GREATEST(CURRENT_TIMESTAMP(), changed_at) FROM `project.ledger.customer` WHERE name = 'entity');
 SET v_salt = (SELECT salt FROM `project.identity.salt`);
 ASSERT v_last_number IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: the ledger of the entity or the salt is empty, restore the table';
--- Two rows of one picture of the source under one key of ours would become one without a sound.
+-- Two rows of one picture of the source under one key of ours would become one without a sound. (Ranges are pictures
+-- of several moments: what moved between them is in the catch-up, or no longer there.)
 ASSERT NOT EXISTS (
   SELECT 1
   FROM (
-    SELECT 7 AS _batch, CAST(`CustomerId` AS STRING) AS _source_key FROM `project.staging.sse_customer__7`
+    SELECT 7 AS _batch, 0 AS _layer, CAST(`CustomerId` AS STRING) AS _source_key
+    FROM `project.staging.sse_customer__7`
   )
   WHERE _source_key IS NOT NULL
-  GROUP BY _batch, _source_key
+  GROUP BY _batch, _layer, _source_key
   HAVING COUNT(*) > 1
 ) AS 'Rule: two rows of one batch of sse/customer have one key';
 -- Keys of batches that the next transactions take: whatever is here of them is older.
 CREATE TEMP TABLE later_keys AS
 SELECT CAST(`CustomerId` AS STRING) AS _source_key FROM `project.staging.sse_customer__8` WHERE CAST(`CustomerId` AS STRING) IS NOT NULL
 ;
--- The newest row of each source key, through the mapping. The order is total: batch, position, then every column.
+-- The newest row of each source key, through the mapping. The order is total: batch, layer, position, every column.
 CREATE TEMP TABLE incoming AS
 SELECT
   _batch,
@@ -43,6 +45,7 @@ SELECT
 FROM (
   SELECT
     _batch,
+    _layer,
     CAST(`CustomerId` AS STRING) AS _source_key,
     _order AS _position,
     _gone AS _is_gone,
@@ -55,6 +58,7 @@ FROM (
   FROM (
     SELECT
       7 AS _batch,
+      0 AS _layer,
       `RowVer` AS _order,
       FALSE AS _gone,
       `CustomerId`,
@@ -71,7 +75,7 @@ FROM (
 WHERE _source_key IS NULL OR _source_key NOT IN (SELECT _source_key FROM later_keys)
 QUALIFY ROW_NUMBER() OVER (
   PARTITION BY _source_key
-  ORDER BY _batch DESC, _position DESC, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`, is_present
+  ORDER BY _batch DESC, _layer DESC, _position DESC, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`, is_present
 ) = 1;
 ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE _source_key IS NULL)
 AS 'Rule: a row of sse/customer has no key';
