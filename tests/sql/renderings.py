@@ -62,8 +62,8 @@ def landed_window(catalogue: Catalogue, dataset: DatasetName, starts: list[str])
 
 
 def chains(catalogue: Catalogue, mapping: MappingName) -> dict[str, Chain]:
-    """The shapes that a chain can have: begun by a full, in one picture or in ranges, going on by a window, and cut into
-    two transactions."""
+    """The shapes that a chain can have: begun by a full, in one picture or in ranges, going on by a window, cut in
+    two."""
     contract, table = catalogue.dataset(mapping.source), CLOUD.table
     if isinstance(contract.capture, Landed):
         landing, windows = f"{CLOUD.project}.{contract.table}", (OffsetWindow(0, 0, 1, 5), OffsetWindow(1, 0, 2, 7))
