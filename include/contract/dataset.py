@@ -253,9 +253,9 @@ class DatasetContract(Strict):
         return list(dict.fromkeys(of or name for name, of in declared.items()))
 
     def read_columns(self, claimed: list[str]) -> list[str]:
-        """What a batch holds: the key, the claims, and what capture and deletions need, each once, in the contract's
-        order."""
-        wanted = {*self.key, *claimed, self.moment_column, self.flag_column}
+        """What a batch holds: the key, the claims, and what ranges, capture and deletions need, each once, in the
+        contract's order."""
+        wanted = {*self.key, *claimed, self.split_by, self.moment_column, self.flag_column}
         columns = [name for name in self.columns if name in wanted]
         position = self.position_column
         return columns + ([position] if position and position not in columns else [])

@@ -107,6 +107,20 @@ def _finish(way: Way, shares: Sequence[dict[str, Any]], **request: Any) -> dict[
     return extract_dataset(_work(way, **request), shares)
 
 
+def _customers_of_branches(way: Way, constraints: str) -> None:
+    """Eight in each of five branches, in a table with these constraints."""
+    way.sql("DROP TABLE dbo.Customer")
+    way.sql(
+        "CREATE TABLE dbo.Customer (CustomerId int NOT NULL, FirstName nvarchar(60) NULL, Surname nvarchar(60) NULL,"
+        " Email nvarchar(120) NULL, DateOfBirth date NULL, Status char(1) NOT NULL, CreatedAt datetime2(3) NOT NULL,"
+        f" Branch int NOT NULL, RowVer rowversion, {constraints})"
+    )
+    way.sql(
+        "INSERT INTO dbo.Customer (CustomerId, Surname, Status, CreatedAt, Branch)"
+        " SELECT value, N'x', 'A', GETDATE(), (value + 7) / 8 FROM GENERATE_SERIES(1, 40)"
+    )
+
+
 def _log(way: Way) -> DatasetLog:
     return DatasetLog(way.world.servers.bucket, SSE)
 
@@ -198,18 +212,40 @@ def test_a_table_that_is_small_or_has_no_such_index_is_read_in_one_picture(decla
     way = declared("rowversion", "split_by: CustomerId\nrows_per_range: 21\n")
     assert _plan(way) == []
     way = declared("rowversion")
-    way.sql("DROP TABLE dbo.Customer")
-    way.sql(
-        "CREATE TABLE dbo.Customer (CustomerId int NOT NULL, Title nvarchar(10) NULL, FirstName nvarchar(60) NULL,"
-        " Surname nvarchar(60) NOT NULL, Email nvarchar(120) NULL, Phone varchar(20) NULL, DateOfBirth date NULL,"
-        " Status char(1) NOT NULL, Notes nvarchar(max) NULL, CreatedAt datetime2(3) NOT NULL,"
-        " CreditLimit decimal(12,2) NULL, RowVer rowversion)"
-    )
-    way.sql(
-        "INSERT INTO dbo.Customer (CustomerId, Surname, Status, CreatedAt)"
-        " SELECT value, N'x', 'A', GETDATE() FROM GENERATE_SERIES(1, 40)"
-    )
-    assert _plan(way) == []
+    _customers_of_branches(way, "CONSTRAINT c UNIQUE (Branch, CustomerId)")
+    assert _plan(way) == [], "no index begins with CustomerId"
+
+
+def test_a_row_that_is_in_two_ranges_is_one_and_in_its_newest_form(declared: Callable[[str], Way]) -> None:
+    """What splits the table need not be its key: a row that goes to another branch is read there once more."""
+    way = declared("rowversion", "  Branch: {type: INT64, required: true}\nsplit_by: Branch\nrows_per_range: 10\n")
+    _customers_of_branches(way, "CONSTRAINT k PRIMARY KEY (CustomerId), CONSTRAINT c UNIQUE (Branch, CustomerId)")
+    first, second, *others = _plan(way)
+    read = [_read(way, first)]
+    assert read[0]["range"]["stop"] == 2
+    way.sql("UPDATE dbo.Customer SET Branch = 4, Surname = N'Moved' WHERE CustomerId IN (1, 5)")
+    read.append(_read(way, second))
+    way.sql("DELETE FROM dbo.Customer WHERE CustomerId = 5")
+    way.sql("UPDATE dbo.Customer SET Branch = 1 WHERE CustomerId = 40")
+    read += [_read(way, share) for share in others]
+    _finish(way, read)
+    assert _is_the_source(way)
+    assert way.names()["1"] == "Moved"
+
+
+@pytest.mark.parametrize("name", ["rowversion", "change_tracking"])
+def test_who_vanishes_meanwhile_is_counted_once(declared: Callable[[str], Way], name: str) -> None:
+    way = declared(name)
+    way.sql("DELETE FROM dbo.Customer WHERE CustomerId = 2")
+    _finish(way, [_read(way, share) for share in _plan(way)])
+    read = [_read(way, share) for share in _plan(way)]
+    way.sql("DELETE FROM dbo.Customer WHERE CustomerId IN (3, 33)")
+    assert _finish(way, read)["deleted"] == 2
+    assert _is_the_source(way)
+    way.sql("DELETE FROM dbo.Customer WHERE CustomerId = 4")
+    told = _finish(way, [], full_refresh=False)
+    assert (told["kind"], told["deleted"]) == ("window", 1)
+    assert _is_the_source(way)
 
 
 def test_what_does_not_fit_any_more_is_not_used(
