@@ -97,10 +97,10 @@ class DagRun:
 
     def _report_ended(self, report: Callable[[str], None], told: set[str]) -> bool:
         """Each task once; whether there was one."""
-        ended = [task for task in self.tasks() if task["state"] in _ENDED and task["task_id"] not in told]
+        ended = [task for task in self.tasks() if task["state"] in _ENDED and _name(task) not in told]
         for task in ended:
-            told.add(task["task_id"])
-            report(f"{task['task_id']:45} {task['state']:10} {task['duration'] or 0:6.1f} s")
+            told.add(_name(task))
+            report(f"{_name(task):45} {task['state']:10} {task['duration'] or 0:6.1f} s")
         return bool(ended)
 
     def _waits_for(self, state: str) -> str:
@@ -110,7 +110,7 @@ class DagRun:
         if state == "queued":
             runs = self._api.get(f"/dags/{self.dag_id}/dagRuns?state=running&limit=10")["dag_runs"]
             return f"another run goes first: {', '.join(run['dag_run_id'] for run in runs) or 'none is seen yet'}"
-        tasks = [(task["task_id"], task["state"]) for task in self.tasks() if task["state"] not in (*_ENDED, None)]
+        tasks = [(_name(task), task["state"]) for task in self.tasks() if task["state"] not in (*_ENDED, None)]
         return ", ".join(f"{name} is {what.replace('_', ' ')}" for name, what in tasks) or "no task is ready"
 
     def tasks(self) -> list[dict[str, Any]]:
@@ -136,11 +136,14 @@ class DagRun:
 
     def log(self, task_id: str) -> str:
         """The text of a task's last try."""
-        return "\n".join(_log_line(line) for line in self._log_lines(task_id))
+        return "\n".join(_log_line(line) for line in self._log_lines(self._api.get(self._path_of(task_id))))
 
-    def _log_lines(self, task_id: str) -> list[dict[str, Any]]:
-        instance = self._api.get(f"{self._path}/taskInstances/{task_id}")
-        content = self._api.get(f"{self._path}/taskInstances/{task_id}/logs/{instance['try_number']}?full_content=true")
+    def _path_of(self, task_id: str) -> str:
+        return f"{self._path}/taskInstances/{task_id}"
+
+    def _log_lines(self, task: Mapping[str, Any]) -> list[dict[str, Any]]:
+        which = f"{task['try_number']}?full_content=true&map_index={task['map_index']}"
+        content = self._api.get(f"{self._path_of(task['task_id'])}/logs/{which}")
         return [line for line in content["content"] if isinstance(line, dict)]
 
     def _failure(self, state: str) -> RunFailed:
@@ -148,8 +151,8 @@ class DagRun:
         tasks = self.tasks()
         failed = [task for task in tasks if task["state"] == "failed"]
         logs = self._platform.state / "airflow" / "logs" / f"dag_id={self.dag_id}" / f"run_id={self.run_id}"
-        files = [str(logs / f"task_id={t['task_id']}" / f"attempt={t['try_number']}.log") for t in failed]
-        errors = [f"{task['task_id']}: {self._error(task['task_id'])}" for task in failed]
+        files = [str(logs / _log_file(task)) for task in failed]
+        errors = [f"{_name(task)}: {self._error(task)}" for task in failed]
         left = sum(task["state"] == "upstream_failed" for task in tasks)
         return RunFailed(
             "\n".join([f"the run ended as {state}, and {left} tasks behind it did not run", *errors]),
@@ -157,14 +160,26 @@ class DagRun:
             remedy=f"what the errors above say; with their whole logs: {self._link()}",
         )
 
-    def _error(self, task_id: str) -> str:
+    def _error(self, task: Mapping[str, Any]) -> str:
         """The words of the last exception in a task's log."""
-        lines = self._log_lines(task_id)
+        lines = self._log_lines(task)
         errors = [error for line in lines for error in line.get("error_detail") or ()]
         return f"{errors[-1]['exc_type']}: {errors[-1]['exc_value']}" if errors else "left no error behind"
 
     def _link(self) -> str:
         return f"{self._api.url}/dags/{self.dag_id}/runs/{quote(self.run_id, safe='')}"
+
+
+def _name(task: Mapping[str, Any]) -> str:
+    """A task's id; of one of several key ranges with which of them it is."""
+    if task["map_index"] < 0:
+        return str(task["task_id"])
+    return f"{task['task_id']} {task['rendered_map_index'] or task['map_index']}"
+
+
+def _log_file(task: Mapping[str, Any]) -> Path:
+    mapped = [f"map_index={task['map_index']}"] if task["map_index"] >= 0 else []
+    return Path(f"task_id={task['task_id']}", *mapped, f"attempt={task['try_number']}.log")
 
 
 def _log_line(line: dict[str, Any]) -> str:

@@ -23,9 +23,13 @@ import pytest
 from include.catalogue import ROOT, Catalogue
 from include.clients.sql_server import connect
 from include.connections import EnvironmentConnections
+from include.local.demo_run import DagRun
+from include.local.estates import t_sql
+from include.local.estates.tables import SSE_CUSTOMER
 from include.local.platform import Platform
 from include.publish.events import Decoder
 from tests.conftest import World
+from tests.waiting import wait_until
 
 HEADING = "## A use case, from nothing to events"
 pytestmark = pytest.mark.timeout(600)
@@ -46,6 +50,7 @@ class Followed:
     world: World
     code: int
     said: str
+    airflow: Platform
 
 
 def copy_of_checkout(to: Path, platform: Platform, world: World) -> Path:
@@ -101,7 +106,7 @@ def followed(
         timeout=500,
         check=False,
     )
-    return Followed(checkout, world, done.returncode, done.stdout)
+    return Followed(checkout, world, done.returncode, done.stdout, running)
 
 
 def test_every_command_of_the_readme_succeeds(followed: Followed) -> None:
@@ -191,3 +196,32 @@ def test_what_was_written_says_what_is_left_to_do(followed: Followed) -> None:
     assert "python -m include new entity <name> --from mis/salesforce_complaint" in followed.said
     assert "whom to call" in (followed.checkout / "dags/complaint_handling.py").read_text(encoding="utf-8")
     assert "complaint_handling" in (followed.checkout / "docs/catalogue.md").read_text(encoding="utf-8")
+
+
+def test_a_large_table_is_read_in_ranges_and_what_fails_is_tried_again_alone(followed: Followed) -> None:
+    """The same checkout goes on: a contract says `split_by`, and the source cuts one of the reads off."""
+    world, contract = followed.world, followed.checkout / "sql/sources/sse/customer/contract.yaml"
+    with connect(world.connections.sql_server("sse"), "master") as session:
+        session.execute("CREATE DATABASE ranged")
+        session.execute("ALTER DATABASE ranged SET ALLOW_SNAPSHOT_ISOLATION ON")
+    text = contract.read_text(encoding="utf-8").replace("CRM.dbo.Customer", "ranged.dbo.Customer")
+    contract.write_text(f"{text}split_by: CustomerId\nrows_per_range: 10\n", encoding="utf-8")
+    run = DagRun(followed.airflow, "customer_base", "manual__in_ranges")
+    with connect(world.connections.sql_server("sse"), "ranged") as session:
+        session.execute(t_sql.create_table(SSE_CUSTOMER))
+        rest = (None, None, "Doe", None, None, None, "A", None, dt.datetime(2020, 1, 1), None)
+        for statement in t_sql.inserts(SSE_CUSTOMER, [(number, *rest) for number in range(1, 31)]):
+            session.execute(statement)
+        session.execute("EXEC standin.fault @kind = 'reset', @after_rows = 3, @table = 'dbo.Customer'")
+        wait_until(lambda: "plan.sse_customer" in _tasks_of(followed.airflow), "the contract in the DAG")
+        run.run(print, {"only": ["sse/customer"]})
+    reads = [task for task in run.tasks() if task["task_id"] == "read.sse_customer"]
+    assert sorted(task["rendered_map_index"] for task in reads) == ["1 of 3", "2 of 3", "3 of 3"]
+    assert sorted(task["try_number"] for task in reads) == [1, 1, 2]
+    told = run.summary("extract.sse_customer")
+    assert (told["kind"], told["rows"]) == ("full", 30)
+    assert run.summary("merge.customer_from_sse_customer")["inserted"] == 30
+
+
+def _tasks_of(airflow: Platform) -> set[str]:
+    return {task["task_id"] for task in airflow.airflow().get("/dags/customer_base/tasks")["tasks"]}
