@@ -6,6 +6,7 @@ Read from the files alone: `sql/` by name, `dags/` by syntax tree, so that no Ai
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -151,6 +152,11 @@ class Catalogue:
     def merge_pool(self, entity: str) -> str:
         """The pool of an entity's merges: all that lock the customer's ledger share one."""
         return "merge_customer" if self.entity(entity).mastered == "by_customer" else f"merge_{entity}"
+
+    def is_split(self, name: DatasetName) -> bool:
+        """Whether a contract names `split_by`, by its text alone: a DAG is made also where the contract is wrong, so
+        that its first task can say what is."""
+        return re.search(r"^split_by:", self.dataset_path(name).read_text(encoding="utf-8"), re.MULTILINE) is not None
 
     def systems_of(self, entity: str) -> list[str]:
         """The systems that have a mapping to an entity, by the entity's precedence."""

@@ -32,6 +32,8 @@ from include.extract.way import Position, Session, Way
 from include.names import DatasetName
 
 Kind = Literal["full", "window"]
+ROWS_PER_WINDOW = 5_000_000
+"""About so many at most, where the way of capture can cut a window."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ class Sink:
 @dataclass(frozen=True)
 class Reading:
     """What one picture of the database held: its bounds, parts of rows, parts of keys (or None), the source's own
-    count, and the columns of the parts of rows, name to BigQuery type."""
+    count, and the columns of the parts of rows, name to BigQuery type. `is_cut`: the picture held more than a window
+    takes, and the next goes on."""
 
     bounds: Bounds
     parts: Sequence[Any]
@@ -75,6 +78,7 @@ class Reading:
     counted: int
     columns: Mapping[str, str]
     queries: Sequence[str]
+    is_cut: bool = False
 
 
 def way_of(contract: DatasetContract) -> Way:
@@ -137,7 +141,8 @@ def read(
     position is worth nothing any more.
     """
     way = way_of(contract)
-    with picture(session, contract, columns, bounds, where) as seen:
+    with picture(session, contract, columns, bounds, where) as whole:
+        seen, is_cut = _cut(session, way, whole)
         q, kinds = rows_of(contract, columns, seen, converted), columns_of(contract, columns, seen)
         counted, parts = transfer(session, contract, q, kinds, sink, "rows", where)
         keys, keys_query = None, keys_of(contract, seen, converted)
@@ -146,7 +151,14 @@ def read(
             _, keys = transfer(session, contract, keys_query, key, sink, "keys", where)
         high = {**seen.high, **(way.after_full(session) if seen.kind == "full" else {})}
     queries = [sql.sql for sql in (q, keys_query) if sql is not None]
-    return Reading(replace(seen, high=high), parts, keys, counted, kinds, queries)
+    return Reading(replace(seen, high=high), parts, keys, counted, kinds, queries, is_cut)
+
+
+def _cut(session: Session, way: Way, seen: Bounds) -> tuple[Bounds, bool]:
+    """A burst is taken in several windows, each a batch, so that a try that is killed has not read it all in vain. Only
+    the last looks at all keys."""
+    high = way.cut(session, seen.low, seen.high, ROWS_PER_WINDOW) if seen.kind == "window" else seen.high
+    return (replace(seen, high=high, looks=False), True) if high != seen.high else (seen, False)
 
 
 @contextmanager

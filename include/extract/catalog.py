@@ -63,6 +63,12 @@ def read_unique_indexes(session: Session, table: str) -> list[list[str]]:
     return list(found.values())
 
 
+def is_indexed(session: Session, table: str, column: str) -> bool:
+    """Whether a range of a column's values is found without reading the whole table."""
+    asked = query.indexes_that_begin_with(table, column)
+    return bool(session.scalar(asked.sql, asked.params))
+
+
 def read_captures(session: Session, table: str) -> Captures:
     """What captures the changes of `table` now."""
     asked = query.captures_of(table)

@@ -103,7 +103,13 @@ UNIQUE_INDEXES = (
     "AND s.name = ? AND t.name = ? ORDER BY i.name, k.key_ordinal"
 )
 
-
+INDEXED = (
+    "SELECT COUNT(*) FROM sys.indexes AS i JOIN sys.tables AS t ON t.object_id = i.object_id "
+    "JOIN sys.schemas AS s ON s.schema_id = t.schema_id "
+    "JOIN sys.index_columns AS k ON k.object_id = i.object_id AND k.index_id = i.index_id "
+    "JOIN sys.columns AS c ON c.object_id = k.object_id AND c.column_id = k.column_id "
+    "WHERE i.is_disabled = 0 AND i.has_filter = 0 AND k.key_ordinal = 1 AND s.name = ? AND t.name = ? AND c.name = ?"
+)
 CAPTURES = (
     "SELECT k.object_id, t.is_tracked_by_cdc FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id "
     "LEFT JOIN sys.change_tracking_tables AS k ON k.object_id = t.object_id WHERE s.name = ? AND t.name = ?"
@@ -114,6 +120,12 @@ def captures_of(name: str) -> Query:
     """Whether change tracking (an object id, else NULL) and CDC are on for a table; no row when it is no table."""
     _, schema, bare = name.split(".")
     return Query(CAPTURES, (schema, bare))
+
+
+def indexes_that_begin_with(name: str, column: str) -> Query:
+    """How many indexes of a table have a column as their first, and all its rows."""
+    _, schema, bare = name.split(".")
+    return Query(INDEXED, (schema, bare, column))
 
 
 def columns_of(name: str) -> Query:

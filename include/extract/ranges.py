@@ -14,6 +14,7 @@ from typing import Any
 from include.contract import DatasetContract
 from include.extract import query
 from include.extract.capture import Bounds, Sink, declared, picture, transfer, way_of
+from include.extract.catalog import is_indexed
 from include.extract.query import Query, quoted, select, table
 from include.extract.way import Position, Session
 
@@ -22,13 +23,6 @@ MOST = 64
 _ROWS = (
     "SELECT SUM(p.rows) FROM sys.partitions AS p JOIN sys.tables AS t ON t.object_id = p.object_id "
     "JOIN sys.schemas AS s ON s.schema_id = t.schema_id WHERE p.index_id < 2 AND s.name = ? AND t.name = ?"
-)
-_LEADING = (
-    "SELECT COUNT(*) FROM sys.indexes AS i JOIN sys.tables AS t ON t.object_id = i.object_id "
-    "JOIN sys.schemas AS s ON s.schema_id = t.schema_id "
-    "JOIN sys.index_columns AS k ON k.object_id = i.object_id AND k.index_id = i.index_id "
-    "JOIN sys.columns AS c ON c.object_id = k.object_id AND c.column_id = k.column_id "
-    "WHERE i.is_disabled = 0 AND i.has_filter = 0 AND k.key_ordinal = 1 AND s.name = ? AND t.name = ? AND c.name = ?"
 )
 
 
@@ -77,7 +71,7 @@ def plan(session: Session, contract: DatasetContract, columns: Sequence[str], bo
     assert column is not None
     _, schema, name = contract.table.split(".")
     with picture(session, contract, columns, bounds, where) as seen:
-        if not session.scalar(_LEADING, (schema, name, column)):
+        if not is_indexed(session, contract.table, column):
             return Split(seen, (), f"no index begins with {column}, so that each range would read the whole table")
         rows = int(session.scalar(_ROWS, (schema, name)) or 0)
         pieces = min(rows // contract.range_rows, MOST)

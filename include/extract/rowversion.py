@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from include.extract.catalog import is_indexed
 from include.extract.query import MIN_ACTIVE_ROWVERSION, Query, quoted, select, table
 from include.extract.way import Behind, Position, Session, Way
 
@@ -44,6 +45,17 @@ class RowVersionWay(Way):
         where = f"{column} >= CAST(? AS binary(8)) AND {column} < CAST(? AS binary(8))"
         bounds = _bytes(low), _bytes(high)
         return select(columns, f"FROM {table(self.table)} WHERE {where}", bounds, converted=converted)
+
+    def cut(self, session: Session, low: Position, high: Position, rows: int) -> Position:
+        if not is_indexed(session, self.table, self.column):
+            return high
+        column = quoted(self.column)
+        found = session.scalar(
+            f"SELECT {column} FROM {table(self.table)} WHERE {column} >= CAST(? AS binary(8)) "
+            f"AND {column} < CAST(? AS binary(8)) ORDER BY {column} OFFSET {rows} ROWS FETCH NEXT 1 ROWS ONLY",
+            (_bytes(low), _bytes(high)),
+        )
+        return high if found is None else {_NAME: bytes(found).hex()}
 
     def catch_up(
         self, columns: Sequence[str], low: Position, high: Position, converted: Mapping[str, str]

@@ -73,6 +73,11 @@ class Way:
         where its name would not."""
         raise AssertionError("a snapshot has no window")
 
+    def cut(self, session: Session, low: Position, high: Position, rows: int) -> Position:
+        """Asked in the picture of a window: an upper bound with about so many rows below it, where an index finds it;
+        else, and where there are not more, `high`."""
+        return high
+
     def catch_up(
         self, columns: Sequence[str], low: Position, high: Position, converted: Mapping[str, str]
     ) -> Query | None:

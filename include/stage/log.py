@@ -70,6 +70,7 @@ class Batch:
     read_at: when the read began (UTC).
     source_types: every column of the source's table to its type there, as T-SQL writes it; empty where not known.
     catch_up: of a full that was read in ranges, what changed meanwhile.
+    is_cut: of a window, that there was more: it is fresh only when the next has been read.
     """
 
     dataset: str
@@ -95,6 +96,7 @@ class Batch:
     notes: tuple[str, ...] = field(default=())
     source_types: Mapping[str, str] = field(default_factory=dict)
     catch_up: CatchUp | None = None
+    is_cut: bool = False
 
     @property
     def looked_at_all_keys(self) -> bool:

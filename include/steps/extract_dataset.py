@@ -22,13 +22,15 @@ def extract_dataset(work: Work, shares: Sequence[Mapping[str, Any]] = ()) -> dic
     """The batch that this run works with, as a summary: number, kind, rows, whether it was reused, and why.
 
     shares: what the run's tasks have read, a range each; then these become the batch, if they still fit.
+    A burst is read in several windows, each a batch; told is the last.
     A lost race (another extractor committed the number first) throws the parts away and decides anew.
     Raises what the verbs raise; nothing is committed then.
     """
     servers, name = work.servers, work.name
     if shares and (told := _finish_ranges(work, shares)):
         return told
-    for race in range(RACES):
+    races = 0
+    while True:
         dataset_log = DatasetLog(servers.bucket, name)
         plan = plan_extract(work, dataset_log)
         log.info(
@@ -44,13 +46,15 @@ def extract_dataset(work: Work, shares: Sequence[Mapping[str, Any]] = ()) -> dic
             return _summary(plan.latest, plan.reason, reused=True)
         try:
             batch = _read_and_commit(work, dataset_log, plan)
-            _log(batch)
-            return _summary(batch, plan.reason, reused=False)
         except LostRace:
-            if race == RACES - 1:
+            races += 1
+            if races == RACES:
                 raise
             log.warning("%s: another run committed batch %d first; deciding anew", name, plan.number)
-    raise AssertionError("unreachable")
+            continue
+        _log(batch)
+        if not batch.is_cut:  # else there is more: the next window
+            return _summary(batch, plan.reason, reused=False)
 
 
 def _read_and_commit(work: Work, dataset_log: DatasetLog, plan: Plan) -> Batch:

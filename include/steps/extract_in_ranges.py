@@ -75,6 +75,8 @@ class Share:
 def plan_ranges(work: Work) -> list[dict[str, Any]]:
     """The ranges that the run's `read` tasks shall read; none where a batch is used again, a window goes on, or the
     table is small: then `extract` reads alone. Raises what the verbs raise, NotNow outside the source's quiet hours."""
+    if not work.contract.split_by:
+        return []
     plan = plan_extract(work, DatasetLog(work.servers.bucket, work.name))
     if work.request.dry_run or plan.reuse or plan.kind != "full":
         log.info("%s: not read in ranges: %s", work.name, "a dry run" if work.request.dry_run else plan.reason)

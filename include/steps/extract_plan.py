@@ -90,7 +90,7 @@ def plan_extract(work: Work, dataset_log: DatasetLog) -> Plan:
     if reason := _reason_for_a_full(work, latest, chains) or _reason_of_capture(work, latest, dataset_log):
         return Plan(number, "full", latest, False, reason)
     age = work.run.started_at - latest.read_at
-    if age <= work.use_case.fresh_for and any(latest in (chain or []) for chain in chains):
+    if not latest.is_cut and age <= work.use_case.fresh_for and any(latest in (chain or []) for chain in chains):
         reason = f"read {age.total_seconds() / 60:.0f} minutes ago and not merged yet"
         return Plan(latest.number, "window", latest, True, reason)
     if not work.contract.has_position and not isinstance(work.contract.capture, Landed):

@@ -163,6 +163,7 @@ def _batch(work: Work, dataset_log: DatasetLog, plan: Plan, writer: PartWriter) 
         query_hash=hash_of("\n".join(reading.queries)),
         notes=tuple(notes),
         source_types=catalog.types(),
+        is_cut=reading.is_cut,
     )
 
 

@@ -129,7 +129,7 @@ def _wire(catalogue: Catalogue, use_case: UseCase) -> None:
 
 def _extracts(catalogue: Catalogue, use_case: UseCase, checked: Any) -> dict[DatasetName, Any]:
     """The extract of each dataset, behind what goes before it."""
-    name, split = use_case.name, [d for d in use_case.datasets if catalogue.dataset(d).split_by]
+    name, split = use_case.name, [d for d in use_case.datasets if catalogue.is_split(d)]
     reads: dict[DatasetName, Any] = {}
     if split:
         with TaskGroup("plan"):

@@ -66,6 +66,18 @@ def test_the_tasks_are_called_verb_dot_name_and_follow_the_way_of_the_data(dag: 
         assert rule == TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS, "`only` skips some of the merges"
 
 
+def test_a_dataset_that_is_split_is_planned_and_read_before_its_extract(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Catalogue, "is_split", lambda self, name: str(name) == "sse/customer")
+    dag = _load("customer_base").dag
+    assert len(dag.task_ids) == 2 + 1 + 6 + 6 + 6 + 2
+    below = {task_id: dag.get_task(task_id).downstream_task_ids for task_id in dag.task_ids}
+    assert "plan.sse_customer" in below["check.customer_base"]
+    assert below["plan.sse_customer"] == {"read.sse_customer"}
+    assert below["read.sse_customer"] == {"extract.sse_customer"}
+    assert dag.get_task("extract.sse_customer").trigger_rule == TriggerRule.NONE_FAILED, "there may be no range"
+    assert {dag.get_task(f"{verb}.sse_customer").pool for verb in ("plan", "read", "extract")} == {"source_sse"}
+
+
 def test_every_pool_is_one_that_the_deployment_makes(dag: DAG) -> None:
     made = pools(Catalogue())
     used = {dag.get_task(task_id).pool for task_id in dag.task_ids} - {"default_pool"}

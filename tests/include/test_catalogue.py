@@ -73,3 +73,10 @@ def test_a_claim_of_a_column_that_is_not_there_stops_only_who_claims_it(root: Pa
     found = list(problems(catalogue))
     assert [error.where for error in found] == ["dags/wrong.py:29", "dags/wrong.py:29"]
     assert "claims sse/customer.Shoesize, which the contract does not have" in found[0].problem
+
+
+def test_which_contracts_are_split_is_seen_without_understanding_them() -> None:
+    catalogue = Catalogue()
+    split = [name for name in catalogue.dataset_names() if catalogue.is_split(name)]
+    assert split == [name for name in catalogue.dataset_names() if catalogue.dataset(name).split_by]
+    assert DatasetName("sse", "meter_reading") in split
