@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -129,6 +130,25 @@ def test_a_clean_up_past_our_position_is_refused_with_the_way_on(
     table.full()
     writer.execute(f"UPDATE dbo.[{name}] SET v = N'after' WHERE id = 3")
     assert table.window().column("v")[3] == "after"
+
+
+def test_a_truncation_is_noticed_though_our_version_is_still_valid(
+    make: Callable[[str], Table], writer: Session
+) -> None:
+    table = make("change_tracking")
+    writer.execute("UPDATE dbo.change_tracking SET v = N'tracked' WHERE id = 1")
+    table.full()
+    assert table.before is not None
+    old_entry = replace(table.before, high={"version": table.before.high["version"]})
+    writer.execute("TRUNCATE TABLE dbo.change_tracking")
+    with pytest.raises(EpochBroken, match="the table was truncated") as caught:
+        table.window()
+    assert "full_refresh" in caught.value.remedy
+    table.before = old_entry
+    assert table.window().ids() == [], "the log did not have it then: nothing is compared"
+    table.full()
+    writer.execute("INSERT INTO dbo.change_tracking (id, v, at) VALUES (1, N'again', SYSDATETIME())")
+    assert table.window().ids() == [1]
 
 
 @pytest.mark.parametrize("name", ["change_tracking", "cdc"])

@@ -16,7 +16,7 @@ from include.local.sql_server_stand_in.catalogue.tables import (
 )
 from include.local.sql_server_stand_in.sql_types import INT, SYSTEM_TYPES, SqlType
 
-LAYOUT = 4
+LAYOUT = 5
 """Of what a database's file holds beside its tables; one of another layout is refused."""
 MASTER = "master"
 _FOLDER = Path(__file__).parent
