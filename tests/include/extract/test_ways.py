@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from include.clients.sql_server import Session
 from include.contract import DatasetContract
 from include.errors import EpochBroken, SourceRefused, SourceUnavailable
+from include.extract import clocks
 from tests.include.extract.reading import Rows, Table, contract_of
 
 WAYS: dict[str, tuple[dict[str, Any], object]] = {
@@ -203,6 +204,25 @@ def test_after_a_full_cdc_waits_until_its_capture_has_passed_the_end_of_it(
     writer.execute("UPDATE dbo.cdc SET v = N'after' WHERE id = 2")
     assert table.window().column("v") == {2: "after"}
     assert "full_ended_at" not in table.before.high
+
+
+def test_after_a_full_on_the_night_when_the_clocks_go_back_cdc_waits_for_an_hour_more(
+    make: Callable[[str], Table], writer: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was changed in the hour before has times up to an hour later than the full's end."""
+    table, asked = make("cdc"), list[tuple[Any, ...]]()
+    monkeypatch.setattr(clocks, "went_back", lambda *given: not asked.append(given))
+    now = "SELECT CONVERT(varchar(23), DATEADD(hour, 1, GETDATE()), 126)"
+    before = writer.scalar(now)
+    table.full()
+    assert table.before is not None
+    assert before <= table.before.high["full_ended_at"] <= writer.scalar(now)
+    ((utc, offset),) = asked
+    assert abs(utc - datetime.now(UTC).replace(tzinfo=None)) < timedelta(minutes=1)
+    assert offset == timedelta(0), "the stand-in's clock"
+    writer.execute("WAITFOR DELAY '00:00:00.050'")
+    writer.execute("UPDATE dbo.cdc SET v = N'perhaps of before' WHERE id = 2")
+    assert table.window().ids() == []
 
 
 def test_a_capture_that_stands_still_is_not_taken_for_a_quiet_source(
