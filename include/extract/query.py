@@ -104,6 +104,11 @@ UNIQUE_INDEXES = (
 )
 
 
+PARTITIONS = (
+    "SELECT TOP 1 p.partition_number FROM sys.partitions AS p JOIN sys.tables AS t ON t.object_id = p.object_id "
+    "JOIN sys.schemas AS s ON s.schema_id = t.schema_id "
+    "WHERE p.index_id IN (0, 1) AND p.partition_number > 1 AND s.name = ? AND t.name = ?"
+)
 CAPTURES = (
     "SELECT k.object_id, t.is_tracked_by_cdc FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id "
     "LEFT JOIN sys.change_tracking_tables AS k ON k.object_id = t.object_id WHERE s.name = ? AND t.name = ?"
@@ -114,6 +119,12 @@ def captures_of(name: str) -> Query:
     """Whether change tracking (an object id, else NULL) and CDC are on for a table; no row when it is no table."""
     _, schema, bare = name.split(".")
     return Query(CAPTURES, (schema, bare))
+
+
+def partitions_of(name: str) -> Query:
+    """A row when the table has more than one partition."""
+    _, schema, bare = name.split(".")
+    return Query(PARTITIONS, (schema, bare))
 
 
 def columns_of(name: str) -> Query:

@@ -55,6 +55,7 @@ class Batch:
     table, capture: where and how it was read, as the contract said then.
     keys: parts with the key set, when the batch looked at every key (a full does so by its rows).
     read_at: when the read began (UTC).
+    standing: what is so of the source's table until somebody changes it; a note says it when it is new.
     source_types: every column of the source's table to its type there, as T-SQL writes it; empty where not known.
     """
 
@@ -80,6 +81,7 @@ class Batch:
     committed_at: datetime
     notes: tuple[str, ...] = field(default=())
     source_types: Mapping[str, str] = field(default_factory=dict)
+    standing: tuple[str, ...] = field(default=())
 
     @property
     def looked_at_all_keys(self) -> bool:
@@ -97,6 +99,7 @@ class Batch:
         given["parts"] = tuple(Part(**part) for part in given["parts"])
         given["keys"] = None if given["keys"] is None else tuple(Part(**part) for part in given["keys"])
         given["key"], given["notes"] = tuple(given["key"]), tuple(given["notes"])
+        given["standing"] = tuple(given.get("standing", ()))
         return cls(**given)
 
 

@@ -76,6 +76,9 @@ SELECT
     k.object_id, (CASE WHEN k.is_primary THEN 1 ELSE 2 END) AS index_id, c.column_id,
     k.ordinal::UTINYINT AS key_ordinal
 FROM _s.keys k JOIN _s.columns c ON c.object_id = k.object_id AND c.name = k.column_name;
+CREATE VIEW sys.partitions AS
+SELECT o.object_id, 1 AS index_id, 1 AS partition_number
+FROM _s.objects o;
 CREATE VIEW sys.change_tracking_tables AS SELECT object_id, begin_version, min_valid_version FROM _s.tracked_tables;
 
 CREATE VIEW infoschema.tables AS
