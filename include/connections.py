@@ -18,10 +18,14 @@ from typing import Any, Protocol
 
 from include.errors import RequestError
 
+QUERY_TIMEOUT = 900
+"""Seconds: a count of the largest tables is silent for some minutes, and a task may last hours."""
+
 
 @dataclass(frozen=True)
 class SqlServerSettings:
-    """A SQL Server: Airflow connection `<system>` of type mssql; its extras are keywords of the driver."""
+    """A SQL Server: Airflow connection `<system>` of type mssql; its extras are keywords of the driver, but for
+    `query_timeout`: for so many seconds a server may be silent in the middle of a statement."""
 
     system: str
     host: str
@@ -29,6 +33,7 @@ class SqlServerSettings:
     user: str
     password: str = field(repr=False)
     options: Mapping[str, str] = field(default_factory=dict)
+    query_timeout: int = QUERY_TIMEOUT
 
 
 @dataclass(frozen=True)
@@ -88,9 +93,9 @@ def sql_server_settings(
     """Settings from the fields of an Airflow connection of type mssql."""
     if not host or not login:
         raise _incomplete(system, "a host and a login")
-    return SqlServerSettings(
-        system, host, port or 1433, login, password or "", {str(k): str(v) for k, v in extra.items()}
-    )
+    options = {str(k): str(v) for k, v in extra.items() if k != "query_timeout"}
+    patience = _whole(system, "query_timeout", "seconds", extra.get("query_timeout")) or QUERY_TIMEOUT
+    return SqlServerSettings(system, host, port or 1433, login, password or "", options, patience)
 
 
 def google_cloud_settings(extra: Mapping[str, Any], credentials: Any) -> GoogleCloudSettings:
@@ -104,17 +109,19 @@ def google_cloud_settings(extra: Mapping[str, Any], credentials: Any) -> GoogleC
         bucket=extra["bucket"],
         dataset_prefix=extra.get("dataset_prefix", ""),
         storage_read_endpoint=extra.get("storage_read_endpoint"),
-        maximum_bytes_billed=_bytes(extra.get("maximum_bytes_billed")),
+        maximum_bytes_billed=_whole(
+            "google_cloud_default", "maximum_bytes_billed", "bytes", extra.get("maximum_bytes_billed")
+        ),
         credentials=credentials,
     )
 
 
-def _bytes(given: Any) -> int | None:
-    """A number of bytes; the UI gives numbers, a URI text."""
+def _whole(connection: str, name: str, of: str, given: Any) -> int | None:
+    """An extra that is a whole number; the UI gives numbers, a URI text."""
     if given in (None, ""):
         return None
     if isinstance(given, bool) or not re.fullmatch(r"[1-9][0-9]*", str(given)):
-        raise _incomplete("google_cloud_default", f"a whole number of bytes as maximum_bytes_billed, not '{given}'")
+        raise _incomplete(connection, f"a whole number of {of} as {name}, not '{given}'")
     return int(given)
 
 

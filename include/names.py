@@ -74,6 +74,11 @@ class MappingName:
     entity: str
     source: DatasetName
 
+    @staticmethod
+    def is_one(text: str) -> bool:
+        """Whether `text` has the form of such a name."""
+        return _MAPPING.fullmatch(text) is not None
+
     @classmethod
     def parse(cls, text: str, where: str) -> MappingName:
         """Raises DeclarationError unless `text` is `<entity>/from_<system>_<dataset>`."""

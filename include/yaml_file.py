@@ -10,10 +10,10 @@ from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticCustomError
 
 from include.errors import DeclarationError
 from include.names import place
+from include.parts import mistakes_beside
 
 _SHAPES = {
     "list_type": "a list: [a, b]",
@@ -28,8 +28,6 @@ _SHAPES = {
     "model_attributes_type": "names with values: {name: value}",
 }
 """What to write, by pydantic's word for what is wrong."""
-Mistake = tuple[tuple[str, ...], str]
-"""The part of a declaration that is wrong, and what is wrong with it."""
 
 
 def line_of(path: Path, *at: str | int) -> str:
@@ -69,7 +67,7 @@ def read_model[T: BaseModel](path: Path, model: type[T]) -> T:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        first, *others = _mistakes(error, lines, where, model)
+        first, *others = _mistakes(error, lines, where, model, data)
         first.others = tuple(others)
         raise first from None
 
@@ -112,18 +110,11 @@ def _plain(node: yaml.Node | None, at: tuple[Any, ...], lines: dict[tuple[Any, .
         ) from None
 
 
-def raise_all(mistakes: Sequence[Mistake]) -> None:
-    """As one error of pydantic's, that knows where each lies."""
-    if mistakes:
-        text = "; ".join(what for _, what in mistakes)
-        raise PydanticCustomError("mistakes", "{text}", {"text": text, "found": list(mistakes)})  # type: ignore[misc]
-
-
 def _mistakes(
-    error: ValidationError, lines: Mapping[tuple[Any, ...], int], file: str, model: type[BaseModel]
+    error: ValidationError, lines: Mapping[tuple[Any, ...], int], file: str, model: type[BaseModel], data: Any
 ) -> list[DeclarationError]:
-    """All that pydantic found, each at its line, from the top."""
-    found = []
+    """All that pydantic found, and what does not fit together of the rest, each at its line, from the top."""
+    found = [(_nearest(lines, at), what) for at, what in mistakes_beside(error, model, data)]
     for problem in error.errors():
         if problem["type"] == "mistakes":
             found += [(_nearest(lines, at), what) for at, what in problem["ctx"]["found"]]

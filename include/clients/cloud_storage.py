@@ -87,7 +87,7 @@ class Bucket:
 
     def _translate(self, error: Exception, path: str) -> Exception:
         where = self.uri(path)
-        if isinstance(error, google_errors.NotFound):
+        if isinstance(error, google_errors.NotFound) and "upload_id=" not in str(error):  # else an upload has ended
             return NotDeployed(
                 f"there is no bucket {self.name}",
                 where=where,

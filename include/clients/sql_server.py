@@ -41,12 +41,13 @@ _HEALING = (  # server messages of states that pass: a start, a failover, an ind
     (r"deadlock", "ask who holds the rows for so long"),
 )
 _NO_CONNECTION = "Client unable to establish connection"
+_ARE_YOU_THERE = "SELECT 1"  # measured: when a connection breaks, the driver may end the rows as if they were whole
+_SILENCE = ("Timeout expired", "Function sequence error")  # the second: it has swallowed the first, and reads on
 _TRANSIENT = (
     _NO_CONNECTION,
     "Communication link failure",
     "Connection failure",
     "Connection not open",
-    "Timeout expired",
     "Connection timeout expired",
     "Serialization failure",
 )
@@ -60,6 +61,7 @@ class _Place:
     system: str
     server: str
     user: str
+    query_timeout: int
 
     def __str__(self) -> str:
         return f"{self.database} on connection {self.system} ({self.server})"
@@ -97,6 +99,7 @@ class Session:
             result = _run(cursor, sql, params)
             is_unlimited = any(column[_SIZE] == 0 for column in result.description)
             yield from result.arrow_reader(min(rows, _UNLIMITED_ROWS) if is_unlimited else rows)
+            _run(cursor, _ARE_YOU_THERE, ()).fetchall()
         except Exception as error:
             raise _translate(error, self._where) from None
         finally:
@@ -133,9 +136,11 @@ def connect(settings: SqlServerSettings, database: str) -> Iterator[Session]:
     """A session in `database`.
 
     Raises SourceRefused when the server says no (login, database, missing library) and SourceUnavailable
-    when it cannot be reached.
+    when it cannot be reached. Whoever asks then waits for `query_timeout` each time that nothing comes, measured: in
+    the middle of a result, too, but not while rows come or we are slow; and 124 s more when the server does not answer
+    the driver's cancellation either.
     """
-    where = _Place(database, settings.system, f"{settings.host}:{settings.port}", settings.user)
+    where = _Place(database, settings.system, f"{settings.host}:{settings.port}", settings.user, settings.query_timeout)
     driver = _driver(where)
     patience = {_ATTR_LOGIN_TIMEOUT: LOGIN_TIMEOUT}
     try:
@@ -143,6 +148,7 @@ def connect(settings: SqlServerSettings, database: str) -> Iterator[Session]:
     except Exception as error:
         raise _translate(error, where) from None
     try:
+        connection.timeout = settings.query_timeout
         session = Session(connection, where)
         session.execute("SET LANGUAGE us_english")  # errors are told apart by their English text
         yield session
@@ -193,15 +199,8 @@ def _translate(error: Exception, where: _Place) -> DataPlatformError:
     kind = str(getattr(error, "driver_error", "")) or type(error).__name__
     if "load the driver" in said or "load the driver" in kind:
         return _missing_library(where)
-    if known := _known(said, where):
+    if known := _known(said, where) or _passing(kind, where):
         return known
-    if kind in _TRANSIENT:
-        return SourceUnavailable(
-            f"SQL Server did not answer within {LOGIN_TIMEOUT} s" if kind == _NO_CONNECTION else f"SQL Server: {kind}",
-            where=str(where),
-            remedy="tried again by itself; if it lasts, ask whether the server is up, and whether host and port of the "
-            f"connection {where.system} are right",
-        )
     if type(error).__name__ in ("ProgrammingError", "DataError", "NotSupportedError", "IntegrityError"):
         return SourceRefused(
             f"SQL Server refused a statement: {kind}",
@@ -210,6 +209,26 @@ def _translate(error: Exception, where: _Place) -> DataPlatformError:
         )
     return SourceUnavailable(
         f"SQL Server: {kind}", where=str(where), remedy="tried again by itself; then see the server's log"
+    )
+
+
+def _passing(kind: str, where: _Place) -> SourceUnavailable | None:
+    """The error for a state of the connection."""
+    if kind in _SILENCE:
+        return SourceUnavailable(
+            f"SQL Server sent nothing for {where.query_timeout} s in the middle of a statement",
+            where=str(where),
+            remedy="tried again by itself; if it lasts, ask the server's operators what the statement waits for "
+            "(sys.dm_exec_requests), or give it longer: the extra query_timeout, in seconds, of the connection "
+            f"{where.system}",
+        )
+    if kind not in _TRANSIENT:
+        return None
+    return SourceUnavailable(
+        f"SQL Server did not answer within {LOGIN_TIMEOUT} s" if kind == _NO_CONNECTION else f"SQL Server: {kind}",
+        where=str(where),
+        remedy="tried again by itself; if it lasts, ask whether the server is up, and whether host and port of the "
+        f"connection {where.system} are right",
     )
 
 

@@ -6,23 +6,24 @@ import re
 import zoneinfo
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from include.contract.capture import Capture, FlaggedBy, Landed, RowVersion, Snapshot, Timestamp, lasting
 from include.contract.words import (
     NOT_FOR_KEYS,
     Collation,
     Privacy,
-    Strict,
     column_names,
     known_type,
     same_but_for_case,
 )
 from include.durations import duration
-from include.yaml_file import Mistake, raise_all, read_model
+from include.parts import Mistake, Strict, Whole, as_far_as_right
+from include.yaml_file import read_model
 
 _HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 
@@ -58,7 +59,7 @@ _DELETES = {
 """How each way of capture can learn that a row is gone."""
 
 
-class DatasetContract(Strict):
+class DatasetContract(Whole):
     """`sql/sources/<system>/<dataset>/contract.yaml`."""
 
     describes: str
@@ -110,79 +111,97 @@ class DatasetContract(Strict):
             raise ValueError(f"'{value}' is no zone of the time-zone database (Europe/London)") from None
         return value
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> DatasetContract:
-        found = [*self._key_mistakes(), *self._capture_mistakes(), *self._offset_mistakes()]
-        raise_all([*found, *same_but_for_case(self.columns)])
-        return self
+    def mistakes(self) -> Iterator[Mistake]:
+        return as_far_as_right(
+            self._keys_mistakes,
+            self._columns_mistakes,
+            self._deletes_mistakes,
+            self._table_mistakes,
+            self._position_mistakes,
+            self._named_mistakes,
+            self._split_mistakes,
+            self._overlap_mistakes,
+            lambda: same_but_for_case(self.columns),
+        )
 
-    def _offset_mistakes(self) -> Iterator[Mistake]:
-        for name, column in self.columns.items():
-            if column.offset_of is None:
-                continue
-            at, of = ("columns", name), self.columns.get(column.offset_of)
-            if of is None or of.type != "TIMESTAMP" or of.offset_of:
-                yield at, f"offset_of names {column.offset_of}, which is no TIMESTAMP among the columns"
-            if column.type != "INT64":
-                yield at, f"{name} holds minutes from UTC: write type: INT64"
-            if name in self.key or column.refers_to or column.collation:
-                yield at, f"{name} holds minutes from UTC: it is no key, refers to nothing and has no collation"
-            if isinstance(self.capture, Landed):
-                yield at, f"{name} is read from SQL Server only: landing tables have no offset_of"
+    def _columns_mistakes(self) -> Iterator[Mistake]:
+        for given in self.columns.items():
+            yield from as_far_as_right(partial(self._zone_mistakes, *given), partial(self._offset_mistakes, *given))
 
-    def _key_mistakes(self) -> Iterator[Mistake]:
+    def _offset_mistakes(self, name: str, column: DatasetColumn) -> Iterator[Mistake]:
+        if column.offset_of is None:
+            return
+        at, of = ("columns", name), self.columns.get(column.offset_of)
+        if of is None or of.type != "TIMESTAMP" or of.offset_of:
+            yield at, f"offset_of names {column.offset_of}, which is no TIMESTAMP among the columns"
+        if column.type != "INT64":
+            yield at, f"{name} holds minutes from UTC: write type: INT64"
+        if name in self.key or column.refers_to or column.collation:
+            yield at, f"{name} holds minutes from UTC: it is no key, refers to nothing and has no collation"
+        if isinstance(self.capture, Landed):
+            yield at, f"{name} is read from SQL Server only: landing tables have no offset_of"
+
+    def _keys_mistakes(self) -> Iterator[Mistake]:
         for name in self.key:
-            column, at = self.columns.get(name), ("columns", name)
-            if column is None:
-                yield ("key",), f"key names {name}, which is not among the columns"
-                continue
-            if not column.required:
-                yield at, f"the key column {name} must say required: true"
-            if column.type in NOT_FOR_KEYS:
-                yield at, f"the key column {name} is {column.type}, and a key is compared as text: choose another"
-            if column.type == "STRING" and column.collation is None:
-                text = f"the key column {name} is text and must say its collation: "
-                yield at, text + "case_insensitive, case_sensitive or exact"
+            yield from as_far_as_right(partial(self._key_mistakes, name))
 
-    def _capture_mistakes(self) -> Iterator[Mistake]:
-        for name, column in self.columns.items():
-            if column.type == "DATETIME" and not self.zone:
-                text = "a DATETIME column needs `zone`, the zone of date-times without one (Europe/London)"
-                yield ("columns", name), text
+    def _key_mistakes(self, name: str) -> Iterator[Mistake]:
+        column, at = self.columns.get(name), ("columns", name)
+        if column is None:
+            yield ("key",), f"key names {name}, which is not among the columns"
+            return
+        if not column.required:
+            yield at, f"the key column {name} must say required: true"
+        if column.type in NOT_FOR_KEYS:
+            yield at, f"the key column {name} is {column.type}, and a key is compared as text: choose another"
+        if column.type == "STRING" and column.collation is None:
+            text = f"the key column {name} is text and must say its collation: "
+            yield at, text + "case_insensitive, case_sensitive or exact"
+
+    def _zone_mistakes(self, name: str, column: DatasetColumn) -> Iterator[Mistake]:
+        if column.type == "DATETIME" and not self.zone:
+            text = "a DATETIME column needs `zone`, the zone of date-times without one (Europe/London)"
+            yield ("columns", name), text
+
+    def _deletes_mistakes(self) -> Iterator[Mistake]:
+        if self.key_scan_every and self.deletes != "key_scan":
+            yield ("key_scan_every",), "key_scan_every is for deletes: key_scan alone"
         method, allowed = self.capture.method, _DELETES[self.capture.method]
         if self.deletes_by not in allowed:
             yield ("deletes",), f"{method} does not know deletes: {self.deletes_by}, only {', '.join(allowed)}"
+
+    def _table_mistakes(self) -> Iterator[Mistake]:
         form = "dataset.table" if isinstance(self.capture, Landed) else "database.schema.table"
         if self.table.count(".") != form.count("."):
             yield ("table",), f"table must be {form}"
+
+    def _position_mistakes(self) -> Iterator[Mistake]:
         position = self.position_column
         if position in self.columns and self.columns[position].type != "BYTES":
             yield ("columns", position), f"{position} is a rowversion: it is BYTES, or need not be declared"
-        yield from self._named_mistakes()
-        if isinstance(self.capture, Timestamp):
-            yield from self._overlap_mistakes(self.capture)
-        if self.key_scan_every and self.deletes != "key_scan":
-            yield ("key_scan_every",), "key_scan_every is for deletes: key_scan alone"
 
     def _named_mistakes(self) -> Iterator[Mistake]:
         """Columns that other lines than `columns` name."""
         moments = ("DATETIME", "TIMESTAMP", "STRING")  # datetime2(7) is carried as text
-        named: list[tuple[tuple[str, ...], str | None, tuple[str, ...]]] = [
-            (("split_by",), self.split_by, ("INT64", "DATE")),
-            (("cohort_by",), self.cohort_by, ("INT64", "STRING")),
-            (("deletes", "flagged_by"), self.flag_column, ("BOOL",)),
-            (("capture", "column"), self.moment_column, moments),
-        ]
-        for at, name, types in named:
-            if name is None:
-                continue
-            column = self.columns.get(name)
-            if column is None:
-                yield at, f"{'.'.join(at)} names {name}, which is not among the columns"
-            elif column.type not in types:
-                yield at, f"{'.'.join(at)} names {name}, which is {column.type}: it must be {' or '.join(types)}"
-            elif at in (("split_by",), ("capture", "column")) and not column.required:
-                yield ("columns", name), f"{name}, which {'.'.join(at)} names, must say required: true"
+        return as_far_as_right(
+            lambda: self._name_mistakes(("split_by",), self.split_by, ("INT64", "DATE")),
+            lambda: self._name_mistakes(("cohort_by",), self.cohort_by, ("INT64", "STRING")),
+            lambda: self._name_mistakes(("deletes", "flagged_by"), self.flag_column, ("BOOL",)),
+            lambda: self._name_mistakes(("capture", "column"), self.moment_column, moments),
+        )
+
+    def _name_mistakes(self, at: tuple[str, ...], name: str | None, types: tuple[str, ...]) -> Iterator[Mistake]:
+        if name is None:
+            return
+        column = self.columns.get(name)
+        if column is None:
+            yield at, f"{'.'.join(at)} names {name}, which is not among the columns"
+        elif column.type not in types:
+            yield at, f"{'.'.join(at)} names {name}, which is {column.type}: it must be {' or '.join(types)}"
+        elif at in (("split_by",), ("capture", "column")) and not column.required:
+            yield ("columns", name), f"{name}, which {'.'.join(at)} names, must say required: true"
+
+    def _split_mistakes(self) -> Iterator[Mistake]:
         if self.split_by and isinstance(self.capture, Snapshot | Landed | Timestamp):
             yield ("split_by",), f"{self.capture.method} reads in one picture, never in ranges: leave split_by out"
         if self.split_by in self.columns and self.columns[self.split_by].privacy != "none":
@@ -190,9 +209,11 @@ class DatasetContract(Strict):
         if self.rows_per_range and not self.split_by:
             yield ("rows_per_range",), "rows_per_range is for split_by alone"
 
-    def _overlap_mistakes(self, capture: Timestamp) -> Iterator[Mistake]:
-        column = self.columns.get(capture.column)
-        if column and column.type != "TIMESTAMP" and capture.overlaps_by <= timedelta(hours=1):
+    def _overlap_mistakes(self) -> Iterator[Mistake]:
+        if not isinstance(self.capture, Timestamp):
+            return
+        column = self.columns.get(self.capture.column)
+        if column and column.type != "TIMESTAMP" and self.capture.overlaps_by <= timedelta(hours=1):
             text = "an hour comes twice in autumn, so a column without zone needs an overlap of more than 1h (2h)"
             yield ("capture", "overlap"), text
 

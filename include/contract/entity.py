@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
-from include.contract.words import RESERVED, Privacy, Strict, column_names, known_type, same_but_for_case
+from include.contract.words import RESERVED, Privacy, column_names, known_type, same_but_for_case
 from include.names import SYSTEMS
-from include.yaml_file import Mistake, raise_all, read_model
+from include.parts import Mistake, Strict, Whole, as_far_as_right
+from include.yaml_file import read_model
 
 
 class EntityColumn(Strict):
@@ -39,7 +40,7 @@ class Retention(Strict):
     after: str
 
 
-class EntityContract(Strict):
+class EntityContract(Whole):
     """`sql/common_model/<entity>/contract.yaml`."""
 
     describes: str
@@ -56,17 +57,25 @@ class EntityContract(Strict):
     def _names(cls, columns: dict[str, EntityColumn]) -> dict[str, EntityColumn]:
         return column_names(columns)
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> EntityContract:
-        raise_all([*self._promise_mistakes(), *self._column_mistakes(), *same_but_for_case(self.columns)])
-        return self
+    def mistakes(self) -> Iterator[Mistake]:
+        return as_far_as_right(
+            self._precedence_mistakes,
+            self._withheld_mistakes,
+            self._retention_mistakes,
+            self._column_mistakes,
+            lambda: same_but_for_case(self.columns),
+        )
 
-    def _promise_mistakes(self) -> Iterator[Mistake]:
+    def _precedence_mistakes(self) -> Iterator[Mistake]:
         if sorted(self.precedence) != sorted(set(self.precedence)) or set(self.precedence) - set(SYSTEMS):
             yield ("precedence",), f"precedence lists each of {', '.join(SYSTEMS)} at most once, the first wins"
+
+    def _withheld_mistakes(self) -> Iterator[Mistake]:
         for name in self.event.withhold:
             if name not in self.columns:
                 yield ("event",), f"event.withhold names {name}, which is not among the columns"
+
+    def _retention_mistakes(self) -> Iterator[Mistake]:
         after, at = self.retention.after, ("retention", "after")
         if after not in self.columns:
             yield at, f"retention.after names {after}, which is not among the columns"

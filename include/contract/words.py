@@ -6,9 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from include.yaml_file import Mistake
+from include.parts import Mistake
 
 COLUMN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
 TYPES = (
@@ -24,12 +22,6 @@ RESERVED = (
 """What the tables of an entity have beside its own columns."""
 Privacy = Literal["none", "personal", "special"]
 Collation = Literal["case_insensitive", "case_sensitive", "exact"]
-
-
-class Strict(BaseModel):
-    """A part of a declaration: a key that it does not know is a mistake."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def same_but_for_case(columns: Mapping[str, object]) -> Iterator[Mistake]:

@@ -17,6 +17,7 @@ class Catalog:
 
     columns: Sequence[SourceColumn]
     primary_key: Sequence[str]
+    is_partitioned: bool = False
 
     def types(self) -> dict[str, str]:
         """Every column to its type, for the log: the next batch is told by it what has changed."""
@@ -34,6 +35,7 @@ class Captures:
 def read_catalog(session: Session, table: str) -> Catalog:
     """What SQL Server says of `table`: no column when it is missing or hidden from us."""
     columns, key, traits = query.columns_of(table), query.primary_key_of(table), query.traits_of(table)
+    partitions = query.partitions_of(table)
     found = {name: _trait(*said) for name, *said in session.rows(traits.sql, traits.params)}
     return Catalog(
         [
@@ -41,6 +43,7 @@ def read_catalog(session: Session, table: str) -> Catalog:
             for name, kind, length, p, s, f, nullable, collation in session.rows(columns.sql, columns.params)
         ],
         [row[0] for row in session.rows(key.sql, key.params)],
+        bool(session.rows(partitions.sql, partitions.params)),
     )
 
 

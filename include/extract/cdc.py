@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
 
+from include.extract import clocks
 from include.extract.query import Query, select
 from include.extract.way import Behind, Position, Session, Way
 from include.names import IS_GONE
@@ -24,7 +25,8 @@ _CAPTURED = (
     "JOIN sys.columns AS c ON c.object_id = t.source_object_id AND c.column_id = k.column_id "
     "AND c.name = k.column_name WHERE t.capture_instance = ? AND c.is_computed = 0"
 )
-_NOW = "SELECT CONVERT(varchar(23), GETDATE(), 126)"  # the clock that cdc.lsn_time_mapping is written by
+_CLOCKS = "SELECT GETUTCDATE(), GETDATE()"
+_NOW = "SELECT CONVERT(varchar(23), DATEADD(minute, {}, GETDATE()), 126)"  # the clock of cdc.lsn_time_mapping
 _BEHIND = "SELECT sys.fn_cdc_map_lsn_to_time(CAST(? AS binary(10))), GETDATE()"
 _MOST_BEHIND = timedelta(hours=2)  # more than the hour by which a clock is put forward
 _REACHED = "SELECT sys.fn_cdc_map_time_to_lsn('smallest greater than', CAST(? AS datetime))"
@@ -51,7 +53,12 @@ class CdcWay(Way):
         return {_NAME: bytes(newest).hex()}
 
     def after_full(self, session: Session) -> Position:
-        return {_ENDED: str(session.scalar(_NOW))}
+        """An hour more on the night when the clocks have gone back: what was captured before they did has later times
+        than now, and would be taken for what came after the full."""
+        utc, local = session.rows(_CLOCKS)[0]
+        offset = timedelta(minutes=round((local - utc).total_seconds() / 60))
+        longer = clocks.MOST if clocks.went_back(utc, offset) else timedelta(0)
+        return {_ENDED: str(session.scalar(_NOW.format(int(longer.total_seconds() / 60))))}
 
     def has_captured(self, session: Session, ended: Position) -> bool:
         return session.scalar(_REACHED, (ended[_ENDED],)) is not None

@@ -14,13 +14,18 @@ from include.extract.query import Query, quoted, select, table
 from include.extract.way import Position, Session, Way
 from include.names import IS_GONE
 
-_NAME = "version"
+_NAME, _BEGUN = "version", "begun"
 _CURRENT = "SELECT CHANGE_TRACKING_CURRENT_VERSION()"
 
 
 @dataclass(frozen=True)
 class ChangeTrackingWay(Way):
-    """A window holds each changed key once, with its row as it is now, or none when it is gone."""
+    """A window holds each changed key once, with its row as it is now, or none when it is gone.
+
+    TRUNCATE TABLE notes none of its rows, and the oldest valid version may then be our own: only the version at which
+    the tracking of the table began tells of it ("sys.change_tracking_tables"). Of a table that was truncated before
+    anything at all was tracked since it was enabled, nothing does.
+    """
 
     table: str
     key: Sequence[str]
@@ -28,7 +33,10 @@ class ChangeTrackingWay(Way):
 
     def inside(self, session: Session, low: Position | None) -> Position:
         version = session.scalar(_CURRENT)
-        return {} if version is None else {_NAME: str(version)}
+        if version is None:
+            return {}
+        begun = session.scalar(f"SELECT begin_version FROM sys.change_tracking_tables WHERE object_id = {self._id}")
+        return {_NAME: str(version)} | ({} if begun is None else {_BEGUN: str(begun)})
 
     def missing(self, session: Session, high: Position, columns: Sequence[str]) -> str | None:
         return "change tracking of this table" if not high or self._oldest(session) is None else None
@@ -39,14 +47,20 @@ class ChangeTrackingWay(Way):
             return "a version that fell"
         if minimum is not None and int(low[_NAME]) < minimum:
             return f"forgotten the changes since version {low[_NAME]} (it keeps those since {minimum})"
+        if low.get(_BEGUN, high.get(_BEGUN)) != high.get(_BEGUN):  # older entries of the log do not have it
+            return "forgotten the changes since our position: the table was truncated, or its tracking begun anew"
         return None
 
     def _oldest(self, session: Session) -> int | None:
         """The oldest version since which the changes are all kept; None without change tracking, or without the right
         to see it."""
-        name = table(self.table).replace("'", "''")
-        found = session.scalar(f"SELECT CHANGE_TRACKING_MIN_VALID_VERSION(OBJECT_ID(N'{name}'))")
+        found = session.scalar(f"SELECT CHANGE_TRACKING_MIN_VALID_VERSION({self._id})")
         return None if found is None else int(found)
+
+    @property
+    def _id(self) -> str:
+        name = table(self.table).replace("'", "''")
+        return f"OBJECT_ID(N'{name}')"
 
     def window(
         self, columns: Sequence[str], low: Position, high: Position, converted: Mapping[str, str]

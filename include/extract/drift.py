@@ -7,7 +7,7 @@ from typing import Literal
 
 import yaml
 
-from include.contract import DatasetContract
+from include.contract import ChangeDataCapture, DatasetContract, RowVersion
 from include.errors import DriftError
 from include.extract.catalog import Catalog
 from include.extract.changes import changed_types
@@ -26,7 +26,7 @@ def compare(
     before: Mapping[str, str] | None = None,
     kind: Literal["full", "window"] = "full",
 ) -> list[str]:
-    """Notes for the log: what is new at the source, what has become wider, a missing primary key.
+    """Notes for the log: what is new at the source, what has become wider.
 
     before: `Catalog.types` of the batch before, None when there is none; kind: what will be read now.
     Raises DriftError with both sides and what to write, when the table is missing; when one of `columns` is missing,
@@ -59,7 +59,21 @@ def compare(
             changes.refused,
             "then trigger the use case with `full_refresh`: what was read before may be another value now",
         )
-    return [*changes.notes, *changes.refused, *_notes(contract, catalog, before)]
+    return [*changes.notes, *changes.refused, *_new_columns(contract, catalog, before)]
+
+
+def standing(contract: DatasetContract, catalog: Catalog) -> list[str]:
+    """What is so of the table as long as nobody changes it: worth a note when it is new."""
+    found = []
+    if not catalog.primary_key:
+        found.append("the table has no primary key: a batch in which a key is doubled is not merged")
+    is_blind = isinstance(contract.capture, RowVersion | ChangeDataCapture) and not contract.full_every
+    if catalog.is_partitioned and is_blind:  # their rowversions are older than our position; CDC captures none of them
+        found.append(
+            "the table is partitioned: rows that are switched into it (ALTER TABLE … SWITCH) are seen by a full only: "
+            "write full_every, or let nobody do so"
+        )
+    return found
 
 
 def conversions(contract: DatasetContract, catalog: Catalog, columns: Sequence[str]) -> dict[str, str]:
@@ -154,10 +168,7 @@ def _collation(declared: str | None, column: SourceColumn) -> list[str]:
     return [f"the key column {column.name} has the collation {name}: write collation: {found}, not {declared}"]
 
 
-def _notes(contract: DatasetContract, catalog: Catalog, before: Mapping[str, str] | None) -> list[str]:
+def _new_columns(contract: DatasetContract, catalog: Catalog, before: Mapping[str, str] | None) -> list[str]:
     known = {*contract.columns, contract.position_column, *(before or {})}  # of what was there then it has been told
     new = sorted(column.name for column in catalog.columns if column.name not in known)
-    notes = [f"not in the contract, so never read: {', '.join(new)}"] if new else []
-    return notes + (
-        [] if catalog.primary_key else ["the table has no primary key: a batch in which a key is doubled is not merged"]
-    )
+    return [f"not in the contract, so never read: {', '.join(new)}"] if new else []

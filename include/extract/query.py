@@ -110,6 +110,11 @@ INDEXED = (
     "JOIN sys.columns AS c ON c.object_id = k.object_id AND c.column_id = k.column_id "
     "WHERE i.is_disabled = 0 AND i.has_filter = 0 AND k.key_ordinal = 1 AND s.name = ? AND t.name = ? AND c.name = ?"
 )
+PARTITIONS = (
+    "SELECT TOP 1 p.partition_number FROM sys.partitions AS p JOIN sys.tables AS t ON t.object_id = p.object_id "
+    "JOIN sys.schemas AS s ON s.schema_id = t.schema_id "
+    "WHERE p.index_id IN (0, 1) AND p.partition_number > 1 AND s.name = ? AND t.name = ?"
+)
 CAPTURES = (
     "SELECT k.object_id, t.is_tracked_by_cdc FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id "
     "LEFT JOIN sys.change_tracking_tables AS k ON k.object_id = t.object_id WHERE s.name = ? AND t.name = ?"
@@ -126,6 +131,12 @@ def indexes_that_begin_with(name: str, column: str) -> Query:
     """How many indexes of a table have a column as their first, and all its rows."""
     _, schema, bare = name.split(".")
     return Query(INDEXED, (schema, bare, column))
+
+
+def partitions_of(name: str) -> Query:
+    """A row when the table has more than one partition."""
+    _, schema, bare = name.split(".")
+    return Query(PARTITIONS, (schema, bare))
 
 
 def columns_of(name: str) -> Query:

@@ -97,5 +97,7 @@ def check_deletions(deleted: int, known: int, share: float, allowed: int | None,
     raise TooManyDeletions(
         f"{deleted} of {known} known keys of {dataset} have vanished, the contract allows {may}{asked}",
         where=where,
-        remedy=f"ask the owner whether it is right; if it is, trigger again with allow_deletions: {dataset}={deleted}",
+        remedy=f"ask the owner whether it is right; if it is, trigger again with allow_deletions: {dataset}={deleted}. "
+        "Where the number moves on before it can be allowed, have the job that deletes paused, or ask again, by a dry "
+        "run, in hours in which it rests",
     )

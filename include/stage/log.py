@@ -68,6 +68,7 @@ class Batch:
     table, capture: where and how it was read, as the contract said then.
     keys: parts with the key set, when the batch looked at every key (a full does so by its rows).
     read_at: when the read began (UTC).
+    standing: what is so of the source's table until somebody changes it; a note says it when it is new.
     source_types: every column of the source's table to its type there, as T-SQL writes it; empty where not known.
     catch_up: of a full that was read in ranges, what changed meanwhile.
     is_cut: of a window, that there was more: it is fresh only when the next has been read.
@@ -95,6 +96,7 @@ class Batch:
     committed_at: datetime
     notes: tuple[str, ...] = field(default=())
     source_types: Mapping[str, str] = field(default_factory=dict)
+    standing: tuple[str, ...] = field(default=())
     catch_up: CatchUp | None = None
     is_cut: bool = False
 
@@ -127,6 +129,7 @@ class Batch:
             late = given["catch_up"]
             given["catch_up"] = CatchUp(late["window"], late["columns"], tuple(Part(**part) for part in late["parts"]))
         given["key"], given["notes"] = tuple(given["key"]), tuple(given["notes"])
+        given["standing"] = tuple(given.get("standing", ()))
         return cls(**given)
 
 

@@ -48,7 +48,7 @@ def _missing(catalogue: Catalogue, error: DeclarationError) -> DeclarationError 
         "publishes": ("entity", catalogue.entity_names()),
     }
     kind, there = kinds.get(part, ("", [name]))
-    if name in there or "is not a" in error.problem:
+    if name in there or (kind == "mapping" and not MappingName.is_one(name)):
         return None
     return DeclarationError(
         f"there is no {kind} {name}{did_you_mean(name, there)}",

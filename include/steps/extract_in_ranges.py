@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from include.errors import NotNow, Refused, SourceUnavailable
-from include.extract import capture, ranges
+from include.extract import capture, drift, ranges
 from include.extract.capture import Bounds, Reading
 from include.extract.catalog import Catalog
 from include.extract.ranges import Range
@@ -189,6 +189,7 @@ def _entry(
         query_hash=hash_of("\n".join([*(share.query_hash for share in shares), *reading.queries])),
         notes=(f"read in {len(shares)} ranges by {work.contract.split_by}", *notes),
         source_types=catalog.types(),
+        standing=tuple(drift.standing(work.contract, catalog)),
         catch_up=CatchUp(reading.bounds.window, reading.columns, late),
     )
 

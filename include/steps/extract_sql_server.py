@@ -164,14 +164,16 @@ def _batch(work: Work, dataset_log: DatasetLog, plan: Plan, writer: PartWriter) 
         notes=tuple(notes),
         source_types=catalog.types(),
         is_cut=reading.is_cut,
+        standing=tuple(drift.standing(contract, catalog)),
     )
 
 
 def agreed(work: Work, session: Session, plan: Plan) -> tuple[Catalog, list[str], Mapping[str, str]]:
     """What the source's catalog says, what of it is worth a note, and how columns are converted there."""
     contract, before = work.contract, plan.latest.source_types if plan.latest else None
-    catalog = read_catalog(session, contract.table)
+    catalog, told = read_catalog(session, contract.table), plan.latest.standing if plan.latest else ()
     notes = drift.compare(work.name, contract, catalog, work.columns, before or None, plan.kind)
+    notes += [note for note in drift.standing(contract, catalog) if note not in told]
     return catalog, notes, drift.conversions(contract, catalog, work.columns)
 
 

@@ -38,15 +38,17 @@ class _Work:
 
 
 def check(use_case: str) -> Summary:
-    """The form's values, the declarations, and whether the connections belong together; refuses before anything is
-    read."""
+    """The form's values, the declarations, whether the connections belong together, and the tables; refuses before
+    anything is read."""
 
     def step(work: _Work) -> Summary:
         from include.steps.check import check_use_case
+        from include.steps.deployed import check_tables
         from include.steps.environment import check_environment
 
         check_use_case(work.catalogue, work.use_case)
         check_environment(work.servers)
+        check_tables(work.catalogue, work.servers, work.use_case)
         log.info("the declarations fit together, and the form's values are understood: %s", work.request)
         return {
             "use_case": use_case,

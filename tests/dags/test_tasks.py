@@ -13,6 +13,8 @@ from include.catalogue import Catalogue
 from include.errors import NotDeployed, NotNow, SourceRefused, Unavailable
 from include.local.platform import Platform
 from include.run import Run
+from include.steps.deploy import DATASETS
+from include.steps.environment import stamp_storage
 from include.steps.request import Request
 from orchestration import tasks
 from tests.conftest import bare_world
@@ -83,9 +85,25 @@ def test_the_first_task_refuses_connections_that_do_not_belong_together(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each case of that is in tests/include/steps/test_shadow.py; here nothing is deployed at all."""
+    work = _in_a_bare_world(platform, monkeypatch)
+    with pytest.raises(NotDeployed, match="tables apply"):
+        tasks.check(work.use_case.name)
+
+
+def test_the_first_task_refuses_tables_that_are_missing(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = _in_a_bare_world(platform, monkeypatch)
+    for name in DATASETS:
+        work.servers.big_query.create_dataset(work.servers.cloud.dataset_prefix + name)
+    stamp_storage(work.catalogue, work.servers)
+    with pytest.raises(NotDeployed, match="there is no such table") as refused:
+        tasks.check(work.use_case.name)
+    assert "change_log.customer" in refused.value.where
+    assert "tables apply" in refused.value.remedy
+
+
+def _in_a_bare_world(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> tasks._Work:
     catalogue, servers = Catalogue(), bare_world(platform, "first").servers
     case = catalogue.use_case("customer_base")
     work = tasks._Work(catalogue, servers, Run.begin(case.name, "a_run", 1), case, Request())
     monkeypatch.setattr(tasks, "_work", lambda use_case: work)
-    with pytest.raises(NotDeployed, match="tables apply"):
-        tasks.check(case.name)
+    return work

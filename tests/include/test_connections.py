@@ -22,6 +22,10 @@ def test_json_and_uri_say_the_same() -> None:
     assert found[0] == found[1]
     assert (found[0].host, found[0].port, found[0].password) == ("db.example", 1444, "p@ss/word")
     assert found[0].options == {"TrustServerCertificate": "yes"}
+    assert found[0].query_timeout == 900
+    patient = {**SQL_SERVER, "extra": {"query_timeout": "60"}}
+    settings = EnvironmentConnections({"AIRFLOW_CONN_SSE": json.dumps(patient)}).sql_server("sse")
+    assert (settings.query_timeout, settings.options) == (60, {})
 
 
 def test_extras_may_be_text_that_is_json() -> None:
@@ -50,6 +54,7 @@ def test_no_password_is_in_the_text_of_a_setting_or_an_error() -> None:
     ("name", "given", "lacks"),
     [
         ("sse", {"host": "db"}, "a host and a login"),
+        ("sse", {**SQL_SERVER, "extra": {"query_timeout": 0}}, "a whole number of seconds as query_timeout, not '0'"),
         ("google_cloud_default", {"extra": {"project": "p"}}, "location, bucket"),
         (
             "google_cloud_default",

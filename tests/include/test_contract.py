@@ -116,6 +116,34 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     assert told == [("contract.yaml:2", "owner"), ("contract.yaml:3", "colour")]
 
 
+def test_what_does_not_fit_together_is_told_beside_what_is_wrong_by_itself(tmp_path: Path) -> None:
+    """Of what is wrong itself nothing else is told: Name could be of any type, `zone` may have been meant."""
+    text = DATASET.replace("owner: somebody", "owner: 7\ncolour: red\nzone: Europe/Londn")
+    text = text.replace("key: [Id]", "key: [Id, Name, Nope, At]").replace(
+        "{type: INT64, required: true}", "{type: INT64}"
+    )
+    text = text.replace("deletes: key_scan", "deletes: captured").replace("type: STRING,", "type: VARCHAR,")
+    with pytest.raises(DeclarationError) as caught:
+        read_dataset(_dataset(tmp_path, text + "  At: {type: DATETIME, required: true, offset_of: Name}\n"))
+    assert [(error.where.partition(":")[2], error.problem.partition(":")[0]) for error in caught.value.all()] == [
+        ("2", "owner"),
+        ("3", "colour"),
+        ("4", "zone"),
+        ("6", "key names Nope, which is not among the columns"),
+        ("8", "rowversion does not know deletes"),
+        ("10", "the key column Id must say required"),
+        ("11", "columns.Name.type"),
+        ("11", "the key column Name must say required"),
+    ]
+
+
+def test_an_entity_that_does_not_fit_together_is_told_beside_what_is_wrong_by_itself(tmp_path: Path) -> None:
+    text = ENTITY.replace("keep: 7y", "keep: ever").replace("withhold: [birth_date]", "withhold: [nope]")
+    with pytest.raises(DeclarationError) as caught:
+        read_entity(_dataset(tmp_path, text.replace("precedence: [sse, mis]", "precedence: [sse, sse]")))
+    assert [error.where.partition(":")[2] for error in caught.value.all()] == ["4", "5", "6"]
+
+
 def test_a_missing_contract_says_so(tmp_path: Path) -> None:
     with pytest.raises(DeclarationError, match="no such contract"):
         read_dataset(tmp_path / "contract.yaml")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from include.local.sql_server_stand_in.catalogue.tables import Table
 from include.local.sql_server_stand_in.errors import SqlError
 
-EVENTS = ("reset", "hang", "deadlock")
+EVENTS = ("reset", "hang", "deadlock", "short")
 """They strike once, unless told otherwise, when a result has given so many rows."""
 STATES = ("denied", "refused")
 """SELECT on a table or a column is denied; a login is refused. They last, unless told otherwise."""

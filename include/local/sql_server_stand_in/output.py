@@ -92,10 +92,13 @@ class Output:
         self._push()
         self.reply.add(described(columns))
         kinds, sent = [column.type for column in columns], 0
-        for batch in self._broken(reader, fault):
-            self.check_cancelled()
-            self.reply.add(encoded_rows(kinds, batch.columns, batch.num_rows))
-            sent += batch.num_rows
+        try:
+            for batch in self._broken(reader, fault):
+                self.check_cancelled()
+                self.reply.add(encoded_rows(kinds, batch.columns, batch.num_rows))
+                sent += batch.num_rows
+        finally:
+            reader.close()  # while it is open, DuckDB does not roll back
         self.done(sent, OF_SELECT)
 
     def _broken(self, batches: Iterable[pa.RecordBatch], fault: Fault | None) -> Iterator[pa.RecordBatch]:
@@ -105,7 +108,8 @@ class Output:
             left = fault.after_rows - sent if fault else batch.num_rows + 1
             if fault and left <= batch.num_rows:
                 yield batch.slice(0, left)
-                self.strike(fault)
+                if self.strike(fault):
+                    return
                 yield batch.slice(left)  # it was lifted meanwhile
                 fault = None
             else:
@@ -119,15 +123,17 @@ class Output:
     def meet(self, meeting: Meeting) -> Fault | None:
         """The fault that waits for some row of this statement's result; one that waits for none strikes here."""
         fault = self.session.engine.faults.event(meeting)
-        if fault and not fault.after_rows:
+        if fault and not fault.after_rows and fault.kind != "short":
             self.strike(fault)
             return None
         return fault
 
-    def strike(self, fault: Fault) -> None:
-        """Nothing, where it has been lifted meanwhile."""
+    def strike(self, fault: Fault) -> bool:
+        """Does the result end here, as if it were whole? It does not, where the fault has been lifted meanwhile."""
         if not self.session.engine.faults.take(fault):
-            return
+            return False
+        if fault.kind == "short":
+            return True
         self.reply.flush()
         if fault.kind == "reset":
             raise Reset

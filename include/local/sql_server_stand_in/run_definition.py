@@ -1,4 +1,4 @@
-"""What do CREATE, ALTER and DROP do?"""
+"""What do CREATE, ALTER, DROP and TRUNCATE do?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from include.local.sql_server_stand_in.capture import change_tracking
 from include.local.sql_server_stand_in.catalogue import definitions as catalogue
 from include.local.sql_server_stand_in.catalogue.tables import Database, Table
-from include.local.sql_server_stand_in.errors import SqlError
+from include.local.sql_server_stand_in.errors import SqlError, not_known
 from include.local.sql_server_stand_in.output import Output
 from include.local.sql_server_stand_in.session import Session
 from include.local.sql_server_stand_in.t_sql.statements import (
@@ -21,6 +21,7 @@ from include.local.sql_server_stand_in.t_sql.statements import (
     DropTable,
     Statement,
     TrackChanges,
+    TruncateTable,
 )
 
 _OPTIONS = {"ALLOW_SNAPSHOT_ISOLATION": "allows_snapshot", "CHANGE_TRACKING": "tracks_changes"}
@@ -37,6 +38,7 @@ def definitions(session: Session, output: Output) -> dict[type[Statement], Calla
         DropTable: _drop_tables,
         AddColumn: _add_column,
         TrackChanges: _track_changes,
+        TruncateTable: _truncate,
     }
 
     def run(statement: Statement) -> None:
@@ -119,3 +121,19 @@ def _add_column(session: Session, statement: AddColumn) -> None:
 def _track_changes(session: Session, statement: TrackChanges) -> None:
     change = change_tracking.enable if statement.is_on else change_tracking.disable
     change_table(session, session.need_table(statement.table), change)
+
+
+def _truncate(session: Session, statement: TruncateTable) -> None:
+    if session.transaction.depth:
+        raise not_known("TRUNCATE TABLE within a transaction")
+    change_table(session, session.need_table(statement.table), _without_rows)
+
+
+def _without_rows(connection: Any, database: Database, table: Table) -> Table:
+    if table.instances:
+        why = "it is published for replication or enabled for Change Data Capture"
+        raise SqlError(4711, f"Cannot truncate table '{table.name}' because {why}.")
+    connection.execute(f"DELETE FROM {table.sql}")
+    if table.is_tracked:
+        change_tracking.truncate(connection, database, table)
+    return table

@@ -53,14 +53,6 @@ def test_a_value_in_the_servers_words_is_not_repeated(settings: SqlServerSetting
     assert "Secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("kind", "rows"), [("reset", 100), ("deadlock", 100)])
-def test_a_connection_lost_in_mid_stream_may_heal(settings: SqlServerSettings, kind: str, rows: int) -> None:
-    with connect(settings, "master") as control, connect(settings, "master") as session:
-        control.execute(f"EXEC standin.fault @kind = '{kind}', @after_rows = {rows}")
-        with pytest.raises(SourceUnavailable):
-            list(session.batches("SELECT value FROM GENERATE_SERIES(1, 50000)", rows=50))
-
-
 def test_a_snapshot_is_given_back_after_an_error(settings: SqlServerSettings) -> None:
     with connect(settings, "master") as session:
         with pytest.raises(SourceRefused), session.snapshot():

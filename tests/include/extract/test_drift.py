@@ -11,7 +11,7 @@ from include.contract import DatasetContract
 from include.errors import DriftError
 from include.extract.catalog import Catalog
 from include.extract.changes import changed_types
-from include.extract.drift import compare, conversions
+from include.extract.drift import compare, conversions, standing
 from include.extract.types import SourceColumn, Trait
 from include.names import DatasetName
 
@@ -37,7 +37,30 @@ def test_what_agrees_goes_on_and_new_columns_are_noted() -> None:
 
 
 def test_a_table_without_a_primary_key_is_noted() -> None:
-    assert "a batch in which a key is doubled is not merged" in compare(NAME, CONTRACT, Catalog(THERE, []), COLUMNS)[0]
+    assert compare(NAME, CONTRACT, Catalog(THERE, []), COLUMNS) == []
+    (note,) = standing(CONTRACT, Catalog(THERE, []))
+    assert "a batch in which a key is doubled is not merged" in note
+
+
+@pytest.mark.parametrize(
+    ("capture", "full_every", "notes"),
+    [
+        ({"method": "rowversion", "column": "RowVer"}, None, 1),
+        ({"method": "cdc", "instance": "dbo_Customer"}, None, 1),
+        ({"method": "rowversion", "column": "RowVer"}, "7d", 0),
+        ({"method": "change_tracking"}, None, 0),  # SQL Server refuses to switch there
+        ({"method": "snapshot"}, None, 0),
+    ],
+)
+def test_what_is_switched_into_a_partition_is_noted_where_only_a_full_would_see_it(
+    capture: dict[str, str], full_every: str | None, notes: int
+) -> None:
+    deletes = "key_scan" if capture["method"] == "rowversion" else "captured"
+    given = {**CONTRACT.model_dump(), "capture": capture, "full_every": full_every, "deletes": deletes}
+    contract = DatasetContract.model_validate(given)
+    found = standing(contract, Catalog(THERE, ["CustomerId"], is_partitioned=True))
+    assert ["ALTER TABLE … SWITCH" in note and "full_every" in note for note in found] == [True] * notes
+    assert standing(contract, Catalog(THERE, ["CustomerId"])) == []
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from include.clients.sql_server import Session
 from include.contract import DatasetContract
 from include.errors import EpochBroken, SourceRefused, SourceUnavailable
+from include.extract import clocks
 from tests.include.extract.reading import Rows, Table, contract_of
 
 WAYS: dict[str, tuple[dict[str, Any], object]] = {
@@ -131,6 +133,25 @@ def test_a_clean_up_past_our_position_is_refused_with_the_way_on(
     assert table.window().column("v")[3] == "after"
 
 
+def test_a_truncation_is_noticed_though_our_version_is_still_valid(
+    make: Callable[[str], Table], writer: Session
+) -> None:
+    table = make("change_tracking")
+    writer.execute("UPDATE dbo.change_tracking SET v = N'tracked' WHERE id = 1")
+    table.full()
+    assert table.before is not None
+    old_entry = replace(table.before, high={"version": table.before.high["version"]})
+    writer.execute("TRUNCATE TABLE dbo.change_tracking")
+    with pytest.raises(EpochBroken, match="the table was truncated") as caught:
+        table.window()
+    assert "full_refresh" in caught.value.remedy
+    table.before = old_entry
+    assert table.window().ids() == [], "the log did not have it then: nothing is compared"
+    table.full()
+    writer.execute("INSERT INTO dbo.change_tracking (id, v, at) VALUES (1, N'again', SYSDATETIME())")
+    assert table.window().ids() == [1]
+
+
 @pytest.mark.parametrize("name", ["change_tracking", "cdc"])
 @pytest.mark.parametrize("kind", ["full", "window"])
 def test_a_table_that_is_not_captured_any_more_is_refused(
@@ -183,6 +204,25 @@ def test_after_a_full_cdc_waits_until_its_capture_has_passed_the_end_of_it(
     writer.execute("UPDATE dbo.cdc SET v = N'after' WHERE id = 2")
     assert table.window().column("v") == {2: "after"}
     assert "full_ended_at" not in table.before.high
+
+
+def test_after_a_full_on_the_night_when_the_clocks_go_back_cdc_waits_for_an_hour_more(
+    make: Callable[[str], Table], writer: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was changed in the hour before has times up to an hour later than the full's end."""
+    table, asked = make("cdc"), list[tuple[Any, ...]]()
+    monkeypatch.setattr(clocks, "went_back", lambda *given: not asked.append(given))
+    now = "SELECT CONVERT(varchar(23), DATEADD(hour, 1, GETDATE()), 126)"
+    before = writer.scalar(now)
+    table.full()
+    assert table.before is not None
+    assert before <= table.before.high["full_ended_at"] <= writer.scalar(now)
+    ((utc, offset),) = asked
+    assert abs(utc - datetime.now(UTC).replace(tzinfo=None)) < timedelta(minutes=1)
+    assert offset == timedelta(0), "the stand-in's clock"
+    writer.execute("WAITFOR DELAY '00:00:00.050'")
+    writer.execute("UPDATE dbo.cdc SET v = N'perhaps of before' WHERE id = 2")
+    assert table.window().ids() == []
 
 
 def test_a_capture_that_stands_still_is_not_taken_for_a_quiet_source(

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from include.catalogue import Catalogue
-from include.errors import DeclarationError, DriftError, IntegrityError
+from include.errors import DeclarationError, DriftError, IntegrityError, NotDeployed
 from include.local.platform import Platform
 from include.publish.schema_files import write_schema
 from include.publish.schemas import event_schema, schema_text, subject
 from include.steps.deploy import apply_tables, apply_topics, register_schemas
+from include.steps.deployed import check_tables
 from include.steps.servers import Servers
 from tests.conftest import World, bare_world
 from tests.include.steps.way import make_way
@@ -70,7 +71,13 @@ def test_the_second_time_nothing_is_changed(catalogue: Catalogue, world: World) 
 
 def test_a_new_column_is_added_by_two_deployments_at_once(catalogue: Catalogue, world: World) -> None:
     wider = _contract(catalogue, lambda text: text + NEW)
+    case = wider.use_case("customer_base")
+    check_tables(catalogue, world.servers, case)
+    with pytest.raises(NotDeployed, match="the table lacks nickname") as early:
+        check_tables(wider, world.servers, case)
+    assert early.value.where.endswith("change_log.customer")
     said = _twice_at_once(apply_tables, wider, world)
+    check_tables(wider, world.servers, case)
     assert any("table" in line and "added nickname" in line for line in said)
     with pytest.raises(DeclarationError, match="are not those of") as refused:
         register_schemas(wider, world.servers, said.append)

@@ -14,10 +14,8 @@ import pytest
 
 from include.catalogue import Catalogue
 from include.clients.sql_server import Session
-from include.errors import DriftError, ForbiddenError, LostRace, NotNow, RequestError, TooManyDeletions, Unavailable
+from include.errors import ForbiddenError, LostRace, NotNow, RequestError, TooManyDeletions, Unavailable
 from include.extract import capture
-from include.local.estates import t_sql
-from include.local.estates.tables import SSE_CUSTOMER
 from include.names import DatasetName
 from include.stage import claim
 from include.stage.log import Batch, DatasetLog
@@ -270,33 +268,3 @@ class _Rival:
         self._inside = False
         monkeypatch.setattr(capture, "read", read)
         monkeypatch.setattr(claim, "LASTS", timedelta(0))  # neither believes the other's claim
-
-
-def test_a_source_that_became_narrower_is_read_in_full_or_not_at_all(way: Way) -> None:
-    assert [_log(way).get(number).source_types["Surname"] for number in (1, 2)] == ["nvarchar(60)"] * 2
-    made = t_sql.create_table(SSE_CUSTOMER)
-    assert "Surname nvarchar(60)" in made
-    way.sql("DROP TABLE dbo.Customer")
-    way.sql(made.replace("Surname nvarchar(60)", "Shoe int NULL, Surname nvarchar(50)"))
-    row = "(CustomerId, Surname, Status, CreatedAt) SELECT value, N'Doe', 'A', '2020-01-01' FROM GENERATE_SERIES(1, 20)"
-    way.sql(f"INSERT INTO dbo.Customer {row}")
-    before, later = _log(way).numbers(), way.begin()
-    late = replace(later, started_at=later.started_at + timedelta(hours=6, minutes=1))
-    with pytest.raises(DriftError, match=r"Surname was nvarchar\(60\).*is nvarchar\(50\) now: narrower"):
-        way.extract(run=late)
-    assert _log(way).numbers() == before
-    told = way.extract(full_refresh=True)
-    assert [note.partition(":")[0] for note in told["notes"]] == [
-        "Surname was nvarchar(60) when it was last read, and is nvarchar(50) now",
-        "not in the contract, so never read",
-    ]
-    assert way.extract(run=late)["notes"] == []
-
-
-def test_a_table_that_lacks_a_claimed_column_is_refused_before_a_row_is_read(way: Way) -> None:
-    way.sql("DROP TABLE dbo.Customer")
-    way.sql("CREATE TABLE dbo.Customer (CustomerId int NOT NULL PRIMARY KEY, RowVer rowversion NOT NULL)")
-    before = _log(way).numbers()
-    with pytest.raises(DriftError, match="column FirstName, Surname, Email, DateOfBirth, Status, CreatedAt is missing"):
-        way.extract(full_refresh=True)
-    assert _log(way).numbers() == before

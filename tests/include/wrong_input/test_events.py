@@ -16,7 +16,7 @@ from tests.include.wrong_input.witness import Witness
 def test_kafka_is_down(witness: Witness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("include.clients.kafka.TIMEOUT", 2.0)
     address = f"127.0.0.1:{free_ports(1)[0]}"
-    down = witness.with_connection("kafka_default", lambda c: c["extra"].update({"bootstrap.servers": address}))
+    down = witness.way.with_connection("kafka_default", lambda c: c["extra"].update({"bootstrap.servers": address}))
     words = ("Kafka did not answer within 2 s", f"Kafka {address}, {witness.topic('customer.changes.v1')}")
     with witness.refused(Unavailable, *words, "tried again by itself; if it lasts, ask whether the brokers are up"):
         down.publish()
@@ -26,14 +26,14 @@ def test_the_registry_is_down(witness: Witness, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(schema_registry, "TIMEOUT", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # worse than a closed port: nothing ever comes
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        down = witness.with_connection("schema_registry", lambda c: c.update(host=url))
+        down = witness.way.with_connection("schema_registry", lambda c: c.update(host=url))
         words = ("did not answer 3 requests of", f"registry {url}, {witness.topic('customer.changes.v1')}-value")
         with witness.refused(Unavailable, *words, "tried again by itself; if it lasts, ask whether the registry is up"):
             down.publish()
 
 
 def test_a_topic_was_not_applied(witness: Witness) -> None:
-    elsewhere = witness.with_connection("kafka_default", lambda c: c["extra"].update(topic_prefix="no-topics."))
+    elsewhere = witness.way.with_connection("kafka_default", lambda c: c["extra"].update(topic_prefix="no-topics."))
     words = (
         "there is no topic no-topics.customer.changes.v1",
         "entity customer, Kafka 127.0.0.1:",

@@ -5,25 +5,21 @@ from __future__ import annotations
 import importlib.util
 import os
 import pickle
-import resource
 import shutil
 import socket
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from include.catalogue import ROOT
-from include.errors import SourceRefused, Unavailable
+from include.errors import SourceRefused
 from include.local import lifecycle
 from include.local.bootstrap.missing import LIBRARIES, Library
 from include.local.servers.server import request
 from tests.guard import guarded
-from tests.include.wrong_input.witness import Witness, check_said
+from tests.include.wrong_input.witness import check_said
 
 EXTRACT = """
 import pickle, sys
@@ -77,37 +73,3 @@ def test_a_port_of_the_laptop_platform_is_taken(tmp_path: Path, monkeypatch: pyt
             assert platform.environment()["STORAGE_EMULATOR_HOST"] == f"http://127.0.0.1:{new}"
             assert f":{new}" in platform.shell_file.read_text()
             assert request(platform.laptop.url("alerts"))["alerts"] == 0
-
-
-def test_the_disk_of_a_worker_is_full(witness: Witness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ("there is no room for a temporary file", "tried again by itself; if it lasts, make room there", "TMPDIR")
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    for known_folder in (str(tmp_path), None):
-        monkeypatch.setattr(tempfile, "tempdir", known_folder)
-        with _no_room(), witness.refused(Unavailable, *words, f"{tmp_path} on {socket.gethostname()}"):
-            witness.way.extract(full_refresh=True)
-    assert [path for path in _open_files() if str(tmp_path) in path] == []
-
-
-@contextmanager
-def _no_room() -> Iterator[None]:
-    """No file of this process may grow beyond 100 bytes: the same path as a full disk, without a disk of our own."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def _open_files() -> list[str]:
-    """Deleted ones, too."""
-    found = []
-    for link in Path("/proc/self/fd").glob("*"):
-        with suppress(OSError):
-            found.append(str(link.readlink()))
-    return found
-
-
-def test_and_the_next_run_goes_on(witness: Witness) -> None:
-    witness.goes_on()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +18,6 @@ from include.steps.deploy import DATASETS
 from tests.conftest import World
 from tests.include.steps.way import Way
 
-Edit = Callable[[dict[str, Any]], None]
 SECRETS = ("Verysecret", "hunter2")
 """The customers' name and the password that tests use: neither may be in anything that is said."""
 
@@ -78,14 +76,6 @@ class Witness:
         assert right in text
         (root / file).write_text(text.replace(right, wrong), encoding="utf-8")
         return replace(self.way, catalogue=Catalogue(root))
-
-    def with_connection(self, connection: str, edit: Edit) -> Way:
-        """The same way, with a connection that somebody has changed."""
-        name, environment = f"AIRFLOW_CONN_{connection.upper()}", self.way.world.environment
-        given = json.loads(environment[name])
-        edit(given)
-        world = replace(self.way.world, environment={**environment, name: json.dumps(given)})
-        return replace(self.way, world=world)
 
 
 def check_said(error: DataPlatformError, kind: type[DataPlatformError], *words: str) -> None:

@@ -32,8 +32,8 @@ def enable(connection: Any, database: Database, table: Table) -> Table:
         raise SqlError(4996, f"Change tracking is already enabled for table '{table.name}'.")
     keys = ", ".join(f"{quoted(name)} {storage(_type(table, name))}" for name in table.primary_key)
     connection.execute(f"CREATE TABLE {_place(table)} ({keys}, _version BIGINT, _order BIGINT, _operation VARCHAR)")
-    tracked = f"INSERT INTO {quoted(database.name)}._s.tracked_tables VALUES (?, ?)"
-    connection.execute(tracked, [table.object_id, database.change_version])
+    tracked = f"INSERT INTO {quoted(database.name)}._s.tracked_tables VALUES (?, ?, ?)"
+    connection.execute(tracked, [table.object_id, database.change_version, database.change_version])
     return replace(table, is_tracked=True)
 
 
@@ -53,6 +53,14 @@ def clean(connection: Any, table: Table, version: int) -> None:
     connection.execute(f"DELETE FROM {_place(table)} WHERE _version <= ?", [version])
     tracked = f"UPDATE {quoted(table.database)}._s.tracked_tables SET min_valid_version = ? WHERE object_id = ?"
     connection.execute(tracked, [version, table.object_id])
+
+
+def truncate(connection: Any, database: Database, table: Table) -> None:
+    """All that is tracked of the table is forgotten, and its tracking begins anew. It is no version of its own."""
+    connection.execute(f"DELETE FROM {_place(table)}")
+    tracked = f"UPDATE {quoted(database.name)}._s.tracked_tables SET begin_version = $now, min_valid_version = $now"
+    values = {"now": database.change_version, "table": table.object_id}
+    connection.execute(f"{tracked} WHERE object_id = $table", values)
 
 
 def _place(table: Table) -> str:

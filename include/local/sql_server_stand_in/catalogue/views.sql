@@ -21,7 +21,7 @@ CREATE TABLE _s.columns (
 CREATE TABLE _s.keys (object_id INTEGER, name VARCHAR, is_primary BOOLEAN, column_name VARCHAR, ordinal INTEGER);
 CREATE TABLE _s.change_commits (version BIGINT, commit_time TIMESTAMP);
 INSERT INTO _s.change_commits VALUES (0, NULL);
-CREATE TABLE _s.tracked_tables (object_id INTEGER, min_valid_version BIGINT);
+CREATE TABLE _s.tracked_tables (object_id INTEGER, begin_version BIGINT, min_valid_version BIGINT);
 
 CREATE TABLE cdc.lsn_time_mapping (start_lsn BLOB, tran_begin_time TIMESTAMP, tran_end_time TIMESTAMP);
 CREATE TABLE cdc.change_tables (
@@ -82,7 +82,7 @@ SELECT
     1 AS partition_number, t.estimated_size::BIGINT AS rows
 FROM _s.objects o JOIN duckdb_tables() t
 ON t.database_name = {database} AND t.schema_name = o.schema_name AND t.table_name = o.name;
-CREATE VIEW sys.change_tracking_tables AS SELECT object_id, min_valid_version FROM _s.tracked_tables;
+CREATE VIEW sys.change_tracking_tables AS SELECT object_id, begin_version, min_valid_version FROM _s.tracked_tables;
 
 CREATE VIEW infoschema.tables AS
 SELECT

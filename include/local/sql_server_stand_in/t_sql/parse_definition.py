@@ -1,4 +1,4 @@
-"""How are CREATE, ALTER and DROP read?"""
+"""How are CREATE, ALTER, DROP and TRUNCATE read?"""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from include.local.sql_server_stand_in.t_sql.statements import (
     KeyDefinition,
     Statement,
     TrackChanges,
+    TruncateTable,
 )
 
 
@@ -38,6 +39,10 @@ class DefinitionParser(QueryParser):
         is_database = self.one_of("DATABASE", "TABLE") == "DATABASE"
         if_exists = self.take("IF", "EXISTS")
         return DropDatabase(self.name(), if_exists) if is_database else DropTable(self.listed(self.parts), if_exists)
+
+    def truncate(self) -> Statement:
+        self.expect("TRUNCATE", "TABLE")
+        return TruncateTable(self.parts())
 
     def alter(self) -> Statement:
         self.expect("ALTER")

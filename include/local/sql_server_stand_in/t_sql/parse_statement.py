@@ -72,6 +72,7 @@ class StatementParser(DefinitionParser):
             "CREATE": self.create,
             "ALTER": self.alter,
             "DROP": self.drop,
+            "TRUNCATE": self.truncate,
         }
 
     def batch(self) -> list[Statement]:

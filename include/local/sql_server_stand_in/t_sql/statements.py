@@ -155,6 +155,11 @@ class DropTable(Statement):
 
 
 @dataclass(frozen=True)
+class TruncateTable(Statement):
+    table: Parts
+
+
+@dataclass(frozen=True)
 class AddColumn(Statement):
     table: Parts
     column: ColumnDefinition

@@ -124,6 +124,11 @@ def test_a_column_that_was_added_later_is_not_captured(client: Asking, low: byte
     assert client.one("SELECT note FROM dbo.orders WHERE order_id = 600") == "new column"
 
 
+def test_a_captured_table_cannot_be_truncated(client: Asking, low: bytes) -> None:
+    with pytest.raises(Exception, match="Cannot truncate table 'orders' because it is published"):
+        client.run("TRUNCATE TABLE dbo.orders")
+
+
 def test_what_is_rolled_back_is_not_captured(client: Asking, low: bytes) -> None:
     before = client.one(LAST)
     client.run("BEGIN TRAN; INSERT INTO dbo.orders (order_id) VALUES (1); ROLLBACK")

@@ -102,6 +102,19 @@ def test_what_the_retention_has_ended_is_forgotten_and_said_to_be(client: Asking
     assert client.rows(NET, base) == []
 
 
+def test_a_truncation_is_no_change_of_any_row_but_begins_the_tracking_anew(client: Asking, base: int) -> None:
+    begun = "SELECT begin_version FROM sys.change_tracking_tables WHERE object_id = OBJECT_ID('dbo.tracked')"
+    client.run("INSERT INTO dbo.tracked (k, k2) VALUES (1, 'a')")
+    assert client.one(begun) <= base
+    client.run("TRUNCATE TABLE dbo.tracked")
+    assert client.one("SELECT COUNT(*) FROM dbo.tracked") == 0
+    assert client.rows(NET, base) == []
+    minimum = client.one("SELECT CHANGE_TRACKING_MIN_VALID_VERSION(OBJECT_ID('dbo.tracked'))")
+    assert client.one(begun) == minimum == client.one(VERSION) == base + 1
+    client.run("INSERT INTO dbo.tracked (k, k2) VALUES (2, 'a')")
+    assert [row[:2] for row in client.rows(NET, base + 1)] == [("I", 2)]
+
+
 def test_a_table_that_is_not_tracked_has_no_changes_to_give(client: Asking) -> None:
     assert client.one("SELECT CHANGE_TRACKING_MIN_VALID_VERSION(OBJECT_ID('dbo.untracked'))") is None
     with pytest.raises(Exception, match="Change tracking is not enabled on table 'untracked'"):

@@ -85,6 +85,13 @@ def test_a_result_that_hangs_ends_with_the_clients_time_limit(client: Asking, co
     assert client.one("SELECT COUNT(*) FROM dbo.thing") == ROWS
 
 
+@pytest.mark.parametrize("rows", [0, 1000])
+def test_a_result_ends_as_if_it_were_whole(client: Asking, control: Asking, rows: int) -> None:
+    control.run(f"EXEC standin.fault @kind = 'short', @after_rows = {rows}, @table = 'dbo.thing'")
+    assert _read(client) == rows
+    assert _read(client) == ROWS
+
+
 def test_a_column_is_denied_and_the_others_are_not(client: Asking, control: Asking) -> None:
     control.run("EXEC standin.fault @kind = 'denied', @table = 'dbo.thing', @column = 'v'")
     for sql in (EVERYTHING, "SELECT * FROM dbo.thing", "SELECT id FROM dbo.thing WHERE v = 1"):

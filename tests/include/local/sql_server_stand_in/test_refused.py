@@ -26,7 +26,7 @@ def _orders(server: Any, connect: Any, database: str) -> None:
     [
         # statements
         "MERGE dbo.orders AS t USING (SELECT 1 AS a) AS s ON t.order_id = s.a WHEN MATCHED THEN DELETE;",
-        "TRUNCATE TABLE dbo.orders",
+        "BEGIN TRANSACTION; TRUNCATE TABLE dbo.orders",
         "PRINT 'x'",
         "WHILE 1 = 1 SELECT 1",
         "BEGIN TRY SELECT 1 END TRY BEGIN CATCH END CATCH",
