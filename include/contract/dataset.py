@@ -182,6 +182,10 @@ class DatasetContract(Strict):
                 yield at, f"{'.'.join(at)} names {name}, which is {column.type}: it must be {' or '.join(types)}"
             elif at in (("split_by",), ("capture", "column")) and not column.required:
                 yield ("columns", name), f"{name}, which {'.'.join(at)} names, must say required: true"
+        cohort_by = self.columns.get(self.cohort_by or "")
+        if cohort_by and not cohort_by.refers_to and self.key != [self.cohort_by]:
+            text = f"cohort_by names {self.cohort_by}, of which nobody knows whose ids it holds"
+            yield ("cohort_by",), f"{text}: name the key, or a column that says refers_to"
         if self.split_by and isinstance(self.capture, Snapshot | Landed | Timestamp):
             yield ("split_by",), f"{self.capture.method} reads in one picture, never in ranges: leave split_by out"
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -31,14 +31,14 @@ from include.extract.types import arrow_type
 from include.extract.way import Position, Session, Way
 from include.names import DatasetName
 
-Kind = Literal["full", "window"]
+Kind = Literal["full", "window", "cohort"]
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What will be read: everything, or what changed between two positions. `high` is where the next window begins; it
-    is empty until the picture is taken, where the way of capture fixes it there. `looks`: at all keys, too. `note`:
-    what holds changes back."""
+    """What will be read: everything, what changed between two positions, or some customers. `high` is where the next
+    window begins; it is empty until the picture is taken, where the way of capture fixes it there. `looks`: at all
+    keys, too. `note`: what holds changes back. `asked`: of a cohort, what the log says of its ids."""
 
     kind: Kind
     low: Position
@@ -46,12 +46,13 @@ class Bounds:
     epoch: Mapping[str, Any]
     looks: bool = False
     note: str = ""
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def window(self) -> dict[str, str]:
+    def window(self) -> dict[str, Any]:
         """As the log keeps it."""
-        if self.kind == "full":
-            return {}
+        if self.kind != "window":
+            return dict(self.asked)
         ends = ("from", self.low), ("to", self.high)
         return {f"{name}_{end}": text for end, position in ends for name, text in position.items()}
 
@@ -114,8 +115,8 @@ def bounds(
 ) -> Bounds:
     """Fix what must be fixed *before* the picture is taken: which database it is and, for a rowversion, the bound.
 
-    `previous` is position and epoch of the batch before. Raises EpochBroken when the source was restored, SourceRefused
-    when it does not let us see whether it was.
+    `previous` is position and epoch of the batch before: a cohort keeps that position. Raises EpochBroken when the
+    source was restored, SourceRefused when it does not let us see whether it was.
     """
     fork, created = session.rows(query.EPOCH.sql)[0]
     epoch = {"recovery_fork": fork, "created": created}
@@ -126,11 +127,12 @@ def bounds(
             remedy="have granted what `python -m include grants <system> --to <login>` prints (VIEW ANY DATABASE)",
         )
     low: Position = {}
-    if kind == "window":
-        assert previous is not None
+    assert previous is not None or kind != "window"
+    if previous is not None and kind != "full":
         low = previous[0]
         _check_epoch(epoch, previous[1], where)
-    return Bounds(kind, low, way_of(contract).before(session), epoch, looks)
+    high = low if kind == "cohort" else way_of(contract).before(session)
+    return Bounds(kind, low, high, epoch, looks)
 
 
 def read(
@@ -155,7 +157,7 @@ def read(
         if keys_query is not None:
             key = _declared(contract, contract.key)
             _, keys = _transfer(session, contract, keys_query, key, sink, "keys", where)
-        high = {**seen.high, **(way.after_full(session) if seen.kind == "full" else {})}
+        high = {**seen.high, **(way.after_picture(session) if seen.kind == "full" else {})}
     queries = [sql.sql for sql in (q, keys_query) if sql is not None]
     return Reading(replace(seen, high=high), parts, keys, counted, kinds, queries)
 

@@ -1,8 +1,8 @@
 """What has change data capture noted between two log sequence numbers? (one net change for each key)
 
 Its interval is closed: from the number after the last one seen to the newest that was captured. The capture runs behind
-the commits; so after a full the windows begin only when it has passed the full's end, else older images would be merged
-over newer rows. (Microsoft, "cdc.fn_cdc_get_net_changes_<capture_instance>")
+the commits; so after a full or a cohort the windows go on only when it has passed the end of that, else older images
+would be merged over newer rows. (Microsoft, "cdc.fn_cdc_get_net_changes_<capture_instance>")
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ class CdcWay(Way):
             return {}
         ended = (low or {}).get(_ENDED)
         if low and ended and session.scalar(_REACHED, (ended,)) is None:
-            return low  # the capture has not come past the full's end: an empty window that goes no further
+            return low  # the capture has not come past that end: an empty window that goes no further
         return {_NAME: bytes(newest).hex()}
 
-    def after_full(self, session: Session) -> Position:
+    def after_picture(self, session: Session) -> Position:
         return {_ENDED: str(session.scalar(_NOW))}
 
     def missing(self, session: Session, high: Position, columns: Sequence[str]) -> str | None:

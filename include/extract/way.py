@@ -50,8 +50,8 @@ class Way:
         """The upper bound as the picture has it; asked first in it, where `before` gave none. `low`: of a window."""
         return {}
 
-    def after_full(self, session: Session) -> Position:
-        """What the position of a full must say beside its upper bound; asked last in the picture."""
+    def after_picture(self, session: Session) -> Position:
+        """What the position of a full or a cohort must say beside its upper bound; asked last in the picture."""
         return {}
 
     def missing(self, session: Session, high: Position, columns: Sequence[str]) -> str | None:

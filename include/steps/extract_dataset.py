@@ -11,8 +11,9 @@ from include.errors import LostRace
 from include.names import DatasetName
 from include.run import Run
 from include.stage.log import Batch, DatasetLog
+from include.steps.cohort_list import read_cohorts
 from include.steps.extract_landed import look_at_landed, note_landed
-from include.steps.extract_plan import Plan, Work, plan_extract
+from include.steps.extract_plan import Plan, Work, plan_cohort, plan_extract
 from include.steps.extract_sql_server import look_at_source, read_and_commit
 from include.steps.request import Request
 from include.steps.servers import Servers
@@ -31,9 +32,10 @@ def extract_dataset(
     Raises what the verbs raise; nothing is committed then.
     """
     work = Work(catalogue, servers, run, use_case, name, request)
+    cohort = read_cohorts(catalogue, servers, use_case, request, [name]).get(name)
     for race in range(RACES):
         dataset_log = DatasetLog(servers.bucket, name)
-        plan = plan_extract(work, dataset_log)
+        plan = plan_cohort(work, dataset_log, cohort) if cohort else plan_extract(work, dataset_log)
         log.info(
             "%s: %s (%s)",
             name,
@@ -48,8 +50,9 @@ def extract_dataset(
         try:
             batch = _read_and_commit(work, dataset_log, plan)
             text = "%s: batch %d holds %d rows, as many as the source counted; window %s%s"
-            gone = f"; {batch.deleted} known keys are gone" if batch.parts and batch.looked_at_all_keys else ""
-            log.info(text, name, batch.number, batch.rows, dict(batch.window) or "everything", gone)
+            tells = batch.parts and (batch.looked_at_all_keys or batch.kind == "cohort")
+            gone = f"; {batch.deleted} known keys are gone" if tells else ""
+            log.info(text, name, batch.number, batch.counted, dict(batch.window) or "everything", gone)
             return _summary(batch, plan, reused=False)
         except LostRace:
             if race == RACES - 1:
@@ -84,4 +87,4 @@ def _summary(batch: Batch, plan: Plan, *, reused: bool) -> dict[str, Any]:
         "deleted": batch.deleted,
         "window": dict(batch.window),
         "notes": list(batch.notes),
-    }
+    } | ({"absent": batch.rows - batch.counted} if batch.kind == "cohort" else {})
