@@ -128,7 +128,7 @@ def bounds(
         )
     low: Position = {}
     assert previous is not None or kind != "window"
-    if previous is not None and kind != "full":
+    if previous is not None and kind != "full" and contract.has_position:
         low = previous[0]
         _check_epoch(epoch, previous[1], where)
     high = low if kind == "cohort" else way_of(contract).before(session)

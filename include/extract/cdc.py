@@ -66,7 +66,7 @@ class CdcWay(Way):
 
     def behind(self, session: Session, low: Position | None, high: Position) -> Behind | None:
         """A capture that stands still gives empty windows for ever. (An idle one makes an entry every five minutes.)"""
-        newest, now = session.rows(_BEHIND, (_bytes(high),))[0]
+        newest, now = session.rows(_BEHIND, (session.scalar(_NEWEST),))[0]  # a window that waits ends earlier
         if newest is None or now - newest <= _MOST_BEHIND:
             return None
         hours = (now - newest).total_seconds() / 3600

@@ -12,7 +12,7 @@ import pyarrow as pa
 from include.catalogue import Catalogue
 from include.errors import FormError
 from include.extract.cohort import Cohort
-from include.names import DatasetName
+from include.names import DatasetName, did_you_mean
 from include.stage.keys import Keys
 from include.steps.cohort_file import ids_of_file
 from include.steps.cohort_query import read_cohort_query
@@ -58,8 +58,12 @@ class _Lists:
     ) -> None:
         self._catalogue, self._servers, self._request, self._spaces = catalogue, servers, request, spaces
         self._form = f"the form of {use_case.name}"
-        self._query = read_cohort_query(catalogue, request.cohort_query) if request.cohort_query else None
-        if self._query:
+        self._query = None
+        if name := request.cohort_query:
+            if name not in (there := catalogue.cohort_names()):
+                problem = f"there is no query {name}{did_you_mean(name, there)}"
+                raise FormError(problem, where=self._form, remedy=f"name one of: {', '.join(there) or 'none is there'}")
+            self._query = read_cohort_query(catalogue, name)
             check_known_to(catalogue, use_case, spaces, self._query.entity)
         self._data = self._file(request.cohort_file) if request.cohort_file else b""
 

@@ -48,17 +48,10 @@ class CohortQuery:
 
 
 def read_cohort_query(catalogue: Catalogue, name: str) -> CohortQuery:
-    """Raises DeclarationError with path:line when there is no such file, or it is no query that gives one key."""
+    """Of a file that is there. Raises DeclarationError with path:line when it is no query that gives one key."""
     path = catalogue.cohort_path(name)
     where = place(path)
     identifier(name, f"{where}:1")
-    if name not in catalogue.cohort_names():
-        there = catalogue.cohort_names()
-        raise DeclarationError(
-            f"there is no query {name}{did_you_mean(name, there)}",
-            where=where,
-            remedy=f"write it, or name one of: {', '.join(there) or 'there is none yet'}",
-        )
     sql = path.read_text(encoding="utf-8")
     query = _query(sql, where)
     raise_first([*_strange_tables(catalogue, query, where), *_by_chance(query, where)])

@@ -11,7 +11,7 @@ import pytest
 
 from include.clients.sql_server import Session
 from include.contract import DatasetContract
-from include.errors import IntegrityError, RequestError
+from include.errors import EpochBroken, IntegrityError, RequestError
 from include.extract import capture, cohort
 from include.extract.capture import Reading
 from include.extract.catalog import read_catalog
@@ -34,7 +34,8 @@ def _make(session: Session, table: str, *columns: str, rows: str = "") -> None:
 def _contract(table: str, kind: str = "INT64", **more: Any) -> DatasetContract:
     collation = {"collation": "case_insensitive"} if kind == "STRING" else {}
     columns = {"id": {"type": kind, "required": True, **collation}, "v": {"type": "STRING"}}
-    return contract_of(table, ROWVERSION, "key_scan", **{"columns": columns, "cohort_by": "id", **more})
+    said = {"method": ROWVERSION, "deletes": "key_scan", "columns": columns, "cohort_by": "id", **more}
+    return contract_of(table, **said)
 
 
 def _reader(session: Session, contract: DatasetContract, *ids: int | str) -> CohortReader:
@@ -136,6 +137,15 @@ def test_a_change_between_two_chunks_is_in_neither(session: Session, writer: Ses
     _read(replace(reader, session=Changing()), rows)
     assert set(rows.column("v").values()) == {"v"}
     assert (len(rows.ids()), rows.tables.keys()) == (2_000, {"rows"})
+
+
+def test_a_warehouse_that_was_made_anew_is_refused_only_where_a_position_depends_on_it(session: Session) -> None:
+    _numbers(session, "anew", 1)
+    before: Any = ({}, {"recovery_fork": "other", "created": "other"})
+    snapshot = _contract("anew", method={"method": "snapshot"}, deletes="captured")
+    assert capture.bounds(session, snapshot, "cohort", before, "here").high == {}
+    with pytest.raises(EpochBroken, match="it was restored"):
+        capture.bounds(session, _contract("anew"), "cohort", before, "here")
 
 
 @pytest.mark.parametrize("who", ["the driver", "the writer"])

@@ -100,6 +100,14 @@ def test_a_query_may_choose_for_several_systems_but_not_for_what_is_no_such_enti
         check_known_to(CATALOGUE, CASE, spaces, "account")
 
 
+@pytest.mark.parametrize("name", ["accounts_without_postcod", "../ledger/change_log"])
+def test_a_query_that_is_not_there_is_told_with_those_that_are(name: str) -> None:
+    request = Request(cohort_query=name, only=SSE)
+    with pytest.raises(FormError, match=f"there is no query {name}") as refused:
+        read_cohorts(CATALOGUE, Servers(EnvironmentConnections({})), CASE, request)
+    assert refused.value.remedy == "name one of: accounts_without_postcode"
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     for folder in ("sql", "dags"):

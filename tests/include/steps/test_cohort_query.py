@@ -70,11 +70,13 @@ def test_what_is_wrong_is_said_at_its_line(root: Path, sql: str, said: str, line
     assert [str(problem) for problem in problems(catalogue)] == [str(error) for error in wrong.value.all()]
 
 
-def test_a_query_that_does_not_exist_is_told_with_those_that_do(root: Path) -> None:
-    with pytest.raises(DeclarationError, match="no query accounts_without_postcod, did you mean accounts_without_p"):
-        read_cohort_query(Catalogue(root), "accounts_without_postcod")
-    with pytest.raises(DeclarationError, match=r"'\.\./customer' is not a name"):
-        read_cohort_query(Catalogue(root), "../customer")
+def test_a_file_whose_name_nobody_could_give_in_the_form_is_told(root: Path) -> None:
+    catalogue = _written(root, "SELECT customer_key FROM common_model.customer", "Some-one")
+    catalogue.cohort_path("some").unlink(missing_ok=True)
+    assert [(p.problem, p.where) for p in problems(catalogue)] == [
+        ("'Some-one' is not a name", "sql/cohorts/Some-one.sql:1")
+    ]
+    catalogue.cohort_path("Some-one").unlink()
 
 
 def test_the_authors_text_stays_but_for_the_tables_names(root: Path) -> None:
