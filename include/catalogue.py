@@ -77,6 +77,10 @@ class Catalogue:
                 self.broken[path.stem] = error
         return found
 
+    def cohort_names(self) -> list[str]:
+        """The reviewed queries that choose customers: `sql/cohorts/<name>.sql`."""
+        return sorted(path.stem for path in self.sql.glob("cohorts/*.sql"))
+
     # -- what each says
     def dataset(self, name: DatasetName) -> DatasetContract:
         """Raises DeclarationError when there is no such contract or it is wrong."""
@@ -120,6 +124,9 @@ class Catalogue:
 
             self._mappings[name] = read_mapping(self.mapping_path(name), name)
         return self._mappings[name]
+
+    def cohort_path(self, name: str) -> Path:
+        return self.sql / "cohorts" / f"{name}.sql"
 
     def mapping_path(self, name: MappingName) -> Path:
         return self.entity_folder(name.entity) / f"{name.file_stem}.sql"

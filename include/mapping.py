@@ -126,14 +126,14 @@ def _tokens(sql: str, place: str) -> list[Token]:
     try:
         return list(BigQuery().tokenize(sql))
     except SqlglotError as error:
-        raise _not_sql(error, place) from None
+        raise not_sql(error, place) from None
 
 
 def _select(sql: str, place: str) -> exp.Select:
     try:
         statements = [statement for statement in sqlglot.parse(sql, read="bigquery") if statement is not None]
     except SqlglotError as error:
-        raise _not_sql(error, place) from None
+        raise not_sql(error, place) from None
     if len(statements) != 1 or not isinstance(statements[0], exp.Select):
         raise DeclarationError(
             "a mapping is one SELECT",
@@ -143,7 +143,8 @@ def _select(sql: str, place: str) -> exp.Select:
     return statements[0]
 
 
-def _not_sql(error: SqlglotError, place: str) -> DeclarationError:
+def not_sql(error: SqlglotError, place: str) -> DeclarationError:
+    """What the parser or the tokenizer says, at its line."""
     line = next((found["line"] for found in getattr(error, "errors", []) if found.get("line")), 1)
     said = str(error.__cause__ or error).splitlines()[0]  # of the tokenizer's errors the cause names the place
     return DeclarationError(f"not SQL: {said}", where=f"{place}:{line}", remedy="mend the syntax")
@@ -154,7 +155,7 @@ def _wrong_clauses(select: exp.Select, name: MappingName, place: str) -> Iterato
     if clauses:
         words = ", ".join("JOIN" if clause == "joins" else clause.rstrip("_").upper() for clause in clauses)
         parts = [part for value in clauses.values() for part in (value if isinstance(value, list) else [value])]
-        lines = [_line(part) for part in parts if isinstance(part, exp.Expr)]
+        lines = [line_of_node(part) for part in parts if isinstance(part, exp.Expr)]
         yield DeclarationError(
             f"a mapping gives one row for one row, but this one has {words}",
             where=f"{place}:{min(lines, default=1)}",
@@ -167,7 +168,7 @@ def _wrong_clauses(select: exp.Select, name: MappingName, place: str) -> Iterato
         found = table.sql("bigquery") if table is not None else "nothing"
         yield DeclarationError(
             f"the file's name says that it reads {wanted}, but it reads {found}",
-            where=f"{place}:{_line(table) if table is not None else 1}",
+            where=f"{place}:{line_of_node(table) if table is not None else 1}",
             remedy=f"write FROM {wanted}, without an alias, or rename the file",
         )
 
@@ -177,7 +178,7 @@ def _not_row_local(select: exp.Select, place: str) -> Iterator[DeclarationError]
     outermost = (p.walk(prune=lambda node: _problem(node) is not None) for p in select.expressions)
     for node in (node for walk in outermost for node in walk):
         if problem := _problem(node):
-            yield DeclarationError(problem[0], where=f"{place}:{_line(node)}", remedy=problem[1])
+            yield DeclarationError(problem[0], where=f"{place}:{line_of_node(node)}", remedy=problem[1])
 
 
 def _problem(node: exp.Expr) -> tuple[str, str] | None:
@@ -202,7 +203,7 @@ def _problem(node: exp.Expr) -> tuple[str, str] | None:
 def _outputs(select: exp.Select, place: str) -> Iterator[Output]:
     seen: set[str] = set()
     for projection in select.expressions:
-        name, line = projection.alias_or_name, _line(projection)
+        name, line = projection.alias_or_name, line_of_node(projection)
         if not name or name in seen:
             problem = f"two columns are called {name}" if name else f"{projection.sql('bigquery')[:60]} has no name"
             raise DeclarationError(problem, where=f"{place}:{line}", remedy="give each column its own name with AS")
@@ -213,7 +214,7 @@ def _outputs(select: exp.Select, place: str) -> Iterator[Output]:
         yield Output(name, columns, strings, isinstance(inner, exp.Column), line)
 
 
-def _line(node: exp.Expr) -> int:
+def line_of_node(node: exp.Expr) -> int:
     """The line of the first token below `node` that the parser kept a place for; 1 when it kept none."""
     lines = [int(part.meta["line"]) for part in node.walk() if "line" in part.meta]
     return min(lines, default=1)

@@ -201,6 +201,12 @@ class DatasetContract(Whole):
         elif at in (("split_by",), ("capture", "column")) and not column.required:
             yield ("columns", name), f"{name}, which {'.'.join(at)} names, must say required: true"
 
+    def _cohort_mistakes(self) -> Iterator[Mistake]:
+        cohort_by = self.columns.get(self.cohort_by or "")
+        if cohort_by and not cohort_by.refers_to and self.key != [self.cohort_by]:
+            text = f"cohort_by names {self.cohort_by}, of which nobody knows whose ids it holds"
+            yield ("cohort_by",), f"{text}: name the key, or a column that says refers_to"
+
     def _split_mistakes(self) -> Iterator[Mistake]:
         if self.split_by and isinstance(self.capture, Snapshot | Landed | Timestamp):
             yield ("split_by",), f"{self.capture.method} reads in one picture, never in ranges: leave split_by out"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -31,16 +31,17 @@ from include.extract.types import arrow_type
 from include.extract.way import Position, Session, Way
 from include.names import DatasetName
 
-Kind = Literal["full", "window"]
+Kind = Literal["full", "window", "cohort"]
 ROWS_PER_WINDOW = 5_000_000
 """About so many at most, where the way of capture can cut a window."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What will be read: everything, or what changed between two positions. `high` is where the next window begins; it
-    is empty until the picture is taken, where the way of capture fixes it there. `looks`: at all keys, too. `note`:
-    what holds changes back. A catch-up is what changed while a full was read in ranges."""
+    """What will be read: everything, what changed between two positions, or some customers. `high` is where the next
+    window begins; it is empty until the picture is taken, where the way of capture fixes it there. `looks`: at all
+    keys, too. `note`: what holds changes back. `asked`: of a cohort, what the log says of its ids. A catch-up is what
+    changed while a full was read in ranges."""
 
     kind: Kind | Literal["catch_up"]
     low: Position
@@ -48,12 +49,13 @@ class Bounds:
     epoch: Mapping[str, Any]
     looks: bool = False
     note: str = ""
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def window(self) -> dict[str, str]:
+    def window(self) -> dict[str, Any]:
         """As the log keeps it."""
-        if self.kind == "full":
-            return {}
+        if self.kind != "window":
+            return dict(self.asked)
         ends = ("from", self.low), ("to", self.high)
         return {f"{name}_{end}": text for end, position in ends for name, text in position.items()}
 
@@ -107,8 +109,9 @@ def bounds(
 ) -> Bounds:
     """Fix what must be fixed *before* the picture is taken: which database it is and, for a rowversion, the bound.
 
-    `previous` is position and epoch of the batch before, or of the plan whose ranges have been read. Raises
-    EpochBroken when the source was restored, SourceRefused when it does not let us see whether it was.
+    `previous` is position and epoch of the batch before, or of the plan whose ranges have been read; a cohort keeps
+    that position. Raises EpochBroken when the source was restored, SourceRefused when it does not let us see whether it
+    was.
     """
     fork, created = session.rows(query.EPOCH.sql)[0]
     epoch = {"recovery_fork": fork, "created": created}
@@ -119,11 +122,12 @@ def bounds(
             remedy="have granted what `python -m include grants <system> --to <login>` prints (VIEW ANY DATABASE)",
         )
     low: Position = {}
-    if kind != "full":
-        assert previous is not None
+    assert previous is not None or kind in ("full", "cohort")
+    if previous is not None and kind != "full" and contract.has_position:
         low = previous[0]
         _check_epoch(epoch, previous[1], where)
-    return Bounds(kind, low, way_of(contract).before(session), epoch, looks)
+    high = low if kind == "cohort" else way_of(contract).before(session)
+    return Bounds(kind, low, high, epoch, looks)
 
 
 def read(
@@ -149,7 +153,7 @@ def read(
         if keys_query is not None:
             key = declared(contract, contract.key)
             _, keys = transfer(session, contract, keys_query, key, sink, "keys", where)
-        high = {**seen.high, **(way.after_full(session) if seen.kind == "full" else {})}
+        high = {**seen.high, **(way.after_picture(session) if seen.kind == "full" else {})}
     queries = [sql.sql for sql in (q, keys_query) if sql is not None]
     return Reading(replace(seen, high=high), parts, keys, counted, kinds, queries, is_cut)
 

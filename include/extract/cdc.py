@@ -1,8 +1,8 @@
 """What has change data capture noted between two log sequence numbers? (one net change for each key)
 
 Its interval is closed: from the number after the last one seen to the newest that was captured. The capture runs behind
-the commits; so after a full the windows begin only when it has passed the full's end, else older images would be merged
-over newer rows. (Microsoft, "cdc.fn_cdc_get_net_changes_<capture_instance>")
+the commits; so after a full or a cohort the windows go on only when it has passed the end of that, else older images
+would be merged over newer rows. (Microsoft, "cdc.fn_cdc_get_net_changes_<capture_instance>")
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ class CdcWay(Way):
             return {}
         ended = (low or {}).get(_ENDED)
         if low and ended and not self.has_captured(session, low):
-            return low  # the capture has not come past the full's end: an empty window that goes no further
+            return low  # the capture has not come past that end: an empty window that goes no further
         return {_NAME: bytes(newest).hex()}
 
-    def after_full(self, session: Session) -> Position:
+    def after_picture(self, session: Session) -> Position:
         """An hour more on the night when the clocks have gone back: what was captured before they did has later times
-        than now, and would be taken for what came after the full."""
+        than now, and would be taken for what came after the picture."""
         utc, local = session.rows(_CLOCKS)[0]
         offset = timedelta(minutes=round((local - utc).total_seconds() / 60))
         longer = clocks.MOST if clocks.went_back(utc, offset) else timedelta(0)
@@ -76,7 +76,7 @@ class CdcWay(Way):
 
     def behind(self, session: Session, low: Position | None, high: Position) -> Behind | None:
         """A capture that stands still gives empty windows for ever. (An idle one makes an entry every five minutes.)"""
-        newest, now = session.rows(_BEHIND, (_bytes(high),))[0]
+        newest, now = session.rows(_BEHIND, (session.scalar(_NEWEST),))[0]  # a window that waits ends earlier
         if newest is None or now - newest <= _MOST_BEHIND:
             return None
         hours = (now - newest).total_seconds() / 3600

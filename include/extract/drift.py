@@ -24,15 +24,16 @@ def compare(
     catalog: Catalog,
     columns: Sequence[str],
     before: Mapping[str, str] | None = None,
-    kind: Literal["full", "window"] = "full",
+    kind: Literal["full", "window", "cohort"] = "full",
 ) -> list[str]:
     """Notes for the log: what is new at the source, what has become wider.
 
     before: `Catalog.types` of the batch before, None when there is none; kind: what will be read now.
     Raises DriftError with both sides and what to write, when the table is missing; when one of `columns` is missing,
     has a type that the declared one cannot hold exactly, may be NULL though it is required, or is a position that is
-    no rowversion; when the key is another, or compares its text in another way; when a window would go on from rows
-    that were read as another type, unless each of their values is the same one in the type of now.
+    no rowversion; when the key is another, or compares its text in another way; when a window or a cohort
+    would go on from rows that were read as another type, unless each of their values is the same one in the type of
+    now.
     """
     if not catalog.columns:
         raise DriftError(
@@ -52,7 +53,7 @@ def compare(
     if problems:
         raise _drift(name, contract, problems, "correct the contract, and review the mappings that read it")
     changes = changed_types([there[wanted] for wanted in read], before or {})
-    if changes.refused and kind == "window":
+    if changes.refused and kind != "full":
         raise _drift(
             name,
             contract,

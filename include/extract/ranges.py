@@ -53,7 +53,7 @@ class Split:
 @dataclass(frozen=True)
 class RangeReading:
     """What one range held: parts of rows, the source's own count in the same picture, the T-SQL, and where the picture
-    ended (`Way.after_full`)."""
+    ended (`Way.after_picture`)."""
 
     parts: Sequence[Any]
     counted: int
@@ -116,4 +116,4 @@ def read_range(
     with session.snapshot():
         q = rows_in(contract, columns, one, converted)
         counted, parts = transfer(session, contract, q, declared(contract, columns), sink, "rows", where)
-        return RangeReading(parts, counted, q.sql, way_of(contract).after_full(session))
+        return RangeReading(parts, counted, q.sql, way_of(contract).after_picture(session))

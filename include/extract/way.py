@@ -50,8 +50,8 @@ class Way:
         """The upper bound as the picture has it; asked first in it, where `before` gave none. `low`: of a window."""
         return {}
 
-    def after_full(self, session: Session) -> Position:
-        """What the position of a full must say beside its upper bound; asked last in the picture."""
+    def after_picture(self, session: Session) -> Position:
+        """What the position of a full or a cohort must say beside its upper bound; asked last in the picture."""
         return {}
 
     def missing(self, session: Session, high: Position, columns: Sequence[str]) -> str | None:
@@ -86,5 +86,5 @@ class Way:
         return self.window(columns, low, high, converted)
 
     def has_captured(self, session: Session, ended: Position) -> bool:
-        """Whether what was read until a full's end (`after_full`) is in the picture that the next window would have."""
+        """Whether a window would hold by now what had changed until a picture's end (`after_picture`)."""
         return True

@@ -39,6 +39,16 @@ class Keys:
     def _once(self, rows: pa.Table) -> pa.Table:
         return rows.select(list(self.columns)).group_by(list(self.columns)).aggregate([])
 
+    def check_once(self, rows: pa.Table, where: str) -> None:
+        """Raises IntegrityError when two rows of a batch have one key: it could never be merged."""
+        if rows.num_rows != self._once(rows).num_rows:
+            raise IntegrityError(
+                "two rows that were read have one key",
+                where=where,
+                remedy="nothing was committed; compare the key's `collation` in the contract with the column's at the "
+                "source, and ask its owner for DBCC CHECKTABLE",
+            )
+
     def alive(self, store: ObjectStore, batches: Sequence[Batch]) -> pa.Table:
         """The keys that are there after these batches, in order, of which the first looked at every key; its key set
         beats its rows.
@@ -87,7 +97,9 @@ def _gone(rows: pa.Table, flag: str | None) -> pa.ChunkedArray:
     return pc.fill_null(rows.column(told), False)
 
 
-def check_deletions(deleted: int, known: int, share: float, allowed: int | None, *, dataset: str, where: str) -> None:
+def check_deletions(
+    deleted: int, known: int, share: float, allowed: int | None, *, dataset: str, where: str, what: str = "known keys"
+) -> None:
     """Raises TooManyDeletions when more than `share` (0 to 1) of the known keys vanished, or all of them, unless a
     person has allowed exactly this number. A source that suddenly has no row looks like everybody's death."""
     if deleted in (0, allowed) or (deleted <= known * share and deleted < known):
@@ -95,7 +107,7 @@ def check_deletions(deleted: int, known: int, share: float, allowed: int | None,
     may = f"{share:.4%}".rstrip("0%").rstrip(".") + f" % of them, {int(known * share)}"
     asked = f" (the form allows {allowed}, which is another number)" if allowed is not None else ""
     raise TooManyDeletions(
-        f"{deleted} of {known} known keys of {dataset} have vanished, the contract allows {may}{asked}",
+        f"{deleted} of {known} {what} of {dataset} have vanished, the contract allows {may}{asked}",
         where=where,
         remedy=f"ask the owner whether it is right; if it is, trigger again with allow_deletions: {dataset}={deleted}. "
         "Where the number moves on before it can be allowed, have the job that deletes paused, or ask again, by a dry "

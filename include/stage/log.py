@@ -57,14 +57,15 @@ class Batch:
     """One entry of the log.
 
     kind: full (every row), window (what changed since the batch before), cohort (only some customers).
-    window: what was read ({} is everything; rowversion low and high; start and stop per partition).
-    position: where the next window begins (hex rowversion, or offsets per partition); epoch: what the position is
-    worth, compared before the next window.
+    window: what was read ({} is everything; rowversion low and high; start and stop per partition; of a cohort how many
+    ids were asked for, and the SHA-256 of their list: canonical, sorted, a line each).
+    position: where the next window begins (hex rowversion, or offsets per partition): a cohort keeps that of the batch
+    before; epoch: what the position is worth, compared before the next window.
     columns: name to BigQuery type of what the parts hold (for `landed`: of the landing table); key: which of them are
     the source's key.
-    rows: rows in the parts; counted: what the source counted in the same picture (of ranges: in each of theirs);
-    deleted: known keys that vanished (for `landed`, whose keys only the merge sees: how many a person has allowed to
-    vanish).
+    rows: rows in the parts; counted: what the source counted in the same picture (of ranges: in each of theirs; of a
+    cohort, asked keys that were not there are rows, too); deleted: known keys that vanished (for `landed`, whose keys
+    only the merge sees: how many a person has allowed to vanish).
     table, capture: where and how it was read, as the contract said then.
     keys: parts with the key set, when the batch looked at every key (a full does so by its rows).
     read_at: when the read began (UTC).
@@ -175,6 +176,11 @@ class DatasetLog:
     def latest(self) -> Batch | None:
         """The newest batch that moves the dataset's position: a cohort does not."""
         return self.newest(lambda batch: batch.kind != "cohort")
+
+    def position(self) -> Mapping[str, Any]:
+        """Where the next window begins: that of `latest`, with what windows must wait for behind a cohort."""
+        newest = self.newest(lambda batch: True)
+        return {} if newest is None else newest.position
 
     def newest(self, is_wanted: Callable[[Batch], bool]) -> Batch | None:
         """The newest batch that is wanted; None when there is none."""

@@ -44,7 +44,8 @@ def unmerged(
     log: DatasetLog, progress: MappingProgress, mapping_hash: str, needed: Iterable[str]
 ) -> list[Batch] | None:
     """The unbroken chain of batches to merge, in order: from the mapping's position, or from the latest full that
-    serves when the mapping changed. Empty: nothing to do. None: only a new full can serve.
+    serves when the mapping is new or changed; from the first cohort where nothing but cohorts was ever read. Empty:
+    nothing to do. None: only a new full can serve.
 
     Raises EpochBroken when the mapping has merged batches that the log does not have: another log would be taken for
     this one, and what lies between would be skipped.
@@ -66,6 +67,8 @@ def unmerged(
         chain.insert(0, batch)
         if batch.kind == "full":
             return chain
+    if chain and all(batch.kind == "cohort" for batch in chain):
+        return chain
     return [] if goes_on and not chain else None
 
 

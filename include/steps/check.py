@@ -14,6 +14,7 @@ from include.merge.fit import misfits
 from include.merge.statement import needed_columns
 from include.names import DatasetName, MappingName, did_you_mean
 from include.steps import check_contracts, check_files
+from include.steps.cohort_query import read_cohort_query
 from include.use_case import UseCase
 
 
@@ -32,6 +33,8 @@ def _all_problems(catalogue: Catalogue) -> Iterator[DeclarationError]:
     yield from check_contracts.of_entities(catalogue)
     for name in catalogue.well_named_mappings():
         yield from found(partial(check_mapping, catalogue, name))
+    for cohort in catalogue.cohort_names():
+        yield from found(partial(read_cohort_query, catalogue, cohort))
     live = list(catalogue.use_cases.values())
     for broken in catalogue.broken.values():
         for error in broken.all():

@@ -9,9 +9,10 @@ from typing import Any
 from include.contract import Landed
 from include.errors import LostRace
 from include.stage.log import Batch, DatasetLog
+from include.steps.cohort_list import read_cohorts
 from include.steps.extract_in_ranges import finish_ranges
 from include.steps.extract_landed import look_at_landed, note_landed
-from include.steps.extract_plan import Plan, Work, plan_extract
+from include.steps.extract_plan import Plan, Work, plan_cohort, plan_extract
 from include.steps.extract_sql_server import look_at_source, read_and_commit
 
 log = logging.getLogger(__name__)
@@ -27,12 +28,13 @@ def extract_dataset(work: Work, shares: Sequence[Mapping[str, Any]] = ()) -> dic
     Raises what the verbs raise; nothing is committed then.
     """
     servers, name = work.servers, work.name
+    cohort = read_cohorts(work.catalogue, servers, work.use_case, work.request, [name]).get(name)
     if shares and (told := _finish_ranges(work, shares)):
         return told
     races = 0
     while True:
         dataset_log = DatasetLog(servers.bucket, name)
-        plan = plan_extract(work, dataset_log)
+        plan = plan_cohort(work, dataset_log, cohort) if cohort else plan_extract(work, dataset_log)
         log.info(
             "%s: %s (%s)",
             name,
@@ -86,8 +88,9 @@ def _dry_run(work: Work, dataset_log: DatasetLog, plan: Plan) -> dict[str, Any]:
 
 def _log(batch: Batch) -> None:
     text = "%s: batch %d holds %d rows, as many as the source counted; window %s%s"
-    gone = f"; {batch.deleted} known keys are gone" if batch.parts and batch.looked_at_all_keys else ""
-    log.info(text, batch.dataset, batch.number, batch.rows, dict(batch.window) or "everything", gone)
+    tells = batch.parts and (batch.looked_at_all_keys or batch.kind == "cohort")
+    gone = f"; {batch.deleted} known keys are gone" if tells else ""
+    log.info(text, batch.dataset, batch.number, batch.counted, dict(batch.window) or "everything", gone)
 
 
 def _summary(batch: Batch, reason: str, *, reused: bool) -> dict[str, Any]:
@@ -102,4 +105,4 @@ def _summary(batch: Batch, reason: str, *, reused: bool) -> dict[str, Any]:
         "deleted": batch.deleted,
         "window": dict(batch.window),
         "notes": list(batch.notes),
-    }
+    } | ({"absent": batch.rows - batch.counted} if batch.kind == "cohort" else {})

@@ -73,9 +73,10 @@ class Share:
 
 
 def plan_ranges(work: Work) -> list[dict[str, Any]]:
-    """The ranges that the run's `read` tasks shall read; none where a batch is used again, a window goes on, or the
-    table is small: then `extract` reads alone. Raises what the verbs raise, NotNow outside the source's quiet hours."""
-    if not work.contract.split_by:
+    """The ranges that the run's `read` tasks shall read; none where a batch is used again, a window goes on, some
+    customers are asked for, or the table is small: then `extract` reads alone. Raises what the verbs raise, NotNow
+    outside the source's quiet hours."""
+    if not work.contract.split_by or work.request.is_for_some:
         return []
     plan = plan_extract(work, DatasetLog(work.servers.bucket, work.name))
     if work.request.dry_run or plan.reuse or plan.kind != "full":

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from include.catalogue import Catalogue
 from include.contract import DatasetContract, Landed
-from include.errors import DeclarationError
+from include.errors import DeclarationError, FormError
 from include.extract import capture
+from include.extract.cohort import Cohort
+from include.extract.way import Position
 from include.names import DatasetName, MappingName
 from include.run import Run
 from include.stage.log import Batch, DatasetLog
@@ -67,7 +69,7 @@ class Work:
 @dataclass(frozen=True)
 class Plan:
     """What will be done, and why: reuse `latest`, or read batch `number` as `kind`. `looks`: at all keys, beside the
-    rows."""
+    rows. `position`: where a window begins, and what a cohort keeps. `cohort`: whom it reads."""
 
     number: int
     kind: capture.Kind
@@ -75,6 +77,8 @@ class Plan:
     reuse: bool
     reason: str
     looks: bool = False
+    position: Position = field(default_factory=dict)
+    cohort: Cohort | None = None
 
 
 def plan_extract(work: Work, dataset_log: DatasetLog) -> Plan:
@@ -89,13 +93,36 @@ def plan_extract(work: Work, dataset_log: DatasetLog) -> Plan:
     _check_key(work, latest)
     if reason := _reason_for_a_full(work, latest, chains) or _reason_of_capture(work, latest, dataset_log):
         return Plan(number, "full", latest, False, reason)
-    age = work.run.started_at - latest.read_at
+    age, position = work.run.started_at - latest.read_at, dataset_log.position()
     if not latest.is_cut and age <= work.use_case.fresh_for and any(latest in (chain or []) for chain in chains):
         reason = f"read {age.total_seconds() / 60:.0f} minutes ago and not merged yet"
-        return Plan(latest.number, "window", latest, True, reason)
+        return Plan(latest.number, "window", latest, True, reason, position=position)
     if not work.contract.has_position and not isinstance(work.contract.capture, Landed):
         return Plan(number, "full", latest, False, "a snapshot reads everything")
-    return Plan(number, "window", latest, False, "the next window", looks=_looks(work, dataset_log))
+    return Plan(number, "window", latest, False, "the next window", _looks(work, dataset_log), position)
+
+
+def plan_cohort(work: Work, dataset_log: DatasetLog, cohort: Cohort) -> Plan:
+    """Never a reuse: it is read now, as it is now. The number is fixed here, before anything is read.
+
+    Raises what `plan_extract` does, and FormError when the mappings could not merge it: they need a full.
+    """
+    latest, number = dataset_log.latest(), dataset_log.next_number()
+    chains = [read_unmerged(work.catalogue, work.servers, mapping).batches for mapping in work.mappings]
+    if latest is not None:
+        _check_key(work, latest)
+        reason = _reason_for_a_full(work, latest, chains)
+    else:
+        is_unserved = number > 1 and any(chain is None for chain in chains)
+        reason = "what was read of it before serves no mapping" if is_unserved else None
+    if reason:
+        raise FormError(
+            f"{work.name} must be read as a whole before some of its customers can be: {reason}",
+            where=f"the form of {work.use_case.name}",
+            remedy=f"trigger without a cohort first, with `only: [{work.name}]` if nothing else is needed now",
+        )
+    asked = f"{len(cohort.ids)} ids were asked for"
+    return Plan(number, "cohort", latest, False, asked, position=dataset_log.position(), cohort=cohort)
 
 
 def _reason_of_capture(work: Work, latest: Batch, dataset_log: DatasetLog) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from include.errors import DataPlatformError, LostRace, NotNow, RequestError
 from include.extract import capture, drift, quiet_hours
 from include.extract.capture import Bounds, Reading
 from include.extract.catalog import Catalog, read_catalog
+from include.extract.cohort import CohortReader
 from include.extract.look import look
 from include.extract.way import Session
 from include.stage.claim import Claim
@@ -118,8 +120,12 @@ def look_at_source(work: Work, dataset_log: DatasetLog, plan: Plan) -> dict[str,
     wait_for_quiet_hours(work)
     contract = work.contract
     with work.servers.sql_server(work.name.system, capture.database_of(contract.table)) as session:
-        _, notes, converted = agreed(work, session, plan)
-        seen = look(session, contract, work.columns, bounds_of(work, session, plan), work.where, converted)
+        catalog, notes, converted = agreed(work, session, plan)
+        bounds = bounds_of(work, session, plan)
+        if reader := _cohort_reader(work, session, plan, catalog, converted):
+            seen = reader.look()
+        else:
+            seen = look(session, contract, work.columns, bounds, work.where, converted)
     for q in seen.queries:
         log.info("would read: %s", q.told)
     keys = keys_of(work)
@@ -141,7 +147,10 @@ def _batch(work: Work, dataset_log: DatasetLog, plan: Plan, writer: PartWriter) 
         catalog, notes, converted = agreed(work, session, plan)
         sink = capture.Sink(writer.write, lambda text: log.info("%s", text))
         bounds = bounds_of(work, session, plan)
-        reading = capture.read(session, contract, work.columns, bounds, sink, work.where, converted)
+        if reader := _cohort_reader(work, session, plan, catalog, converted):
+            reading = reader.read(work.columns, bounds, sink)
+        else:
+            reading = capture.read(session, contract, work.columns, bounds, sink, work.where, converted)
     for note in notes:
         log.info("%s: %s", work.name, note)
     if behind := reading.bounds.note:
@@ -177,9 +186,19 @@ def agreed(work: Work, session: Session, plan: Plan) -> tuple[Catalog, list[str]
     return catalog, notes, drift.conversions(contract, catalog, work.columns)
 
 
+def _cohort_reader(
+    work: Work, session: Session, plan: Plan, catalog: Catalog, converted: Mapping[str, str]
+) -> CohortReader | None:
+    if plan.cohort is None:
+        return None
+    canonical = keys_of(work).canonical
+    return CohortReader(session, work.contract, plan.cohort, catalog, converted, canonical, work.where)
+
+
 def bounds_of(work: Work, session: Session, plan: Plan) -> Bounds:
-    before = (plan.latest.position, plan.latest.epoch) if plan.latest else None
-    return capture.bounds(session, work.contract, plan.kind, before, work.where, looks=plan.looks)
+    before = (plan.position, plan.latest.epoch) if plan.latest else None
+    bounds = capture.bounds(session, work.contract, plan.kind, before, work.where, looks=plan.looks)
+    return replace(bounds, asked=plan.cohort.told) if plan.cohort else bounds
 
 
 def deletions_of_ranges(work: Work, dataset_log: DatasetLog, plan: Plan, batch: Batch) -> int:
@@ -192,6 +211,9 @@ def deletions_of_ranges(work: Work, dataset_log: DatasetLog, plan: Plan, batch: 
 
 
 def _deletions_of(work: Work, dataset_log: DatasetLog, plan: Plan, reading: Reading) -> int:
+    keys, store = keys_of(work), work.servers.bucket
+    if plan.cohort:  # its chunks are told apart by ids, which another collation may compare in another way
+        keys.check_once(keys.of_parts(store, reading.parts), work.where)
     since = _since(work, dataset_log, plan)
     if not since:
         return 0
@@ -214,9 +236,11 @@ def _deletions(work: Work, plan: Plan, since: Sequence[Batch], told: pa.Table, e
     if not is_look and not gone.num_rows:
         return 0
     known = keys.alive(work.servers.bucket, since)
+    if plan.cohort:  # a share of all known keys would let a whole cohort die
+        known = keys.among(known, pa.concat_tables([present, gone]))
     now = present if everyone is None else everyone
     vanished = keys.without(known, now) if is_look else keys.among(known, gone)
-    _check(work, vanished.num_rows, known.num_rows)
+    _check(work, vanished.num_rows, known.num_rows, "known keys that were asked for" if plan.cohort else "known keys")
     return int(vanished.num_rows)
 
 
@@ -226,19 +250,20 @@ def _since(work: Work, dataset_log: DatasetLog, plan: Plan) -> Sequence[Batch]:
 
 
 def from_last_look(dataset_log: DatasetLog) -> list[Batch]:
-    """The batches from the last one that looked at every key on, oldest first; none where there is no such."""
+    """The batches from the last one that looked at every key on, oldest first; where there is no such, there are
+    cohorts alone: all of them."""
     found: list[Batch] = []
     for batch in dataset_log.newest_first():
         found.insert(0, batch)
         if batch.looked_at_all_keys:
-            return found
-    return []
+            break
+    return found
 
 
-def _check(work: Work, deleted: int, known: int) -> None:
+def _check(work: Work, deleted: int, known: int, what: str) -> None:
     share = 0.0 if work.contract.deletes == "never" else work.contract.deletions_allowed
     allowed = work.request.allow_deletions.get(str(work.name))
-    check_deletions(deleted, known, share, allowed, dataset=str(work.name), where=work.where)
+    check_deletions(deleted, known, share, allowed, dataset=str(work.name), where=work.where, what=what)
 
 
 def keys_of(work: Work) -> Keys:

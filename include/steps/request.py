@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from include.errors import FormError
 from include.use_case import UseCase
 
-KEYS = ("dry_run", "full_refresh", "only", "allow_deletions", "ignore_quiet_hours")
+COHORTS = ("cohort", "cohort_file", "cohort_query")
+"""The fields that ask for some customers only."""
+KEYS = ("dry_run", "full_refresh", "only", "allow_deletions", "ignore_quiet_hours", *COHORTS)
+MOST_IN_FORM = 1_000
+COHORT_FILE = r"cohorts/[^/].*\.(csv|xlsx)"
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,8 @@ class Request:
 
     dry_run: nothing is written. full_refresh: read everything. only: these datasets (empty: all).
     allow_deletions: dataset to the exact number of vanished keys that a person has allowed. ignore_quiet_hours: read
-    also outside the hours that contracts name.
+    also outside the hours that contracts name. Of cohort (ids), cohort_file (its path in the bucket) and cohort_query
+    (its name in sql/cohorts) one at most is given: only these customers.
     """
 
     dry_run: bool = False
@@ -27,6 +32,20 @@ class Request:
     only: tuple[str, ...] = ()
     allow_deletions: Mapping[str, int] = field(default_factory=dict)
     ignore_quiet_hours: bool = False
+    cohort: tuple[str, ...] = field(default=(), repr=False)
+    cohort_file: str = ""
+    cohort_query: str = ""
+
+    @property
+    def is_for_some(self) -> bool:
+        """Whether it asks for some customers only."""
+        return bool(self.cohort or self.cohort_file or self.cohort_query)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What was asked for, for people: of a list of ids how many they are."""
+        said = {name: list(v) if isinstance(v, tuple) else v for name, v in vars(self).items() if v}
+        return said | ({"cohort": f"{len(self.cohort)} ids"} if self.cohort else {})
 
     def takes(self, dataset: str) -> bool:
         return not self.only or dataset in self.only
@@ -39,8 +58,45 @@ def parse_request(given: Mapping[str, Any], use_case: UseCase) -> Request:
         raise _refused(use_case, f"the form has no field {', '.join(unknown)}", f"use {', '.join(KEYS)}")
     only = _datasets(use_case, "only", _texts(use_case, given, "only", "sse/customer"))
     allowed = _allowed(use_case, _texts(use_case, given, "allow_deletions", "sse/customer=123"))
-    flags = {name: _flag(use_case, given, name) for name in ("dry_run", "full_refresh", "ignore_quiet_hours")}
-    return Request(**flags, only=only, allow_deletions=allowed)
+    flags = (_flag(use_case, given, name) for name in ("dry_run", "full_refresh", "ignore_quiet_hours"))
+    dry_run, full_refresh, ignore_quiet_hours = flags
+    request = replace(
+        _cohort(use_case, given),
+        dry_run=dry_run,
+        full_refresh=full_refresh,
+        only=only,
+        allow_deletions=allowed,
+        ignore_quiet_hours=ignore_quiet_hours,
+    )
+    if request.is_for_some and request.full_refresh:
+        remedy = "ask for everything, or for some customers; both in one run would read the same rows twice"
+        raise _refused(use_case, "full_refresh asks for every row, and a cohort for some", remedy)
+    return request
+
+
+def _cohort(use_case: UseCase, given: Mapping[str, Any]) -> Request:
+    """Whose rows are asked for, by one field at most: of two lists it would not be known which holds."""
+    ids = tuple(_texts(use_case, given, "cohort", "1000017"))
+    file, query = (_text(use_case, given, name) for name in ("cohort_file", "cohort_query"))
+    named = [name for name, value in zip(COHORTS, (ids, file, query), strict=True) if value]
+    if len(named) > 1:
+        raise _refused(use_case, f"{' and '.join(named)} both name customers", "give one of them")
+    if len(ids) > MOST_IN_FORM:
+        remedy = f"at most {MOST_IN_FORM:,}: put them into a file, and its path into cohort_file"
+        raise _refused(use_case, f"cohort has {len(ids):,} ids", remedy)
+    if file and (not re.fullmatch(COHORT_FILE, file) or ".." in file):
+        remedy = "name an object of the bucket below cohorts/ that ends in .csv or .xlsx: cohorts/moving_in_june.csv"
+        raise _refused(use_case, f"cohort_file is {file!r}", remedy)
+    return Request(cohort=ids, cohort_file=file, cohort_query=query)
+
+
+def _text(use_case: UseCase, given: Mapping[str, Any], name: str) -> str:
+    value = given.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str) or not value.strip():
+        raise _refused(use_case, f"{name} is {value!r}", "write one name, or leave the field out")
+    return value
 
 
 def _texts(use_case: UseCase, given: Mapping[str, Any], name: str, example: str) -> list[str]:

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 FAILURE = "failure"
 SILENT = "left no error behind: it was killed, stopped, or marked failed by a person"
 TOO_LONG = "took longer than a run may take: what had not ended was stopped, and is shown as skipped"
+_PARTS = ("dry_run", "only", "cohort", "cohort_file", "cohort_query")
+"""The fields of the form that make a run less than the whole."""
 MOST = 10
 """As many failed tasks are told in full; of the others their number."""
 
@@ -58,7 +60,8 @@ def alert_for(use_case: UseCase, doc: str) -> Callable[[Context], None]:
 def all_clear_for(use_case: UseCase) -> Callable[[Context], None]:
     """The DAG's callback for a success: one message when the use case was failing and is whole again.
 
-    A dry run or a bite (`only`) proves nothing of the whole, so it ends nothing. Raises as `alert_for` does.
+    A dry run, a bite (`only`) or some customers prove nothing of the whole, so they end nothing. Raises as `alert_for`
+    does.
     """
 
     def all_clear(context: Context) -> None:
@@ -66,7 +69,7 @@ def all_clear_for(use_case: UseCase) -> Callable[[Context], None]:
 
         conf = getattr(context.get("dag_run"), "conf", None) or {}
         since = Variable.get(_failing(use_case), default=None)
-        if since is None or conf.get("dry_run") or conf.get("only"):
+        if since is None or any(conf.get(name) for name in _PARTS):
             return
         lines = [*_head(use_case, context), f"It failed since {since}", "", *_links(use_case, context, [])]
         title, text = f"{use_case.name} is healthy again", "\n".join(lines)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from airflow.sdk import Param
 
+from include.steps.request import COHORT_FILE, MOST_IN_FORM
 from include.use_case import UseCase
 
 
-def form(use_case: UseCase) -> dict[str, Param]:
-    """The fields of the form. Airflow checks their types; the first task checks the rest and refuses unknown keys."""
+def form(use_case: UseCase, cohorts: Sequence[str] = ()) -> dict[str, Param]:
+    """The fields of the form. Airflow checks their types; the first task checks the rest and refuses unknown keys.
+
+    cohorts: the names of the queries that choose customers.
+    """
     datasets = list(use_case.claims)
     return {
         "dry_run": Param(
@@ -46,5 +52,36 @@ def form(use_case: UseCase) -> dict[str, Param]:
             items={"type": "string", "pattern": f"^({'|'.join(datasets)})=[0-9]+$"},
             description_md="A refused batch names a number of vanished keys. Once the source's owner has confirmed it, "
             "write it here, a line per dataset: **sse/customer=123**. Any other number is refused again.",
+        ),
+        **_some_customers(cohorts),
+    }
+
+
+def _some_customers(cohorts: Sequence[str]) -> dict[str, Param]:
+    """One of them at most; the first task says whose ids they must be."""
+    return {
+        "cohort": Param(
+            [],
+            type=["array", "null"],
+            title="Only these customers",
+            items={"type": "string", "pattern": r"^\S(.*\S)?$"},
+            maxItems=MOST_IN_FORM,
+            description_md="Ids of one system, a line each. Their rows are read as they are now; all others wait for "
+            "the next run. Choose the datasets of that system under **Only these datasets**.",
+        ),
+        "cohort_file": Param(
+            None,
+            type=["null", "string"],
+            title="Only the customers of a list",
+            pattern=f"^{COHORT_FILE}$",
+            description_md="A CSV or Excel file in the bucket, **cohorts/moving_in_june.csv**: a column of ids, or one "
+            "that is called like the contract's **cohort_by**.",
+        ),
+        "cohort_query": Param(
+            None,
+            type=["null", "string"],
+            title="Only the customers of a query",
+            enum=[None, *cohorts],
+            description_md="A query of **sql/cohorts** on the common model. It may choose from several systems.",
         ),
     }

@@ -43,17 +43,16 @@ def check(use_case: str) -> Summary:
 
     def step(work: _Work) -> Summary:
         from include.steps.check import check_use_case
+        from include.steps.check_cohort import check_cohort
         from include.steps.deployed import check_tables
         from include.steps.environment import check_environment
 
         check_use_case(work.catalogue, work.use_case)
         check_environment(work.servers)
+        asked = check_cohort(work.catalogue, work.servers, work.run, work.use_case, work.request)
         check_tables(work.catalogue, work.servers, work.use_case)
-        log.info("the declarations fit together, and the form's values are understood: %s", work.request)
-        return {
-            "use_case": use_case,
-            **{k: list(v) if isinstance(v, tuple) else v for k, v in vars(work.request).items() if v},
-        }
+        log.info("the declarations fit together, and the form's values are understood: %s", work.request.told)
+        return {"use_case": use_case, **work.request.told, **({"asked": asked} if asked else {})}
 
     return _guarded(use_case, step)
 

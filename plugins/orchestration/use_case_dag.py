@@ -62,7 +62,7 @@ def use_case_dag(use_case: UseCase, doc: str | None) -> DAG:
         schedule=CronTriggerTimetable(use_case.schedule, timezone="Europe/London") if use_case.schedule else None,
         catchup=False,
         tags=[f"priority {use_case.priority}", f"tier {use_case.tier}", use_case.owner],
-        params=form(use_case),
+        params=form(use_case, catalogue.cohort_names()),
         **run_settings(use_case, doc or ""),
     )
     with dag:

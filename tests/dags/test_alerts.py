@@ -75,6 +75,9 @@ def test_when_airflow_answers_nothing_the_message_goes_out_with_what_is_known(
         ("yesterday", {}, ["customer_base is healthy again"]),
         ("yesterday", {"dry_run": True}, []),
         ("yesterday", {"only": ["sse/customer"]}, []),
+        ("yesterday", {"cohort": ["7"]}, []),
+        ("yesterday", {"cohort_file": "cohorts/june.csv"}, []),
+        ("yesterday", {"cohort_query": "some"}, []),
         (None, {}, []),
     ],
 )

@@ -147,6 +147,13 @@ def test_a_summary_is_one_value_not_one_more_for_each_key(dag: DAG) -> None:
         ({"allow_deletions": ["sse/customer"]}, "does not match"),
         ({"allow_deletions": ["sse/nothing=5"]}, "does not match"),
         ({"allow_deletions": ["sse/customer=5 or more"]}, "does not match"),
+        ({"cohort": "7"}, "is not of type 'array'"),
+        ({"cohort": [" 7"]}, "does not match"),
+        ({"cohort": [7]}, "is not of type 'string'"),
+        ({"cohort": ["7"] * 1001}, "is too long"),
+        ({"cohort_file": "june.csv"}, "does not match"),
+        ({"cohort_file": "cohorts/june.csv.exe"}, "does not match"),
+        ({"cohort_query": "nobody_wrote_it"}, "is not one of"),
     ],
 )
 def test_the_form_refuses_wrong_values(dag: DAG, values: dict[str, object], says: str) -> None:
@@ -154,10 +161,23 @@ def test_the_form_refuses_wrong_values(dag: DAG, values: dict[str, object], says
         _submit(dag, values)
 
 
-@pytest.mark.parametrize("emptied", [{}, {"only": None, "allow_deletions": None}])
+@pytest.mark.parametrize("emptied", [{}, {"only": None, "allow_deletions": None, "cohort": None}])
 def test_a_form_that_nobody_filled_in_asks_for_the_whole_work(dag: DAG, emptied: dict[str, object]) -> None:
     """The night's run has these values, too; a list that was emptied in the UI is null."""
     assert parse_request(_submit(dag, emptied), CASE) == Request()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"cohort": ["7", "A 8"]},
+        {"cohort_file": "cohorts/moving in/june.xlsx"},
+        {"cohort_query": Catalogue().cohort_names()[0]},
+    ],
+)
+def test_a_form_that_asks_for_some_customers_is_understood(dag: DAG, given: dict[str, object]) -> None:
+    request = parse_request(_submit(dag, {**given, "only": ["sse/customer"]}), CASE)
+    assert request.told.keys() == {"only", *given}
 
 
 def _submit(dag: DAG, values: dict[str, object]) -> dict[str, object]:

@@ -14,6 +14,8 @@ from include.names import IS_GONE, DatasetName, MappingName
 from include.publish.events import published_columns
 from include.publish.schemas import event_schema
 from include.rendering import render
+from include.steps.cohort_list import MOST
+from include.steps.cohort_query import read_cohort_query
 from include.steps.deploy import entity_ddl
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -36,6 +38,8 @@ def all_renderings(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
         yield f"publish/{entity}.sql", sql
         sql = render(catalogue.sql / "statements", "change_times.sql", change_log=table, numbers=["n0", "n1"])
         yield f"publish/{entity}.times.sql", sql
+    for cohort in catalogue.cohort_names():
+        yield f"cohort/{cohort}.sql", read_cohort_query(catalogue, cohort).ids(catalogue, CLOUD.table, most=MOST)
     for dataset in catalogue.dataset_names():
         capture = catalogue.dataset(dataset).capture
         if isinstance(capture, Landed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 import sqlglot
@@ -11,6 +12,8 @@ from sqlglot import exp
 from include.catalogue import Catalogue
 from include.contract import Landed
 from include.extract import capture, query
+from include.extract.catalog import Catalog
+from include.extract.cohort import Cohort, CohortReader
 from include.extract.query import Query
 from include.extract.rowversion import RowVersionWay
 from include.names import DatasetName
@@ -18,6 +21,7 @@ from include.names import DatasetName
 CATALOGUE = Catalogue()
 DATASETS = [n for n in CATALOGUE.dataset_names() if not isinstance(CATALOGUE.dataset(n).capture, Landed)]
 
+NO_SESSION: Any = None
 POSITIONS = {
     "rowversion": ({"rowversion": "00" * 8}, {"rowversion": "00" * 8}),
     "change_tracking": ({"version": "1"}, {"version": "2"}),
@@ -44,6 +48,10 @@ def queries(name: DatasetName) -> list[Query]:
         low, high = POSITIONS[contract.capture.method]
         window = capture.Bounds("window", low, high, {}, looks=contract.deletes == "key_scan")
         asked += [capture.rows_of(contract, columns, window), capture.keys_of(contract, window)]
+    if contract.cohort_by in columns:
+        catalog = Catalog([], [])
+        cohort = Cohort(contract.cohort_by, (7, 8), "")
+        asked += CohortReader(NO_SESSION, contract, cohort, catalog, {}, lambda rows: rows, "")._queries(columns)
     found = [q for q in asked if q]
     return (
         found

@@ -225,6 +225,28 @@ def test_after_a_full_on_the_night_when_the_clocks_go_back_cdc_waits_for_an_hour
     assert table.window().ids() == []
 
 
+def test_a_window_that_waits_is_not_taken_for_a_capture_that_stands_still(
+    make: Callable[[str], Table], writer: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a cohort it begins, and waits, where yesterday's window ended."""
+    table = make("cdc")
+    table.full()
+    assert table.before is not None
+    table.before = replace(table.before, high={**table.before.high, "full_ended_at": "2999-01-01T00:00:00"})
+    writer.execute("WAITFOR DELAY '00:00:00.050'")
+    writer.execute("UPDATE dbo.cdc SET v = N'captured' WHERE id = 1")
+    newest, shipped, asked = writer.scalar("SELECT sys.fn_cdc_get_max_lsn()"), Session.rows, list[bytes]()
+
+    def rows(session: Session, sql: str, params: Any = ()) -> list[tuple[Any, ...]]:
+        asked.extend(params if "fn_cdc_map_lsn_to_time" in sql else ())
+        return shipped(session, sql, params)
+
+    monkeypatch.setattr(Session, "rows", rows)
+    assert table.window().ids() == []
+    assert asked == [newest]
+    assert newest.hex() > table.before.high["lsn"]
+
+
 def test_a_capture_that_stands_still_is_not_taken_for_a_quiet_source(
     make: Callable[[str], Table], writer: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,6 +35,13 @@ def _alive(bucket: Bucket, *batches: Batch, flag: str | None = None) -> list[int
     return sorted(Keys({"CustomerId": None}, flag).alive(bucket, batches).column("CustomerId").to_pylist())
 
 
+def test_whom_a_cohort_brings_is_known_and_whom_it_finds_gone_is_not(bucket: Bucket) -> None:
+    full = a_batch(1, "full", parts=_parts(bucket, "cohort-full", [1, 2, 3]))
+    cohort = a_batch(2, "cohort", parts=_marked(bucket, "cohort", k1=False, k2=True, k4=False))
+    assert _alive(bucket, full, cohort) == [1, 3, 4]
+    assert _alive(bucket, cohort) == [1, 4]
+
+
 def test_the_keys_of_a_full_are_those_of_its_rows_each_once(bucket: Bucket) -> None:
     assert _alive(bucket, a_batch(1, "full", parts=_parts(bucket, "before", [1, 2], [3, 3], [4]))) == [1, 2, 3, 4]
 

@@ -14,3 +14,11 @@ from tests.include.steps.way import Way, make_way
 @pytest.fixture(scope="module")
 def way(new_world: Callable[[str], World], tmp_path_factory: pytest.TempPathFactory) -> Way:
     return make_way(new_world("way"), Path(tmp_path_factory.mktemp("declarations")))
+
+
+@pytest.fixture(scope="module")
+def tracked(way: Way) -> Way:
+    """The database notes changes."""
+    way.sql(f"ALTER DATABASE {way.database} SET CHANGE_TRACKING = ON")
+    way.sql("EXEC sys.sp_cdc_enable_db")
+    return way

@@ -48,6 +48,11 @@ def _numbers_of(chain: list[Batch] | None) -> list[int] | None:
         pytest.param("fww", 3, "other", [1, 2, 3], id="a mapping that changed begins at the full"),
         pytest.param("fwfw", 1, "same", [3, 4], id="a later full makes what lies before it needless"),
         pytest.param("fwfw", 4, "other", [3, 4], id="from the latest full, not the first"),
+        pytest.param("cc", 0, "same", [1, 2], id="nothing but cohorts was ever read"),
+        pytest.param("cc", 1, "same", [2], id="on from the first cohort"),
+        pytest.param("cc", 2, "other", [1, 2], id="a mapping that changed begins at the first cohort"),
+        pytest.param("ccfw", 1, "same", [3, 4], id="a full makes the cohorts before it needless"),
+        pytest.param("cw", 0, "same", None, id="a window behind a cohort is no chain"),
         pytest.param("fwcw", 1, "same", [2, 3, 4], id="a cohort is a link of the chain"),
     ],
 )
@@ -68,6 +73,12 @@ def test_a_batch_without_a_needed_column_serves_nobody_who_needs_it(bucket: Buck
     log = _log(bucket, a_batch(1, "full", columns=NARROW), a_batch(2, columns=NARROW))
     assert unmerged(log, NEVER, "new", SURNAME) is None
     assert _numbers_of(unmerged(log, NEVER, "new", ["CustomerId"])) == [1, 2]
+
+
+def test_a_cohort_without_a_needed_column_serves_nobody_either(bucket: Bucket) -> None:
+    log = _log(bucket, a_batch(1, "cohort", columns=NARROW), a_batch(2, "cohort"))
+    assert unmerged(log, NEVER, "new", SURNAME) is None
+    assert _numbers_of(unmerged(log, MappingProgress(1, "same"), "same", SURNAME)) == [2]
 
 
 def test_after_the_claims_grew_the_next_full_serves(bucket: Bucket) -> None:

@@ -248,6 +248,10 @@ def test_who_has_vanished_is_told_by_the_last_batch_that_looked_at_all_keys(way:
     for batch in (a_batch(1, "full"), a_batch(2, "full"), a_batch(3), a_batch(4)):
         log.commit(batch)
     assert [batch.number for batch in from_last_look(log)] == [2, 3, 4]
+    alone = DatasetLog(way.world.servers.bucket, DatasetName("sse", "asked"))
+    for batch in (a_batch(1, "cohort"), a_batch(2, "cohort")):
+        alone.commit(batch)
+    assert [batch.number for batch in from_last_look(alone)] == [1, 2], "whom cohorts have brought is known"
 
 
 class _Rival:
