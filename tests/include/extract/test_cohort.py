@@ -169,6 +169,23 @@ def test_fewer_rows_than_the_source_counted_are_refused(session: Session, who: s
         _read(reader, rows)
 
 
+def test_a_row_less_here_is_not_made_up_by_a_row_more_there(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    _numbers(session, "swaps", 4)
+    monkeypatch.setattr(cohort, "chunks", lambda ids: [ids[:2], ids[2:]])
+    came = iter([[1], [0, 1, 1]])  # of the two rows of each chunk
+
+    class Swaps:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(session, name)
+
+        def batches(self, sql: str, params: Any) -> Any:
+            yield from pa.Table.from_batches(session.batches(sql, params)).take(next(came)).to_batches()
+
+    reader = replace(_reader(session, _contract("swaps"), 1, 2, 3, 4), session=Swaps())
+    with pytest.raises(IntegrityError, match="1 rows came, the source counted 2 in the same picture"):
+        _read(reader, Rows())
+
+
 def test_text_that_is_no_unicode_is_refused(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each chunk asks the source whether a replacement character that came is one there."""
     _make(session, "marks", "id int NOT NULL PRIMARY KEY, v nvarchar(20) NULL", rows="VALUES (1, NCHAR(65533))")
