@@ -4,16 +4,20 @@ twice. The tests of this file share a world; each makes its table and its log's 
 from __future__ import annotations
 
 import json
+import random
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from threading import Event
 from typing import Any
 
 import pytest
 
 from include.catalogue import Catalogue
-from include.clients.sql_server import connect
+from include.clients.sql_server import Session, connect
 from include.errors import EpochBroken, NotNow, SourceUnavailable, TooManyDeletions
+from include.extract import capture
 from include.run import Run
 from include.stage.log import Batch, DatasetLog
 from include.steps.extract_dataset import extract_dataset
@@ -21,6 +25,7 @@ from include.steps.extract_in_ranges import plan_ranges, read_range
 from include.steps.extract_plan import Work
 from include.steps.request import Request
 from tests.include.steps.way import SSE, Way
+from tests.waiting import wait_until
 
 WAYS = {
     "rowversion": ("{method: rowversion, column: RowVer}", "key_scan", ""),
@@ -174,6 +179,61 @@ def test_what_moves_between_ranges_is_neither_lost_nor_twice(declared: Callable[
     told = way.extract()
     assert told["kind"] == "window"
     assert _is_the_source(way)
+
+
+@pytest.mark.parametrize("name", ["rowversion", "change_tracking"])
+def test_beside_a_writer_that_never_stops_the_batch_is_the_table_at_one_moment(
+    declared: Callable[[str], Way], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It moves, changes, deletes and inserts at random, while three ranges at a time are read and when all end."""
+    way, pictures, counting = declared(name), list[dict[str, str]](), capture.count_of
+
+    def count_of(session: Session, contract: Any, q: Any) -> int:
+        """It is asked in the picture whose rows are carried."""
+        pictures.append({str(key): name for key, name in session.rows("SELECT CustomerId, Surname FROM dbo.Customer")})
+        return counting(session, contract, q)
+
+    with _writing(way, seed=len(name)) as done, ThreadPoolExecutor(3) as readers:
+        read = list(readers.map(lambda share: _read(way, share), _plan(way)))
+        with monkeypatch.context() as patched:
+            patched.setattr(capture, "count_of", count_of)
+            _finish(way, read)
+    assert len(done) > 50
+    way.load()
+    way.merge()
+    assert way.names() == pictures[-1] != _source(way)
+    _finish(way, [], full_refresh=False)
+    assert _is_the_source(way)
+
+
+@contextmanager
+def _writing(way: Way, seed: int) -> Iterator[list[str]]:
+    """What is done to the table meanwhile, by a session of its own."""
+    chance, done, over = random.Random(seed), list[str](), Event()
+
+    def write() -> None:
+        with _other(way) as session:
+            while not over.is_set():
+                one, other = chance.randrange(-5, 46), chance.randrange(-5, 46)
+                there = {number for (number,) in session.rows("SELECT CustomerId FROM dbo.Customer")}
+                change = f"UPDATE dbo.Customer SET Surname = N'{len(done)}' WHERE CustomerId = {one}"
+                if one not in there:
+                    change = INSERT.format(one)
+                elif other not in there:
+                    change = f"UPDATE dbo.Customer SET CustomerId = {other} WHERE CustomerId = {one}"
+                elif chance.random() < 0.3 and len(there) > 20:
+                    change = f"DELETE FROM dbo.Customer WHERE CustomerId = {one}"
+                session.execute(change)
+                done.append(change)
+
+    with ThreadPoolExecutor(1) as writer:
+        writes = writer.submit(write)
+        try:
+            wait_until(lambda: len(done) > 5, "the writer")
+            yield done
+        finally:
+            over.set()
+        writes.result()
 
 
 def test_a_long_open_transaction_hides_nothing_that_moves(declared: Callable[[str], Way]) -> None:
