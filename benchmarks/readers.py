@@ -46,6 +46,7 @@ def ours(part: int, token: str, first: str = "", end: str = "") -> int:
     from include.contract import DatasetContract
     from include.extract import capture, drift, query
     from include.extract.catalog import read_catalog
+    from include.extract.exact import ExactRows
     from include.names import DatasetName
     from include.stage.parquet import PartWriter
     from include.steps.servers import Servers
@@ -61,15 +62,16 @@ def ours(part: int, token: str, first: str = "", end: str = "") -> int:
         converted = drift.conversions(contract, catalog, columns)
         if not end:
             return capture.read(session, contract, columns, bounds, sink, TABLE, converted).counted
-        rows = query.select(
-            columns,
-            f"FROM {query.table(TABLE)} WHERE [Id] >= ? AND [Id] < ?",
-            (int(first), int(end)),
-            converted=converted,
-        )
-        kinds = capture.columns_of(contract, columns, bounds)
+        source = f"FROM {query.table(TABLE)} WHERE [Id] >= ? AND [Id] < ?"
+        rows = query.select(columns, source, (int(first), int(end)), converted=converted)
+        exact = ExactRows(capture.schema(capture.columns_of(contract, columns, bounds)), TABLE)
+        counting = query.count(rows, "Id")
         with session.snapshot():
-            return capture._transfer(session, contract, rows, kinds, sink, "rows", TABLE)[0]
+            counted = int(session.scalar(counting.sql, counting.params))
+            parts = writer.write(exact.of(session.batches(rows.sql, rows.params)), exact.schema)
+            exact.check_marks(session, rows)
+        assert counted == sum(one.rows for one in parts)
+        return counted
 
 
 def limit(part: int, token: str) -> int:
