@@ -1,29 +1,22 @@
-"""What does reading a table cost? (`make bench-extract`; against the limit that driver, Parquet and bucket set)
-
-1,000,000 rows of 12 mixed columns, over TDS with TLS, to Parquet parts in the bucket, each reader in a process of its
-own, in turn; the median of ROUNDS. Then five times the rows, for memory. Ends with one line of JSON: `wall_to_limit`
-and `cpu_to_limit` are our reader's wall and CPU seconds by those of the limit (wanted: at most 1.3), `peak_rss_mib` the
-most resident memory of our reader (wanted: at most 150), `rss_at_five_times` that at five times the rows by it,
-`server_cpu_share` the CPU that SQL Server's stand-in used of one core while the limit was read. The values of both
-readers' parts are compared, column by column.
-"""
+"""What does reading a table cost? (`make bench-extract`; see README.md beside this file)"""
 
 from __future__ import annotations
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psutil
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from benchmarks.readers import COLUMNS, DATABASE
+from benchmarks.measuring import DATABASE
+from benchmarks.peers.environments import PEERS, python_of
+from benchmarks.values import changes, table_of
+from include.clients.cloud_storage import Bucket
 from include.clients.sql_server import Session, connect
 from include.connections import EnvironmentConnections
 from include.local.platform import Platform
@@ -31,7 +24,8 @@ from include.steps.servers import Servers
 
 ROOT = Path(__file__).resolve().parent.parent
 ROWS, ROUNDS, PART = 1_000_000, 3, 500_000
-_SERVERS = ["sql_server", "cloud_storage"]
+_OURS, _LIMIT = "sse/reading/parts/00000001-", "limit/"
+_ALLOCATOR = "ARROW_DEFAULT_MEMORY_POOL"
 _TABLE = """
 CREATE TABLE dbo.Reading (
   Id bigint NOT NULL PRIMARY KEY, Code char(8) NULL, Name nvarchar(60) NULL, Note varchar(200) NULL,
@@ -42,53 +36,45 @@ _FILL = """
 INSERT INTO dbo.Reading
 SELECT value, CAST(value % 99999999 AS varchar(8)), N'Zoë ' + CAST(value AS nvarchar(20)),
   CASE WHEN value % 3 = 0 THEN NULL ELSE 'read at the meter, day ' + CAST(value % 365 AS varchar(3)) END,
-  CAST(value % 100000000 AS decimal(18,4)) + 0.0625, CAST(value % 5000 AS money), CAST(value AS float) * 1.1,
+  CAST(value AS decimal(18,4)) * 12345678 + 0.0001, CAST(value % 5000 AS money) + 0.0001, CAST(value AS float) * 1.1,
   CASE WHEN value % 2 = 0 THEN 1 ELSE 0 END, DATEADD(day, value % 30000, CAST('1930-01-01' AS date)),
-  DATEADD(second, value % 900000000, CAST('1995-01-01' AS datetime2(3))),
-  DATEADD(second, value % 900000000, CAST('1995-01-01' AS datetime)), value % 30000
+  DATEADD(millisecond, value % 1000, DATEADD(second, value % 900000000, CAST('1995-01-01' AS datetime2(3)))),
+  DATEADD(millisecond, value % 1000, DATEADD(second, value % 900000000, CAST('1995-01-01' AS datetime))), value % 30000
 FROM GENERATE_SERIES({first}, {last})"""
+Cost = dict[str, float]
 
 
 def main() -> None:
+    pythons = {peer: python_of(peer) for peer in PEERS}
+    with _servers() as (platform, servers), connect(servers.connections.sql_server("sse"), DATABASE) as session:
+        session.execute(_TABLE)
+        _fill(session, 1, ROWS)
+        found = {"drain": [_read("drain")]}
+        server = psutil.Process(next(one.pid for one in platform.status() if one.name == "sql_server"))
+        busy = _in_turn(found, server)
+        found["halves"] = [_two_at_once(turn) for turn in range(ROUNDS)]
+        for peer, python in pythons.items():
+            found[peer] = [_told(_started([str(python), "-m", f"benchmarks.peers.{peer}.read", f"peers/{peer}/"]))]
+        changed = _changed(servers.bucket)
+        _fill(session, ROWS + 1, 5 * ROWS)
+        found["five times"] = [_read("ours", "five")]
+    _report(found, changed, busy)
+
+
+@contextmanager
+def _servers() -> Iterator[tuple[Platform, Servers]]:
     with tempfile.TemporaryDirectory() as folder:
         platform = Platform(Path(folder), ROOT / ".local" / "install")
         try:
-            platform.up(_SERVERS, report=lambda text: None)
+            platform.up(["sql_server", "cloud_storage"], report=lambda text: None)
             os.environ.update(platform.environment())
-            print(json.dumps({"benchmark": "extract", "ratios": _measure(platform)}))
+            servers = Servers(EnvironmentConnections(os.environ))
+            with connect(servers.connections.sql_server("sse"), "master") as session:
+                session.execute(f"CREATE DATABASE {DATABASE}")
+                session.execute(f"ALTER DATABASE {DATABASE} SET ALLOW_SNAPSHOT_ISOLATION ON")
+            yield platform, servers
         finally:
             platform.down(report=lambda text: None)
-
-
-def _measure(platform: Platform) -> dict[str, float]:
-    servers = Servers(EnvironmentConnections(os.environ))
-    with connect(servers.connections.sql_server("sse"), "master") as session:
-        session.execute(f"CREATE DATABASE {DATABASE}")
-        session.execute(f"ALTER DATABASE {DATABASE} SET ALLOW_SNAPSHOT_ISOLATION ON")
-    with connect(servers.connections.sql_server("sse"), DATABASE) as session:
-        session.execute(_TABLE)
-        _fill(session, 1, ROWS)
-        found = {name: [_read(name, f"{name}-{turn}") for turn in range(ROUNDS)] for name in ("drain",)}
-        server, busy = psutil.Process(next(one.pid for one in platform.status() if one.name == "sql_server")), 0.0
-        found |= {"limit": [], "ours": []}
-        for turn in range(ROUNDS):  # in turn, so that what else the machine does meets both
-            before = sum(server.cpu_times()[:2])
-            found["limit"].append(_read("limit", f"limit-{turn}"))
-            busy += sum(server.cpu_times()[:2]) - before
-            found["ours"].append(_read("ours", f"ours-{turn}"))
-        _compare(_parts(servers, "00000001-ours-0-"), _parts(servers, "limit-0-"))
-        _fill(session, ROWS + 1, 5 * ROWS)
-    large = _read("ours", "large")
-    assert large["rows"] == 5 * ROWS
-    _tell(found, large)
-    limit, ours = (_medians(found[name]) for name in ("limit", "ours"))
-    return {
-        "wall_to_limit": round(ours["wall"] / limit["wall"], 2),
-        "cpu_to_limit": round(ours["cpu"] / limit["cpu"], 2),
-        "peak_rss_mib": round(max(one["peak_rss_mib"] for one in found["ours"])),
-        "rss_at_five_times": round(large["peak_rss_mib"] / ours["peak_rss_mib"], 2),
-        "server_cpu_share": round(busy / sum(one["wall"] for one in found["limit"]), 2),
-    }
 
 
 def _fill(session: Session, first: int, last: int) -> None:
@@ -96,42 +82,96 @@ def _fill(session: Session, first: int, last: int) -> None:
         session.execute(_FILL.format(first=begin, last=min(begin + ROWS - 1, last)))
 
 
-def _read(name: str, token: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.readers", name, str(PART), token]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(done.stderr)
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+def _in_turn(found: dict[str, list[Cost]], server: psutil.Process) -> float:
+    """Limit and ours, in turn, so that what else the machine does meets both; the CPU seconds that the server used for
+    the limit."""
+    busy = 0.0
+    for turn in range(ROUNDS):
+        before = sum(server.cpu_times()[:2])
+        found.setdefault("limit", []).append(_read("limit", f"{_LIMIT}{turn}"))
+        busy += sum(server.cpu_times()[:2]) - before
+        found.setdefault("ours", []).append(_read("ours", f"ours{turn}"))
+    return busy
+
+
+def _two_at_once(turn: int) -> Cost:
+    """Half of the keys each, in two processes: the longer wall, CPU and memory of both."""
+    middle = ROWS // 2 + 1
+    started = [
+        _reader("ours", f"half{turn}-{low}", str(low), str(high)) for low, high in ((1, middle), (middle, ROWS + 1))
+    ]
+    told = [_told(one) for one in started]
+    return {key: (max if key == "wall" else sum)(one[key] for one in told) for key in told[0]}
+
+
+def _read(name: str, *arguments: str) -> Cost:
+    return _told(_reader(name, *arguments))
+
+
+def _reader(name: str, *arguments: str) -> subprocess.Popen[str]:
+    environ = dict(os.environ)
+    if name != "ours":
+        del environ[_ALLOCATOR]  # the image sets it for us; nobody else would
+    return _started([sys.executable, "-m", "benchmarks.readers", name, str(PART), *arguments], environ)
+
+
+def _started(command: Sequence[str], environ: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    return subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _told(process: subprocess.Popen[str]) -> Cost:
+    said, complained = process.communicate()
+    if process.returncode:
+        sys.exit(complained)
+    told: Cost = json.loads(said.splitlines()[-1])
     return told
 
 
-def _parts(servers: Servers, beginning: str) -> pa.Table:
-    names = servers.bucket.names(f"sse/reading/parts/{beginning}")
-    found = [pq.read_table(pa.BufferReader(servers.bucket.read(name) or b"")) for name in names]
-    return pa.concat_tables(found).sort_by("Id")
+def _changed(bucket: Bucket) -> dict[str, dict[str, str]]:
+    """Which columns each reader changed, compared with what the driver gives and nobody converted."""
+    source = table_of(bucket, f"{_LIMIT}0")
+    assert source.num_rows == ROWS
+    places = {"ours": f"{_OURS}ours0", "halves": f"{_OURS}half0", **{peer: f"peers/{peer}/" for peer in PEERS}}
+    places["dlt"] += "bench/reading/"  # beside it lies what dlt keeps for itself
+    return {name: changes(source, table_of(bucket, place)) for name, place in places.items()}
 
 
-def _compare(ours: pa.Table, limit: pa.Table) -> None:
-    for name in COLUMNS:
-        a, b = ours.column(name), limit.column(name)
-        if a.length() != ROWS or not a.equals(b.cast(a.type)):
-            sys.exit(f"the readers differ in {name}")
-    print(f"{ROWS:,} rows x {len(COLUMNS)} columns: both readers' values are the same")
+def _report(found: dict[str, list[Cost]], changed: dict[str, dict[str, str]], busy: float) -> None:
+    cost = {name: _least(rounds) for name, rounds in found.items()}
+    _print(cost, changed)
+    limit, ours = cost["limit"], cost["ours"]
+    ratios = {
+        "wall_to_limit": round(ours["wall"] / limit["wall"], 2),
+        "cpu_to_limit": round(ours["cpu"] / limit["cpu"], 2),
+        "peak_rss_mib": round(ours["peak_rss_mib"]),
+        "limit_peak_rss_mib": round(limit["peak_rss_mib"]),
+        "rss_at_five_times": round(cost["five times"]["peak_rss_mib"] / ours["peak_rss_mib"], 2),
+        "two_ranges_to_one": round(cost["halves"]["wall"] / ours["wall"], 2),
+        "server_cpu_share": round(busy / sum(one["wall"] for one in found["limit"]), 2),
+        "columns_changed": len(changed["ours"]) + len(changed["halves"]),
+    }
+    for peer in PEERS:
+        ratios[f"{peer}_wall_to_ours"] = round(cost[peer]["wall"] / ours["wall"], 1)
+        ratios[f"{peer}_cpu_to_ours"] = round(cost[peer]["cpu"] / ours["cpu"], 1)
+        ratios[f"{peer}_peak_rss_mib"] = round(cost[peer]["peak_rss_mib"])
+        ratios[f"{peer}_columns_changed"] = len(changed[peer])
+    print(json.dumps({"benchmark": "extract", "ratios": ratios}))
 
 
-def _medians(rounds: list[dict[str, Any]]) -> dict[str, float]:
-    return {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
+def _least(rounds: list[Cost]) -> Cost:
+    """Of several rounds the least seconds, for what else the machine does can only add some; and the most memory."""
+    return {key: (max if key == "peak_rss_mib" else min)(one[key] for one in rounds) for key in rounds[0]}
 
 
-def _tell(found: dict[str, list[dict[str, Any]]], large: dict[str, Any]) -> None:
+def _print(cost: dict[str, Cost], changed: dict[str, dict[str, str]]) -> None:
     print(f"{'reader':12} {'rows':>10} {'wall s':>7} {'CPU s':>7} {'rows/s':>9} {'peak MiB':>9}")
-    lines = {name: _medians(rounds) for name, rounds in found.items()} | {"ours, 5 x": large}
-    for name, one in lines.items():
-        rate = f"{one['rows'] / one['wall']:,.0f}"
+    for name, one in cost.items():
         print(
-            f"{name:12} {int(one['rows']):>10,} {one['wall']:>7.2f} {one['cpu']:>7.2f} {rate:>9} "
-            f"{one['peak_rss_mib']:>9.0f}"
+            f"{name:12} {one['rows']:>10,.0f} {one['wall']:>7.2f} {one['cpu']:>7.2f} "
+            f"{one['rows'] / one['wall']:>9,.0f} {one['peak_rss_mib']:>9.0f}"
         )
+    for name, columns in changed.items():
+        print(f"{name} changed {', '.join(f'{column} ({what})' for column, what in columns.items()) or 'nothing'}")
 
 
 if __name__ == "__main__":

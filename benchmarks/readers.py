@@ -1,20 +1,18 @@
-"""How much does one reader need, in a process of its own? (`python -m benchmarks.readers <name> <rows a part> <token>`)
-
-Prints one line of JSON: rows, wall and CPU seconds from the first connection on, and the peak of resident memory (MiB).
+"""How do we read a table, and what would nothing but driver, Parquet and bucket do? (each in a process of its own:
+`python -m benchmarks.readers ours|limit|drain <rows a part> [<where the parts go> [<first key> <key after the last>]]`)
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-TABLE, DATABASE = "bench.dbo.Reading", "bench"
+from benchmarks.measuring import DATABASE, tell
+
+TABLE = f"{DATABASE}.dbo.Reading"
 COLUMNS = {
     "Id": {"type": "INT64", "required": True},
     "Code": {"type": "STRING"},
@@ -41,12 +39,14 @@ CONTRACT = {
 }
 
 
-def ours(part: int, token: str) -> int:
-    """What an extract does between its plan and its log entry: catalog, drift, one picture, count, parts."""
+def ours(part: int, token: str, first: str = "", end: str = "") -> int:
+    """What an extract does between its plan and its log entry: catalog, drift, one picture, count, parts. Of a range of
+    keys where there is one."""
     from include.connections import EnvironmentConnections
     from include.contract import DatasetContract
     from include.extract import capture, drift
     from include.extract.catalog import read_catalog
+    from include.extract.ranges import Range, read_range
     from include.names import DatasetName
     from include.stage.parquet import PartWriter
     from include.steps.servers import Servers
@@ -60,8 +60,10 @@ def ours(part: int, token: str) -> int:
         bounds = capture.bounds(session, contract, "full", None, TABLE)
         sink = capture.Sink(writer.write, lambda text: None)
         converted = drift.conversions(contract, catalog, columns)
-        reading = capture.read(session, contract, columns, bounds, sink, TABLE, converted)
-    return reading.counted
+        if not end:
+            return capture.read(session, contract, columns, bounds, sink, TABLE, converted).counted
+        split, one = contract.model_copy(update={"split_by": "Id"}), Range(0, 2, int(first), int(end))
+        return read_range(session, split, columns, one, sink, TABLE, converted).counted
 
 
 def limit(part: int, token: str) -> int:
@@ -81,12 +83,12 @@ def limit(part: int, token: str) -> int:
                     in_part += batch.num_rows
                     batch = next(batches, None)
             file.seek(0)
-            bucket.blob(f"sse/reading/parts/{token}-{index:04}.parquet").upload_from_file(file, checksum="crc32c")
+            bucket.blob(f"{token}-{index:04}.parquet").upload_from_file(file, checksum="crc32c")
         rows, index = rows + in_part, index + 1
     return rows
 
 
-def drain(part: int, token: str) -> int:
+def drain(part: int) -> int:
     """The driver's Arrow batches, thrown away: what server and driver can give at most."""
     return sum(batch.num_rows for batch in _plain_batches())
 
@@ -115,29 +117,9 @@ def _plain_bucket() -> Any:
     return storage.Client(project=cloud.project, credentials=cloud.credentials).bucket(cloud.bucket)
 
 
-READERS: dict[str, Callable[[int, str], int]] = {"ours": ours, "limit": limit, "drain": drain}
-
-
-def main(name: str, part: str, token: str) -> None:
-    began, spent = time.monotonic(), time.process_time()
-    rows = READERS[name](int(part), token)
-    print(
-        json.dumps(
-            {
-                "rows": rows,
-                "wall": time.monotonic() - began,
-                "cpu": time.process_time() - spent,
-                "peak_rss_mib": _peak_rss_kib() / 1024,
-            }
-        )
-    )
-
-
-def _peak_rss_kib() -> int:
-    """Of this program alone: `ru_maxrss` begins with what the process had that began it."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+READERS = {"ours": ours, "limit": limit, "drain": drain}
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    name, part, *where = sys.argv[1:]
+    tell(lambda: READERS[name](int(part), *where))

@@ -12,6 +12,9 @@ from google.cloud import storage
 from include.connections import GoogleCloudSettings
 from include.errors import ForbiddenError, NotDeployed, Unavailable
 
+_CHUNK = 4 << 20
+"""Bytes of a file that are in memory while it is uploaded, and are sent again when the connection breaks."""
+
 
 class Bucket:
     """The bucket that holds the staged parts and the log; paths are inside it, without `gs://`."""
@@ -29,7 +32,7 @@ class Bucket:
 
         Raises NotDeployed without a bucket, ForbiddenError, Unavailable.
         """
-        blob = self._bucket.blob(path)
+        blob = self._bucket.blob(path, chunk_size=None if isinstance(data, bytes) else _CHUNK)
         try:
             if isinstance(data, bytes):
                 blob.upload_from_string(data, content_type=content_type, if_generation_match=0, checksum="crc32c")

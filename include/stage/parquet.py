@@ -20,6 +20,7 @@ from include.names import DatasetName
 from include.stage.log import ObjectStore, Part
 
 ROWS_PER_PART = 500_000
+_GROUP = 1 << 20  # bytes of Arrow in one row group: three times as much is held while it is encoded
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOENT)  # the last: no folder takes temporary files at all
 
 
@@ -37,7 +38,7 @@ class PartWriter:
         """Write the batches as zstd Parquet, one object for `rows_per_part` rows; one empty object for no row at all.
 
         `schema` is what the parts hold: each batch is cast to it, and a value that does not fit raises
-        pyarrow.ArrowInvalid (never an approximation). Memory: one batch and the writer's row group.
+        pyarrow.ArrowInvalid (never an approximation). Memory: one row group, a batch or `_GROUP` bytes.
         """
         parts: list[Part] = []
         for index, chunk in enumerate(_chunks(batches, self.rows_per_part)):
@@ -48,10 +49,12 @@ class PartWriter:
         path = f"{self._prefix}{name}.parquet"
         with _disk(), tempfile.TemporaryFile() as file:
             rows = 0
-            with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-                for batch in batches:
-                    writer.write_batch(batch.cast(schema))
-                    rows += batch.num_rows
+            # no dictionaries: they double the size of what hardly repeats, and zstd finds what does
+            with pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=False) as writer:
+                for group in _groups(batch.cast(schema) for batch in batches):
+                    writer.write_table(group)
+                    rows += group.num_rows
+            _give_back()
             size, crc = file.tell(), google_crc32c.Checksum()
             file.seek(0)
             for block in iter(lambda: file.read(1 << 20), b""):
@@ -102,6 +105,24 @@ def _temporary_folder() -> str:
         return tempfile.gettempdir()
     except OSError:  # Python looks for a folder that takes a byte, and has found none
         return os.environ.get("TMPDIR", "/tmp")  # noqa: S108  only to be named
+
+
+def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Batches together, so that a wide table, which comes few rows at a time, has no thousand row groups a part."""
+    gathered: list[pa.RecordBatch] = []
+    for batch in batches:
+        gathered.append(batch)
+        if sum(one.nbytes for one in gathered) >= _GROUP:
+            yield pa.Table.from_batches(gathered)
+            gathered = []
+    if gathered:
+        yield pa.Table.from_batches(gathered)
+
+
+def _give_back() -> None:
+    """What the allocators keep of a part that is encoded would lie beside what the upload needs."""
+    pa.default_memory_pool().release_unused()
+    pa.system_memory_pool().release_unused()  # glibc's heap, which driver and zstd use
 
 
 def _chunks(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[Iterator[pa.RecordBatch]]:

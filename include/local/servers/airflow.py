@@ -60,6 +60,7 @@ def settings(laptop: Laptop) -> dict[str, str]:
         "AIRFLOW_HOME": str(home),
         "PYTHONPATH": str(ROOT),
         "PYTHONWARNINGS": "ignore:This process:DeprecationWarning",  # Python 3.13 warns at every fork of a task
+        "ARROW_DEFAULT_MEMORY_POOL": "system",  # as in the image
         "SPT_NOENV": "1",  # else the process titles overwrite the environment by which we know our processes
         **{f"AIRFLOW__{key}": value for key, value in {**_CORE, **_of_this(laptop, home)}.items()},
     }

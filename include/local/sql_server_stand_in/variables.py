@@ -19,6 +19,7 @@ from include.local.sql_server_stand_in.sql_types import (
     TICKS_PER_DAY,
     SqlType,
 )
+from include.local.sql_server_stand_in.tds.codes import PROGRAM, VERSION
 
 if TYPE_CHECKING:
     from include.local.sql_server_stand_in.session import Session
@@ -27,12 +28,14 @@ SYSTEM = {
     "@@trancount": INT,
     "@@spid": SqlType("smallint"),
     "@@dbts": SqlType("varbinary", 8),
+    "@@version": SqlType("nvarchar", 300),
     # these are given by functions: nobody can name a variable so
     "getdate()": DATETIME,
     "sysutcdatetime()": DATETIME2,
     "sysdatetimeoffset()": DATETIMEOFFSET,
     "min_active_rowversion()": SqlType("binary", 8),
     "db_name()": SYSNAME,
+    "schema_name()": SYSNAME,
 }
 
 
@@ -75,8 +78,10 @@ def system_value(name: str, session: Session) -> Any:
         "@@trancount": lambda: session.transaction.depth,
         "@@spid": lambda: session.spid,
         "@@dbts": lambda: session.last_rowversion().to_bytes(8),
+        "@@version": lambda: f"{PROGRAM} (a stand-in) - {'.'.join(map(str, VERSION))}.0 (X64)",
         "min_active_rowversion()": lambda: session.lowest_open_rowversion().to_bytes(8),
         "db_name()": lambda: session.database,
+        "schema_name()": lambda: "dbo",
         "getdate()": lambda: _as_datetime(now),
         "sysutcdatetime()": lambda: now,
         "sysdatetimeoffset()": lambda: {"u": now, "o": 0},

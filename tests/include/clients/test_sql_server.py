@@ -61,9 +61,17 @@ def test_a_snapshot_is_given_back_after_an_error(settings: SqlServerSettings) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "batches"), [("CAST(N'x' AS nvarchar(50))", [1200]), ("CAST(N'x' AS nvarchar(max))", [500, 500, 200])]
+    ("text", "batches"),
+    [
+        ("CAST(N'x' AS nvarchar(50))", [10_000, 1_200]),
+        ("CAST(N'x' AS nvarchar(1000))", [4_950, 4_950, 1_300]),
+        ("CAST(N'x' AS nvarchar(4000))", [2_000] * 5 + [1_200]),
+        ("CAST(N'x' AS nvarchar(max))", [500] * 22 + [200]),
+    ],
 )
-def test_cells_without_a_limit_come_fewer_at_a_time(settings: SqlServerSettings, text: str, batches: list[int]) -> None:
+def test_the_wider_its_columns_are_the_fewer_rows_come_at_a_time(
+    settings: SqlServerSettings, text: str, batches: list[int]
+) -> None:
     with connect(settings, "master") as session:
-        sql = f"SELECT value, {text} AS x FROM GENERATE_SERIES(1, 1200)"
+        sql = f"SELECT value, {text} AS x FROM GENERATE_SERIES(1, 11200)"
         assert [batch.num_rows for batch in session.batches(sql)] == batches

@@ -14,7 +14,7 @@ import pytest
 from include.clients.sql_server import Session, connect
 from include.connections import EnvironmentConnections
 from include.errors import IntegrityError, SourceRefused
-from include.extract.exact import LARGEST_CELL, ExactRows
+from include.extract.exact import LARGEST_CELL, LOOK, ExactRows
 from include.extract.query import select
 from include.extract.types import SourceColumn, conversion
 from include.local.platform import Platform
@@ -107,6 +107,15 @@ def test_the_driver_loses_bytes_that_the_code_page_does_not_define_so_narrow_tex
     assert batch.column(0).to_pylist() == ["?????"]
     asked = conversion(SourceColumn("v", "varchar", length=9), "STRING", "[v]")
     assert asked == "CAST([v] AS nvarchar(9))"
+
+
+@pytest.mark.parametrize("before", [0, 5, LOOK - 3, LOOK - 2, LOOK - 1, LOOK, 2 * LOOK - 3])
+def test_a_replacement_character_is_counted_wherever_it_lies(before: int) -> None:
+    """Also across the border of two pieces that are looked through."""
+    exact = ExactRows(TEXT, "here")
+    texts = pa.array(["x" * before + "\ufffd", "y" * 100], pa.large_string())
+    assert list(exact.of([pa.record_batch([texts], names=["v"])]))
+    assert exact.marks == {"v": 1}
 
 
 def _cast(array: pa.Array, to: pa.DataType) -> list[pa.RecordBatch]:

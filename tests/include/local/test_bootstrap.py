@@ -408,7 +408,12 @@ def test_the_last_words_of_a_silent_tool_are_said_to_be_none() -> None:
 
 @pytest.mark.parametrize(
     "lock",
-    ["requirements.txt", "requirements-dev.txt", *(f"include/local/locks/{p.name}" for p in LOCKS.glob("*.txt"))],
+    [
+        "requirements.txt",
+        "requirements-dev.txt",
+        *(f"include/local/locks/{p.name}" for p in LOCKS.glob("*.txt")),
+        *(str(p.relative_to(ROOT)) for p in ROOT.glob("benchmarks/peers/*/requirements.txt")),
+    ],
 )
 def test_every_pin_of_a_lock_has_hashes(lock: str) -> None:
     if lock.endswith("override.txt"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import random
 from decimal import Decimal
 from typing import Any, BinaryIO
 
@@ -15,6 +16,7 @@ import pytest
 from include.clients.cloud_storage import Bucket
 from include.errors import Unavailable
 from include.names import DatasetName
+from include.stage.log import Part
 from include.stage.parquet import PartWriter
 
 NAME = DatasetName("sse", "thing")
@@ -38,6 +40,28 @@ def test_rows_are_spread_over_parts_and_none_is_lost(bucket: Bucket) -> None:
     assert [part.rows for part in parts] == [4, 1]
     assert [row["id"] for part in parts for row in _rows(bucket, part.path)] == [1, 2, 3, 4, 5]
     assert _rows(bucket, parts[1].path)[0]["amount"] == Decimal("0.0005")
+
+
+def test_small_batches_share_a_row_group_and_a_large_one_ends_it(bucket: Bucket) -> None:
+    batches = [_batch(1), _batch(*range(50_000)), _batch(2), _batch(3)]
+    (part,) = PartWriter(bucket, NAME, 1, "groups").write(batches, SCHEMA)
+    metadata = pq.read_metadata(io.BytesIO(bucket.read(part.path) or b""))
+    assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [50_001, 2]
+
+
+def test_a_part_that_is_uploaded_in_pieces_is_whole_and_never_overwritten(bucket: Bucket) -> None:
+    def write(seed: int) -> Part:
+        data = random.Random(seed).randbytes(10_000_000)  # cannot be compressed
+        batch = pa.record_batch([pa.array([data[:5_000_000], data[5_000_000:]])], names=["x"])
+        (part,) = PartWriter(bucket, NAME, 1, "pieces").write([batch], batch.schema)
+        return part
+
+    part = write(1)
+    data = bucket.read(part.path) or b""
+    assert len(data) == part.size > 10_000_000
+    with pytest.raises(Unavailable, match="there already"):
+        write(2)
+    assert bucket.read(part.path) == data
 
 
 def test_no_row_at_all_is_one_empty_part_of_the_same_shape(bucket: Bucket) -> None:

@@ -212,6 +212,7 @@ FUNCTIONS = {
     "sysdatetimeoffset": _system("sysdatetimeoffset()"),
     "min_active_rowversion": _system("min_active_rowversion()"),
     "db_name": _system("db_name()"),
+    "schema_name": _system("schema_name()"),
     "nchar": Function(1, 1, _nchar),
     "replace": Function(3, 3, _replace),
     "columnproperty": Function(3, 3, _columnproperty),

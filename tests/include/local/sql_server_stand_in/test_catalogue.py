@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -150,3 +151,11 @@ def test_names_are_the_same_in_any_case(client: Asking) -> None:
     assert client.rows("SELECT ID, V FROM DBO.Kept") == [(1, "x")]
     with pytest.raises(Exception, match="already an object named"):
         client.run("CREATE TABLE dbo.KEPT (id int)")
+
+
+def test_a_client_learns_the_version_and_its_default_schema(client: Asking) -> None:
+    """SQLAlchemy asks for both when it connects, and reads the version's four numbers out of the words."""
+    (version, schema) = client.rows("SELECT @@VERSION, schema_name()")[0]
+    assert re.match(r"Microsoft .*? - 16\.(\d+)\.(\d+)\.(\d+)", version)
+    assert "stand-in" in version
+    assert schema == "dbo"

@@ -71,7 +71,7 @@ def _orders(server: Any, connect: Any, database: str) -> None:
         "SELECT CONVERT(varchar(30), GETDATE(), 9)",
         "SELECT CAST(GETDATE() AS varchar(30))",
         "SELECT CAST(1.5e0 AS varchar(30))",
-        "SELECT @@VERSION",
+        "SELECT @@LANGUAGE",
         # types and definitions
         "CREATE TABLE dbo.t (v sql_variant)",
         "CREATE TABLE dbo.t (v text)",

@@ -1,0 +1,44 @@
+"""What does a reader cost? (the standard library alone: the peers' environments have nothing else in common)"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+DATABASE = "bench"
+
+
+def tell(read: Callable[[], int]) -> None:
+    """Reads, and prints one line of JSON: rows, wall and CPU seconds (user and system, children too) from its first
+    import on, and the peak of resident memory (MiB)."""
+    began, spent = time.monotonic(), _cpu()
+    rows = read()
+    found = {"rows": rows, "wall": time.monotonic() - began, "cpu": _cpu() - spent, "peak_rss_mib": _peak_rss_mib()}
+    print(json.dumps(found))
+
+
+def source() -> dict[str, Any]:
+    """The connection `sse` as Airflow has it: host, port, login, password."""
+    found: dict[str, Any] = json.loads(os.environ["AIRFLOW_CONN_SSE"])
+    return found
+
+
+def bucket() -> str:
+    """The bucket of the connection `google_cloud_default`."""
+    return str(json.loads(os.environ["AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT"])["extra"]["bucket"])
+
+
+def _cpu() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def _peak_rss_mib() -> float:
+    """Of this program alone: `ru_maxrss` begins with what the process had that began it."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
