@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from include.catalogue import ROOT
-from include.connections import EnvironmentConnections
+from include.clients.sql_server import connect
+from include.connections import Connections, EnvironmentConnections
+from include.local.estates.seed_sql_server import marker_of
+from include.local.estates.seeded import SeededBy
 from include.local.platform import Platform
 from tests.conftest import TOLD, World
 from tests.whole_runs.airflow_of import AirflowOf
@@ -70,3 +73,18 @@ def story(
     estates: EnvironmentConnections, new_world: Callable[[str], World], airflow_of: Callable[[World], AirflowOf]
 ) -> Story:
     return tell(estates, new_world, airflow_of)
+
+
+@pytest.fixture(scope="module")
+def connections(estates: EnvironmentConnections) -> Connections:
+    """Of the estates."""
+    return estates
+
+
+@pytest.fixture(scope="module")
+def seeded(connections: Connections) -> SeededBy:
+    """From what the estates were made."""
+    with connect(connections.sql_server("sse"), "CRM") as crm:
+        marker = marker_of(crm)
+    assert marker
+    return marker

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from include.local.bootstrap.journal import Journal
 from include.local.platform import Platform
 from include.local.processes import family
 from tests.guard import INSTALL, guarded
@@ -39,3 +40,11 @@ def new_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
 def said() -> list[str]:
     """What an `up` or `down` reported, when its `append` is the report."""
     return []
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    """Of a bootstrap that has just begun."""
+    made = Journal(tmp_path / "logs" / "bootstrap.log")
+    made.begin()
+    return made
