@@ -119,6 +119,7 @@ class DatasetContract(Whole):
             self._table_mistakes,
             self._position_mistakes,
             self._named_mistakes,
+            self._cohort_mistakes,
             self._split_mistakes,
             self._overlap_mistakes,
             lambda: same_but_for_case(self.columns),

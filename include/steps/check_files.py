@@ -21,6 +21,11 @@ def misplaced(catalogue: Catalogue) -> Iterator[DeclarationError]:
         yield from _unnamed(identifier, folder.name, folder / CONTRACT)
         yield from _without_contract(folder)
         yield from _strangers(folder)
+    for path in sorted((catalogue.sql / "cohorts").glob("[!.]*")):
+        if path.suffix != ".sql":
+            yield DeclarationError(
+                f"{path.name} is no query", where=f"{place(path)}:1", remedy="call it <name>.sql, or take it away"
+            )
     for path in sorted(catalogue.dags.glob("*.py")):
         yield from _silent_file(path)
 

@@ -86,7 +86,7 @@ def plan_extract(work: Work, dataset_log: DatasetLog) -> Plan:
 
     Raises EpochBroken when a mapping has merged what the log does not have, DeclarationError for another key.
     """
-    latest, number = dataset_log.latest(), dataset_log.next_number()
+    number, latest = dataset_log.next_number(), dataset_log.latest()  # in this order: else what came between is unseen
     chains = [read_unmerged(work.catalogue, work.servers, mapping).batches for mapping in work.mappings]
     if latest is None:
         return Plan(number, "full", None, False, "the first batch")
@@ -107,7 +107,7 @@ def plan_cohort(work: Work, dataset_log: DatasetLog, cohort: Cohort) -> Plan:
 
     Raises what `plan_extract` does, and FormError when the mappings could not merge it: they need a full.
     """
-    latest, number = dataset_log.latest(), dataset_log.next_number()
+    number, latest = dataset_log.next_number(), dataset_log.latest()
     chains = [read_unmerged(work.catalogue, work.servers, mapping).batches for mapping in work.mappings]
     if latest is not None:
         _check_key(work, latest)

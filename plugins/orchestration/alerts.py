@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from include.errors import FormError
+from include.steps.request import COHORTS
 from include.use_case import UseCase
 from orchestration.delivery import deliver
 from orchestration.scrubbed import scrubbed
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 FAILURE = "failure"
 SILENT = "left no error behind: it was killed, stopped, or marked failed by a person"
 TOO_LONG = "took longer than a run may take: what had not ended was stopped, and is shown as skipped"
-_PARTS = ("dry_run", "only", "cohort", "cohort_file", "cohort_query")
+_PARTS = ("dry_run", "only", *COHORTS)
 """The fields of the form that make a run less than the whole."""
 MOST = 10
 """As many failed tasks are told in full; of the others their number."""

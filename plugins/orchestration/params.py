@@ -67,7 +67,7 @@ def _some_customers(cohorts: Sequence[str]) -> dict[str, Param]:
             items={"type": "string", "pattern": r"^\S(.*\S)?$"},
             maxItems=MOST_IN_FORM,
             description_md="Ids of one system, a line each. Their rows are read as they are now; all others wait for "
-            "the next run. Choose the datasets of that system under **Only these datasets**.",
+            "the next run. Choose the datasets of that system above.",
         ),
         "cohort_file": Param(
             None,

@@ -134,11 +134,13 @@ def test_the_form_explains_each_field(page: Page) -> None:
         expect(form.get_by_role("checkbox", name=name)).not_to_be_checked()
     for words in ("Nothing is written anywhere.", "Read every row", "Only these datasets", "sse/customer=123"):
         expect(form).to_contain_text(words)
+    for words in ("Only these customers", "cohorts/moving_in_june.csv", "A query of sql/cohorts"):
+        expect(form).to_contain_text(words)
 
 
 def test_the_form_offers_the_claimed_datasets_and_no_others(page: Page) -> None:
     form = _open_form(page)
-    form.get_by_role("combobox").press("ArrowDown")
+    form.get_by_role("combobox").first.press("ArrowDown")
     options = page.get_by_role("option")
     expect(options).to_have_text(list(Catalogue().use_case("customer_base").claims))
 
@@ -147,7 +149,7 @@ def test_the_form_offers_the_claimed_datasets_and_no_others(page: Page) -> None:
 def test_a_wrong_value_is_refused_in_the_form_and_no_run_begins(story: Story, page: Page, value: str) -> None:
     before = _runs(story)
     form = _open_form(page)
-    form.get_by_placeholder("Enter each string on a new line").fill(value)
+    form.locator("textarea[name=element_allow_deletions]").fill(value)
     _send(form)
     expect(form).to_contain_text("400 Bad Request")
     expect(form).to_contain_text(f"Invalid input for param allow_deletions: '{value}' does not match")

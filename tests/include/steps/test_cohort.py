@@ -15,13 +15,16 @@ import pytest
 from include.catalogue import Catalogue
 from include.clients.sql_server import Session, connect
 from include.errors import EpochBroken, FormError, IntegrityError, NotNow, TooManyDeletions
-from include.extract.cohort import CohortReader
+from include.extract.cohort import Cohort, CohortReader
+from include.names import DatasetName
 from include.stage import claim
-from include.stage.log import DatasetLog
+from include.stage.log import Batch, DatasetLog
 from include.steps.check_cohort import check_cohort
+from include.steps.extract_plan import Work, plan_cohort, plan_extract
 from include.steps.request import Request
 from include.steps.servers import Servers
 from tests.conftest import World
+from tests.include.stage.batches import a_batch
 from tests.include.steps.captured import WAYS, declare, source, take
 from tests.include.steps.way import SSE, Way, make_way
 
@@ -130,6 +133,23 @@ def test_after_a_restore_a_cohort_is_refused_like_a_window(read: Way) -> None:
     read.sql("EXEC standin.restore")
     with pytest.raises(EpochBroken, match="another recovery fork"):
         read.extract(**_some("1"))
+
+
+def test_what_is_committed_while_it_is_planned_is_never_below_the_number(way: Way) -> None:
+    """A cohort above a full that its plan has not seen would end the windows: it would have no position."""
+
+    class Racing(DatasetLog):
+        def latest(self) -> Batch | None:
+            found = super().latest()
+            if not self.numbers():
+                self.commit(a_batch(1, "full"))
+            return found
+
+    case = way.catalogue.use_case("customer_base")
+    work = Work(way.catalogue, way.world.servers, way.begin(), case, SSE, Request())
+    log = [Racing(way.world.servers.bucket, DatasetName("sse", name)) for name in ("raced", "raced_too")]
+    plans = plan_cohort(work, log[0], Cohort("CustomerId", (1,), "")), plan_extract(work, log[1])
+    assert [plan.number for plan in plans] == [1, 1]
 
 
 def test_a_transaction_that_holds_the_windows_back_does_not_undo_a_cohort_nor_is_it_lost_by_it(ten: Way) -> None:

@@ -79,6 +79,15 @@ def test_a_file_whose_name_nobody_could_give_in_the_form_is_told(root: Path) -> 
     catalogue.cohort_path("Some-one").unlink()
 
 
+def test_a_file_that_is_no_query_is_not_passed_over(root: Path) -> None:
+    path = root / "sql" / "cohorts" / "ids.csv"
+    path.write_text("17", encoding="utf-8")
+    assert [(p.problem, p.where) for p in problems(Catalogue(root))] == [
+        ("ids.csv is no query", "sql/cohorts/ids.csv:1")
+    ]
+    path.unlink()
+
+
 def test_the_authors_text_stays_but_for_the_tables_names(root: Path) -> None:
     sql = "-- who; why\nSELECT a.customer_key FROM `common_model`.`account` AS a -- common_model.account\n"
     sql += "JOIN `common_model.customer` USING (customer_key)\nWHERE postcode = ';';\n-- end\n"
