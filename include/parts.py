@@ -7,7 +7,7 @@ which the parts that are wrong are missing: a check that comes upon one of them 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from typing import Any, Self, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -27,10 +27,12 @@ class Strict(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    def __getattr__(self, name: str) -> Any:
-        if name in type(self).model_fields:
-            raise PartIsWrong(name)
-        raise AttributeError(f"{type(self).__name__} has no {name}")
+    if not TYPE_CHECKING:  # else every name would be an attribute for mypy
+
+        def __getattr__(self, name: str) -> Any:
+            if name in type(self).model_fields:
+                raise PartIsWrong(name)
+            raise AttributeError(f"{type(self).__name__} has no {name}")
 
 
 class Whole(Strict):
