@@ -243,14 +243,18 @@ def transfer(
     parts = sink.write(exact.of(session.batches(q.sql, q.params) if q else ()), exact.schema, what)
     if q is not None:
         exact.check_marks(session, q)
-    got = sum(part.rows for part in parts)
+    check_count(sum(part.rows for part in parts), counted, what, where)
+    return counted, parts
+
+
+def check_count(got: int, counted: int, what: str, where: str) -> None:
+    """Raises IntegrityError when fewer or more came than the source counted."""
     if got != counted:
         raise IntegrityError(
             f"{got} {what} came, the source counted {counted} in the same picture",
             where=where,
             remedy="nothing was committed; run again, and if it lasts ask the source's owner for DBCC CHECKTABLE",
         )
-    return counted, parts
 
 
 def count_of(session: Session, contract: DatasetContract, q: Query | None) -> int:

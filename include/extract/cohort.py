@@ -14,9 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.contract import DatasetContract
-from include.errors import IntegrityError, RequestError
-from include.extract import query
-from include.extract.capture import Bounds, Reading, Sink, schema, way_of
+from include.errors import RequestError
+from include.extract.capture import Bounds, Reading, Sink, check_count, count_of, schema, way_of
 from include.extract.catalog import Catalog
 from include.extract.exact import ExactRows
 from include.extract.look import Look
@@ -73,10 +72,10 @@ class CohortReader:
         sink.log(f"rows: {queries[0].sql} -- {len(self.cohort.ids)} ids in {len(queries)} such queries")
         came: list[pa.RecordBatch] = []
         with self.session.snapshot():
-            counted = [self._count(q) for q in queries]
+            counted = [count_of(self.session, self.contract, q) for q in queries]
             parts = list(sink.write(self._rows(queries, counted, schema(kinds), came), schema(kinds), "rows"))
             high = bounds.high and {**bounds.high, **way_of(self.contract).after_picture(self.session)}
-        self._check(sum(part.rows for part in parts), sum(counted))
+        check_count(sum(part.rows for part in parts), sum(counted), "rows", self.where)
         absent = self._absent(pa.Table.from_batches(came, self._key_schema()))
         if absent.num_rows:
             parts += sink.write(_padded(absent, schema(kinds)), schema(kinds), "gone")
@@ -89,7 +88,7 @@ class CohortReader:
         queries, kinds = list(self._queries(telling)), self.columns_of(telling)
         came: list[pa.RecordBatch] = []
         with self.session.snapshot():
-            counted = [self._count(q) for q in queries]
+            counted = [count_of(self.session, self.contract, q) for q in queries]
             told = pa.Table.from_batches(self._rows(queries, counted, schema(kinds), came), schema(kinds))
         absent = _padded(self._absent(pa.Table.from_batches(came, self._key_schema())), schema(kinds))
         everyone = pa.concat_tables([told, pa.Table.from_batches(absent, schema(kinds))])
@@ -103,15 +102,25 @@ class CohortReader:
     def _queries(self, columns: Sequence[str]) -> Iterator[Query]:
         also = {IS_GONE: "CAST(0 AS bit)"} if tells_who_is_gone(self.contract, self.cohort) else {}
         for ids in chunks(self._spelled()):
-            marks = ", ".join("?" * len(ids))
+            marks = ", ".join(map(self._mark, ids))
             source = f"FROM {table(self.contract.table)} WHERE {quoted(self.cohort.column)} IN ({marks})"
             yield select(columns, source, tuple(ids), converted=self.converted, also=also)
+
+    def _mark(self, one: int | str) -> str:
+        """Texts are sent as nvarchar, and where a varchar column is compared with one SQL Server reads the whole index.
+        What is no ASCII stays: a code page may lack it."""
+        is_narrow = self._kind in ("varchar", "char") and isinstance(one, str) and one.isascii()
+        return "CAST(? AS varchar(8000))" if is_narrow else "?"
+
+    @property
+    def _kind(self) -> str:
+        """The column's type at the source."""
+        return next((there.type for there in self.catalog.columns if there.name == self.cohort.column), "")
 
     def _spelled(self) -> Sequence[int | str]:
         """The ids as the source writes them. Raises RequestError for what SQL Server would cut down to a GUID."""
         ids, column = self.cohort.ids, self.cohort.column
-        kind = next((there.type for there in self.catalog.columns if there.name == column), "")
-        if kind != "uniqueidentifier":
+        if self._kind != "uniqueidentifier":
             return ids
         if wrong := [each for each in ids if not _GUID.fullmatch(str(each))]:
             raise RequestError(
@@ -132,20 +141,8 @@ class CohortReader:
                 if tells_who_is_gone(self.contract, self.cohort):
                     came.append(batch.select(self.contract.key))
                 yield batch
-            self._check(got, count)
+            check_count(got, count, "rows", self.where)
             exact.check_marks(self.session, q)
-
-    def _count(self, q: Query) -> int:
-        counting = query.count(q, self.contract.key[0])
-        return int(self.session.scalar(counting.sql, counting.params))
-
-    def _check(self, got: int, counted: int) -> None:
-        if got != counted:
-            raise IntegrityError(
-                f"{got} rows came, the source counted {counted} in the same picture",
-                where=self.where,
-                remedy="nothing was committed; run again, and if it lasts ask the source's owner for DBCC CHECKTABLE",
-            )
 
     def _key_schema(self) -> pa.Schema:
         return schema({name: self.contract.column_type(name) for name in self.contract.key})

@@ -208,3 +208,14 @@ def test_ids_that_a_collation_may_take_for_one_are_never_parted() -> None:
     assert sorted(each for chunk in found for each in chunk) == sorted(ids)
     assert [list(chunk) for chunk in chunks([3, 1, 2], size=2)] == [[1, 2], [3]]
     assert cohort.IDS_PER_CHUNK < 2_100
+
+
+def test_ids_of_a_narrow_column_are_compared_as_narrow_text_and_none_is_cut(session: Session) -> None:
+    """Else SQL Server would turn the column into nvarchar row by row, and read all of them."""
+    _make(session, "narrow", "id varchar(8) NOT NULL PRIMARY KEY, v nvarchar(20) NULL", rows="VALUES ('A1', N'v')")
+    rows, reader = Rows(), _reader(session, _contract("narrow", "STRING"), "A1", "A1234567890", "É1")
+    reading = _read(reader, rows)
+    (sql,) = reading.queries
+    assert sql.endswith("IN (CAST(? AS varchar(8000)), CAST(? AS varchar(8000)), ?)")
+    assert rows.tables["rows"].column("id").to_pylist() == ["A1"]
+    assert rows.tables["gone"].num_rows == 2

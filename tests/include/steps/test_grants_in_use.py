@@ -261,7 +261,14 @@ def test_the_runs_statements_touch_what_the_source_grants(lived: tuple[Way, Hear
     )
     granted = set(re.findall(r"\[(\w+)\]", line[line.index("(") : line.index(")")]))
     catalog = {"COLUMNS", "TABLE_CONSTRAINTS", "KEY_COLUMN_USAGE", "databases", "database_recovery_status"}
-    catalog |= {"columns", "tables", "schemas", "partitions", "indexes", "index_columns"}  # of sys: who sees a table does
+    catalog |= {
+        "columns",
+        "tables",
+        "schemas",
+        "partitions",
+        "indexes",
+        "index_columns",
+    }  # of sys: who sees a table does
     used: set[str] = set()
     for sql in heard.t_sql:
         if not sql.startswith("SELECT"):
