@@ -105,7 +105,8 @@ def _with(way: Way, was: str, now: str) -> Way:
     contract = way.catalogue.sql / "sources" / "sse" / "customer" / "contract.yaml"
     text = contract.read_text(encoding="utf-8")
     assert was in text
-    contract.write_text(text.replace(was, now), encoding="utf-8")
+    changed_text = text.replace(was, now).replace("cohort_by: CustomerId\n", "")  # of another key it would be wrong
+    contract.write_text(changed_text, encoding="utf-8")
     changed = Catalogue(way.catalogue.sql.parent)
     changed.dataset(SSE)
     contract.write_text(text, encoding="utf-8")
