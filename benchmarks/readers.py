@@ -63,7 +63,7 @@ def ours(part: int, token: str, first: str = "", end: str = "") -> int:
         if not end:
             return capture.read(session, contract, columns, bounds, sink, TABLE, converted).counted
         split, one = contract.model_copy(update={"split_by": "Id"}), Range(0, 2, int(first), int(end))
-        return read_range(session, split, columns, one, sink, TABLE, converted).counted
+        return read_range(session, split, columns, bounds, one, sink, TABLE, converted).counted
 
 
 def limit(part: int, token: str) -> int:

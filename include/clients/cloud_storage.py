@@ -61,6 +61,14 @@ class Bucket:
             raise self._translate(error, path) from error
         return None if blob is None else blob.updated
 
+    def size(self, path: str) -> int | None:
+        """An object's bytes, counted; None when there is none."""
+        try:
+            blob = self._bucket.get_blob(path)
+        except Exception as error:
+            raise self._translate(error, path) from error
+        return None if blob is None else blob.size
+
     def read(self, path: str) -> bytes | None:
         """An object's bytes, or None when there is none."""
         try:

@@ -203,6 +203,9 @@ class DatasetContract(Whole):
             yield ("columns", name), f"{name}, which {'.'.join(at)} names, must say required: true"
 
     def _cohort_mistakes(self) -> Iterator[Mistake]:
+        for at, name in (("cohort_by", self.cohort_by), ("split_by", self.split_by)):
+            if name in self.columns and self.columns[name].privacy != "none":
+                yield (at,), f"{at} names {name}, which is personal, and what is asked for by it is kept with a run"
         cohort_by = self.columns.get(self.cohort_by or "")
         if cohort_by and not cohort_by.refers_to and self.key != [self.cohort_by]:
             text = f"cohort_by names {self.cohort_by}, of which nobody knows whose ids it holds"
@@ -211,8 +214,6 @@ class DatasetContract(Whole):
     def _split_mistakes(self) -> Iterator[Mistake]:
         if self.split_by and isinstance(self.capture, Snapshot | Landed | Timestamp):
             yield ("split_by",), f"{self.capture.method} reads in one picture, never in ranges: leave split_by out"
-        if self.split_by in self.columns and self.columns[self.split_by].privacy != "none":
-            yield ("split_by",), f"split_by names {self.split_by}, which is personal, and the ends of ranges are logged"
         if self.rows_per_range and not self.split_by:
             yield ("rows_per_range",), "rows_per_range is for split_by alone"
 
@@ -260,11 +261,6 @@ class DatasetContract(Whole):
         return not isinstance(self.capture, Snapshot | Landed)
 
     @property
-    def range_rows(self) -> int:
-        """How many rows one range of a full shall have, about."""
-        return self.rows_per_range or 1_000_000
-
-    @property
     def is_read_whole_after(self) -> timedelta | None:
         """How old the last full may be; None: there need not be another."""
         every = self.capture.full_every if isinstance(self.capture, Timestamp) else self.full_every
@@ -281,9 +277,9 @@ class DatasetContract(Whole):
         return list(dict.fromkeys(of or name for name, of in declared.items()))
 
     def read_columns(self, claimed: list[str]) -> list[str]:
-        """What a batch holds: the key, the claims, and what ranges, capture and deletions need, each once, in the
-        contract's order."""
-        wanted = {*self.key, *claimed, self.split_by, self.moment_column, self.flag_column}
+        """What a batch holds: the key, the claims, and what capture and deletions need, each once, in the contract's
+        order."""
+        wanted = {*self.key, *claimed, self.moment_column, self.flag_column}
         columns = [name for name in self.columns if name in wanted]
         position = self.position_column
         return columns + ([position] if position and position not in columns else [])

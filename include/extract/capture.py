@@ -32,7 +32,7 @@ from include.extract.way import Position, Session, Way
 from include.names import DatasetName
 
 Kind = Literal["full", "window", "cohort"]
-ROWS_PER_WINDOW = 5_000_000
+ROWS_PER_WINDOW = 10_000_000
 """About so many at most, where the way of capture can cut a window."""
 
 

@@ -67,9 +67,19 @@ def read_unique_indexes(session: Session, table: str) -> list[list[str]]:
 
 
 def is_indexed(session: Session, table: str, column: str) -> bool:
-    """Whether a range of a column's values is found without reading the whole table."""
+    """Whether an index begins with a column: what is next in its order is found without reading the whole table."""
     asked = query.indexes_that_begin_with(table, column)
     return bool(session.scalar(asked.sql, asked.params))
+
+
+def is_split_by(session: Session, table: str, column: str, *, is_partitioned: bool) -> bool:
+    """Whether a table's rows lie in the order of a column, so that its ends and its ranges are found without reading
+    the rest. (By another index each row of a range would be looked up by itself, or the whole table be read; and of a
+    partitioned table the ends are found so only by what partitions it.)"""
+    asked = query.clustered_by(table)
+    places = {name: (key, partition) for name, key, partition in session.rows(asked.sql, asked.params)}
+    key, partition = places.get(column, (0, 0))
+    return key == 1 and (partition == 1 or not is_partitioned)
 
 
 def read_captures(session: Session, table: str) -> Captures:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from include.extract.query import Query, quoted, select, table
+from include.extract.query import Query, object_id, quoted, select, table
 from include.extract.way import Position, Session, Way
 from include.names import IS_GONE
 
@@ -39,7 +39,8 @@ class ChangeTrackingWay(Way):
         return {_NAME: str(version)} | ({} if begun is None else {_BEGUN: str(begun)})
 
     def missing(self, session: Session, high: Position, columns: Sequence[str]) -> str | None:
-        return "change tracking of this table" if not high or self._oldest(session) is None else None
+        is_hidden = self._oldest(session) is None or _BEGUN not in high
+        return "change tracking of this table" if is_hidden else None
 
     def check(self, session: Session, low: Position, high: Position) -> str | None:
         minimum = self._oldest(session)
@@ -59,8 +60,7 @@ class ChangeTrackingWay(Way):
 
     @property
     def _id(self) -> str:
-        name = table(self.table).replace("'", "''")
-        return f"OBJECT_ID(N'{name}')"
+        return object_id(self.table)
 
     def window(
         self, columns: Sequence[str], low: Position, high: Position, converted: Mapping[str, str]

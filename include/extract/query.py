@@ -115,6 +115,12 @@ PARTITIONS = (
     "JOIN sys.schemas AS s ON s.schema_id = t.schema_id "
     "WHERE p.index_id IN (0, 1) AND p.partition_number > 1 AND s.name = ? AND t.name = ?"
 )
+CLUSTERED = (
+    "SELECT c.name, k.key_ordinal, k.partition_ordinal FROM sys.index_columns AS k "
+    "JOIN sys.tables AS t ON t.object_id = k.object_id JOIN sys.schemas AS s ON s.schema_id = t.schema_id "
+    "JOIN sys.columns AS c ON c.object_id = k.object_id AND c.column_id = k.column_id "
+    "WHERE k.index_id = 1 AND s.name = ? AND t.name = ?"
+)
 CAPTURES = (
     "SELECT k.object_id, t.is_tracked_by_cdc FROM sys.tables AS t JOIN sys.schemas AS s ON s.schema_id = t.schema_id "
     "LEFT JOIN sys.change_tracking_tables AS k ON k.object_id = t.object_id WHERE s.name = ? AND t.name = ?"
@@ -131,6 +137,18 @@ def indexes_that_begin_with(name: str, column: str) -> Query:
     """How many indexes of a table have a column as their first, and all its rows."""
     _, schema, bare = name.split(".")
     return Query(INDEXED, (schema, bare, column))
+
+
+def clustered_by(name: str) -> Query:
+    """The columns of a table's clustered index, each with its place in the key and in the partitioning (from 1)."""
+    _, schema, bare = name.split(".")
+    return Query(CLUSTERED, (schema, bare))
+
+
+def object_id(name: str) -> str:
+    """The T-SQL of a table's id: another when it was made anew."""
+    text = table(name).replace("'", "''")
+    return f"OBJECT_ID(N'{text}')"
 
 
 def partitions_of(name: str) -> Query:

@@ -6,7 +6,7 @@ picture of another moment; what changes meanwhile is read once more at the end (
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -14,12 +14,17 @@ from typing import Any
 from include.contract import DatasetContract
 from include.extract import query
 from include.extract.capture import Bounds, Sink, declared, picture, transfer, way_of
-from include.extract.catalog import is_indexed
+from include.extract.catalog import is_split_by
 from include.extract.query import Query, quoted, select, table
 from include.extract.way import Position, Session
 
 MOST = 64
 """Ranges of one batch: each is a task."""
+ROWS = 1_000_000
+"""About so many in a range, where the contract does not say how many."""
+_LOOKS = 4
+"""For gaps: each costs as many seeks as there are ranges."""
+_KINDS = {"INT64": "bigint", "DATE": "date"}
 _ROWS = (
     "SELECT SUM(p.rows) FROM sys.partitions AS p JOIN sys.tables AS t ON t.object_id = p.object_id "
     "JOIN sys.schemas AS s ON s.schema_id = t.schema_id WHERE p.index_id < 2 AND s.name = ? AND t.name = ?"
@@ -61,7 +66,14 @@ class RangeReading:
     ended: Position
 
 
-def plan(session: Session, contract: DatasetContract, columns: Sequence[str], bounds: Bounds, where: str) -> Split:
+def plan(
+    session: Session,
+    contract: DatasetContract,
+    columns: Sequence[str],
+    bounds: Bounds,
+    where: str,
+    is_partitioned: bool = False,
+) -> Split:
     """The ranges of a full, and its bounds with the position from which the catch-up goes on. No range where the table
     is small, or where each range would be a scan of all.
 
@@ -71,32 +83,108 @@ def plan(session: Session, contract: DatasetContract, columns: Sequence[str], bo
     assert column is not None
     _, schema, name = contract.table.split(".")
     with picture(session, contract, columns, bounds, where) as seen:
-        if not is_indexed(session, contract.table, column):
-            return Split(seen, (), f"no index begins with {column}, so that each range would read the whole table")
+        if not is_split_by(session, contract.table, column, is_partitioned=is_partitioned):
+            return Split(
+                seen, (), f"its rows do not lie in the order of {column}: each range would read the whole table"
+            )
         rows = int(session.scalar(_ROWS, (schema, name)) or 0)
-        pieces = min(rows // contract.range_rows, MOST)
+        size = contract.rows_per_range or ROWS
+        pieces = min(rows // size, MOST)
         if pieces < 2:
-            return Split(seen, (), f"about {rows} rows are too few to be split ({contract.range_rows} in a range)")
-        low, high = session.rows(f"SELECT MIN({quoted(column)}), MAX({quoted(column)}) FROM {table(contract.table)}")[0]
-    return Split(seen, split(low, high, pieces))
+            return Split(seen, (), f"about {rows} rows are too few to be split ({size} in a range)")
+        values = Values(session, contract)
+        return Split(seen, split(values, pieces))
 
 
-def split(low: Any, high: Any, pieces: int) -> list[Range]:
-    """Ranges of equal width between two values of the split column, whole numbers or dates; none when there is no row.
-    The first and the last are open: what is written beyond the ends belongs to them."""
-    if low is None:
+@dataclass(frozen=True)
+class Values:
+    """The values of the split column, found by its index: whole numbers, days by their ordinal; None where there is
+    none."""
+
+    session: Session
+    contract: DatasetContract
+
+    def ends(self) -> tuple[int, int] | None:
+        column = quoted(self.contract.split_by or "")
+        low, high = self.session.rows(f"SELECT MIN({column}), MAX({column}) FROM {table(self.contract.table)}")[0]
+        return None if low is None else (_number(low), _number(high))
+
+    def first_from(self, number: int) -> int | None:
+        return self._found("MIN", ">=", number)
+
+    def last_below(self, number: int) -> int | None:
+        return self._found("MAX", "<", number)
+
+    def end(self, number: int) -> int | str:
+        """As a range says it."""
+        return date.fromordinal(number).isoformat() if self._kind == "date" else number
+
+    @property
+    def _kind(self) -> str:
+        return _KINDS[self.contract.columns[self.contract.split_by or ""].type]
+
+    def _found(self, which: str, sign: str, number: int) -> int | None:
+        column = quoted(self.contract.split_by or "")
+        sql = (
+            f"SELECT {which}({column}) FROM {table(self.contract.table)} WHERE {column} {sign} CAST(? AS {self._kind})"
+        )
+        found = self.session.scalar(sql, (self.end(number),))
+        return None if found is None else _number(found)
+
+
+def _number(value: Any) -> int:
+    return value.toordinal() if isinstance(value, date) else int(value)
+
+
+def split(values: Values, pieces: int) -> list[Range]:
+    """Ranges of equal width, none of which is empty now; none at all when there is no row. The first and the last are
+    open: what is written beyond the ends belongs to them.
+
+    Width says how many rows there are only where values lie close: 9999-12-31 among birthdays would leave all of these
+    in one range. So where several cuts fall into one gap, it is taken out, and the rest cut anew.
+    """
+    ends = values.ends()
+    if ends is None:
         return []
-    first, last = (value.toordinal() if isinstance(value, date) else int(value) for value in (low, high))
-    cuts = sorted({first + (last - first + 1) * piece // pieces for piece in range(1, pieces)} - {first})
-    told = [date.fromordinal(cut).isoformat() if isinstance(low, date) else cut for cut in cuts]
-    ends = [None, *told, None]
-    return [Range(number, len(ends) - 1, ends[number], ends[number + 1]) for number in range(len(ends) - 1)]
+    spans, cuts = [ends], list[int]()
+    for _ in range(_LOOKS):
+        cuts = [found for cut in _equal(spans, pieces) if (found := values.first_from(cut)) is not None]
+        gaps = {cut for cut in cuts if cuts.count(cut) > 1}
+        if not gaps:
+            break
+        spans = [part for span in spans for part in _without_gaps(span, sorted(gaps), values)]
+    told = [None, *(values.end(cut) for cut in sorted(set(cuts) - {ends[0]})), None]
+    return [Range(number, len(told) - 1, told[number], told[number + 1]) for number in range(len(told) - 1)]
+
+
+def _equal(spans: Sequence[tuple[int, int]], pieces: int) -> list[int]:
+    """Where to cut spans, their ends included, so that each piece has as many values of theirs."""
+    width, cuts = sum(high - low + 1 for low, high in spans), []
+    for piece in range(1, pieces):
+        place = width * piece // pieces
+        for low, high in spans:
+            if place <= high - low:
+                cuts.append(low + place)
+                break
+            place -= high - low + 1
+    return cuts
+
+
+def _without_gaps(span: tuple[int, int], gaps: Sequence[int], values: Values) -> Iterator[tuple[int, int]]:
+    """A span without the gaps that end before these values."""
+    low, high = span
+    for end in gaps:
+        before = values.last_below(end) if low < end <= high else None
+        if before is not None and before >= low:
+            yield low, before
+            low = end
+    yield low, high
 
 
 def rows_in(contract: DatasetContract, columns: Sequence[str], one: Range, converted: Mapping[str, str]) -> Query:
     """The rows of a range."""
     assert contract.split_by is not None
-    kind = {"INT64": "bigint", "DATE": "date"}[contract.columns[contract.split_by].type]
+    kind = _KINDS[contract.columns[contract.split_by].type]
     ends = [(sign, end) for sign, end in ((">=", one.start), ("<", one.stop)) if end is not None]
     where = " AND ".join(f"{quoted(contract.split_by)} {sign} CAST(? AS {kind})" for sign, _ in ends)
     source = f"FROM {table(contract.table)}{' WHERE ' if where else ''}{where}"
@@ -107,13 +195,18 @@ def read_range(
     session: Session,
     contract: DatasetContract,
     columns: Sequence[str],
+    bounds: Bounds,
     one: Range,
     sink: Sink,
     where: str,
     converted: Mapping[str, str] = query.AS_IT_IS,
 ) -> RangeReading:
-    """Read one range in a picture of its own. Raises IntegrityError when fewer or more rows came than were counted."""
-    with session.snapshot():
+    """Read one range in a picture of its own. `bounds`: of the catch-up, as far as they are known.
+
+    Raises IntegrityError when fewer or more rows came than were counted, and as `capture.read` does before it reads:
+    so a picture that is older than the plan is refused.
+    """
+    with picture(session, contract, columns, bounds, where):
         q = rows_in(contract, columns, one, converted)
         counted, parts = transfer(session, contract, q, declared(contract, columns), sink, "rows", where)
         return RangeReading(parts, counted, q.sql, way_of(contract).after_picture(session))

@@ -19,6 +19,8 @@ BEAT = timedelta(seconds=30)
 """How often who reads says that it still does."""
 LASTS = timedelta(minutes=2)
 """For how long that is believed."""
+STAYS = timedelta(minutes=15)
+"""For how long, where another task of the run goes on: it may have to wait for a slot."""
 
 
 class Store(ObjectStore, Protocol):
@@ -46,9 +48,10 @@ class Claim:
         """Say so until the end; with `stays` a little longer, because another task of the run goes on. Raises NotNow
         when another run does, and has said so not long ago."""
         self._give_way()
-        self._say()
+        lasts = STAYS if stays else LASTS
+        self._say(lasts)
         done = threading.Event()
-        beating = threading.Thread(target=self._beat, args=(done,), name=f"claim {self.path}", daemon=True)
+        beating = threading.Thread(target=self._beat, args=(done, lasts), name=f"claim {self.path}", daemon=True)
         beating.start()
         try:
             yield
@@ -61,22 +64,28 @@ class Claim:
 
     def _give_way(self) -> None:
         data = self.store.read(self.path)
-        if data is None or (run := json.loads(data)["run"]) == self.run:
+        if data is None:
             return
+        said = json.loads(data)
         since, now = self.store.updated_at(self.path), datetime.now(UTC)
-        if since is None or now - since > LASTS:
+        if (
+            said["run"] == self.run
+            or since is None
+            or now - since > timedelta(seconds=said.get("lasts_s", LASTS.total_seconds()))
+        ):
             return
         raise NotNow(
-            f"the run {run} reads batch {self.number} of {self.dataset} already",
+            f"the run {said['run']} reads batch {self.number} of {self.dataset} already",
             where=self.store.uri(self.path),
             remedy="wait: what it reads is used here, too, if it is fresh enough; looked at again in a minute",
             until=now + timedelta(minutes=1),
         )
 
-    def _beat(self, done: threading.Event) -> None:
+    def _beat(self, done: threading.Event, lasts: timedelta) -> None:
         while not done.wait(BEAT.total_seconds()):
             with suppress(DataPlatformError):  # then another may read the same, which is waste and no harm
-                self._say()
+                self._say(lasts)
 
-    def _say(self) -> None:
-        self.store.replace(self.path, json.dumps({"run": self.run}).encode(), "application/json")
+    def _say(self, lasts: timedelta) -> None:
+        said = {"run": self.run, "lasts_s": lasts.total_seconds()}
+        self.store.replace(self.path, json.dumps(said).encode(), "application/json")

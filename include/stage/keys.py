@@ -53,7 +53,8 @@ class Keys:
         """The keys that are there after these batches, in order, of which the first looked at every key; its key set
         beats its rows.
 
-        Memory: the key columns of one batch, and those that are there (20 bytes a key for numbers, 60 for text).
+        Memory: the key columns of one batch, and those that are there (measured: at most 112 bytes a key for numbers,
+        250 for text).
         """
         first, *later = batches
         if first.keys is not None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, BinaryIO, Literal, Protocol
 
-from include.errors import IntegrityError, LostRace
+from include.errors import IntegrityError, LostRace, NotDeployed
 from include.names import DatasetName
 
 Kind = Literal["full", "window", "cohort"]
@@ -122,6 +122,12 @@ class Batch:
     @classmethod
     def from_json(cls, data: bytes) -> Batch:
         given = json.loads(data)
+        if unknown := sorted(set(given) - {one.name for one in fields(cls)}):
+            raise NotDeployed(
+                f"the log has an entry that a newer version has written: it says {', '.join(unknown)}",
+                where=f"batch {given['number']} of {given['dataset']}",
+                remedy="deploy that version: this one would not understand what was read",
+            )
         for name in ("read_at", "committed_at"):
             given[name] = datetime.fromisoformat(given[name])
         given["parts"] = tuple(Part(**part) for part in given["parts"])

@@ -24,6 +24,7 @@ from include.use_case import UseCase
 log = logging.getLogger(__name__)
 MOST = 100_000
 """Ids of one list: a full is cheaper than more."""
+MOST_BYTES = 10_000_000
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
 
 
@@ -108,6 +109,12 @@ class _Lists:
         return [row["source_key"] for row in self._servers.big_query.query(sql, params, where=self._where)]
 
     def _file(self, path: str) -> bytes:
+        size = self._servers.bucket.size(path)
+        if size is not None and size > MOST_BYTES:
+            raise self._problem(
+                f"the file has {size:,} bytes, and a list of {MOST:,} ids has less than {MOST_BYTES:,}",
+                "take out what is no id: other columns, formats, pictures",
+            )
         data = self._servers.bucket.read(path)
         if data is None:
             raise self._problem("there is no such file", "put it there, or correct cohort_file")

@@ -24,7 +24,7 @@ from include.rendering import table as quoted
 SCHEMA = "common_model"
 _BESIDE = {"source_system": "STRING", "change_number": "INT64", "changed_at": "TIMESTAMP"}
 """What a table of the common model has beside key and columns."""
-_BY_CHANCE = (exp.Rand, exp.Uuid, exp.TableSample)
+_BY_CHANCE = (exp.Rand, exp.Uuid, exp.TableSample, exp.Limit, exp.Offset, exp.AnyValue, exp.SessionUser, exp.Version)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def read_cohort_query(catalogue: Catalogue, name: str) -> CohortQuery:
     identifier(name, f"{where}:1")
     sql = path.read_text(encoding="utf-8")
     query = _query(sql, where)
-    raise_first([*_strange_tables(catalogue, query, where), *_by_chance(query, where)])
+    raise_first([*_strange_tables(catalogue, query, where), *_like_the_schema(query, where), *_by_chance(query, where)])
     return CohortQuery(name, _entity(catalogue, query, where), sql)
 
 
@@ -80,6 +80,17 @@ def _strange_tables(catalogue: Catalogue, query: exp.Query, where: str) -> Itera
                 f"there is no table {name}{did_you_mean(name, there)}",
                 where=f"{where}:{line_of_node(table)}",
                 remedy=f"a cohort is chosen from: {', '.join(there)}",
+            )
+
+
+def _like_the_schema(query: exp.Query, where: str) -> Iterator[DeclarationError]:
+    """Its columns would be taken for tables, whose names are written out in full."""
+    for alias in query.find_all(exp.TableAlias):
+        if alias.name.lower() == SCHEMA:
+            yield DeclarationError(
+                f"{SCHEMA} is the name of the dataset, and of a table here",
+                where=f"{where}:{line_of_node(alias)}",
+                remedy="give the table another alias",
             )
 
 

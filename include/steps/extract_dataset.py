@@ -23,7 +23,7 @@ def extract_dataset(work: Work, shares: Sequence[Mapping[str, Any]] = ()) -> dic
     """The batch that this run works with, as a summary: number, kind, rows, whether it was reused, and why.
 
     shares: what the run's tasks have read, a range each; then these become the batch, if they still fit.
-    A burst is read in several windows, each a batch; told is the last.
+    A burst is read in several windows, each a batch: told are the last, and the counts of all.
     A lost race (another extractor committed the number first) throws the parts away and decides anew.
     Raises what the verbs raise; nothing is committed then.
     """
@@ -31,7 +31,7 @@ def extract_dataset(work: Work, shares: Sequence[Mapping[str, Any]] = ()) -> dic
     cohort = read_cohorts(work.catalogue, servers, work.use_case, work.request, [name]).get(name)
     if shares and (told := _finish_ranges(work, shares)):
         return told
-    races = 0
+    races, cut = 0, list[Batch]()
     while True:
         dataset_log = DatasetLog(servers.bucket, name)
         plan = plan_cohort(work, dataset_log, cohort) if cohort else plan_extract(work, dataset_log)
@@ -55,8 +55,9 @@ def extract_dataset(work: Work, shares: Sequence[Mapping[str, Any]] = ()) -> dic
             log.warning("%s: another run committed batch %d first; deciding anew", name, plan.number)
             continue
         _log(batch)
-        if not batch.is_cut:  # else there is more: the next window
-            return _summary(batch, plan.reason, reused=False)
+        if not batch.is_cut:
+            return _summary(batch, plan.reason, reused=False) | _of_all([*cut, batch])
+        cut.append(batch)  # there is more: the next window
 
 
 def _read_and_commit(work: Work, dataset_log: DatasetLog, plan: Plan) -> Batch:
@@ -91,6 +92,14 @@ def _log(batch: Batch) -> None:
     tells = batch.parts and (batch.looked_at_all_keys or batch.kind == "cohort")
     gone = f"; {batch.deleted} known keys are gone" if tells else ""
     log.info(text, batch.dataset, batch.number, batch.counted, dict(batch.window) or "everything", gone)
+
+
+def _of_all(batches: Sequence[Batch]) -> dict[str, Any]:
+    """The counts of the windows of a burst together; nothing where there was one."""
+    if len(batches) == 1:
+        return {}
+    counts = {count: sum(getattr(batch, count) for batch in batches) for count in ("rows", "counted", "deleted")}
+    return counts | {"batches": [batch.number for batch in batches]}
 
 
 def _summary(batch: Batch, reason: str, *, reused: bool) -> dict[str, Any]:

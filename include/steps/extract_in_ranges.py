@@ -3,6 +3,7 @@ of `extract.<dataset>`)
 
 Each range is read by a task of its own, and tried again alone. What the tasks hand on names what was read and for which
 plan; the batch exists only by its entry in the log. Where anything no longer fits, all is read in one picture instead.
+What refused or killed tries leave of a number that nobody commits is deleted by the next plan of it.
 """
 
 from __future__ import annotations
@@ -10,15 +11,14 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from include.errors import NotNow, Refused, SourceUnavailable
-from include.extract import capture, drift, ranges
+from include.extract import capture, drift, query, ranges
 from include.extract.capture import Bounds, Reading
 from include.extract.catalog import Catalog
-from include.extract.ranges import Range
 from include.extract.way import Session
 from include.stage.log import Batch, CatchUp, DatasetLog, Part
 from include.stage.parquet import PartWriter, parts_of
@@ -28,48 +28,14 @@ from include.steps.extract_sql_server import (
     claim_of,
     commit,
     deletions_of_ranges,
+    told,
     wait_for_quiet_hours,
 )
+from include.steps.range_share import Share
 
 log = logging.getLogger(__name__)
-_ALTERED = "the table has been altered since the ranges were planned"
+_ALTERED = "the table, or how it is declared to be read, has changed since the ranges were planned"
 _LOOKED_AT_AGAIN = timedelta(seconds=20)
-
-
-@dataclass(frozen=True)
-class Share:
-    """One range of a batch that is being read: what the tasks of a run hand on, as plain values.
-
-    batch, why, read_at, position, epoch: of the plan; declared, catalog: hashes of what was declared and found then.
-    parts, counted, query_hash, ended: what the range's task has read; `parts` is None where it has not.
-    """
-
-    batch: int
-    why: str
-    read_at: str
-    position: Mapping[str, str]
-    epoch: Mapping[str, Any]
-    declared: str
-    catalog: str
-    range: Range
-    parts: tuple[Part, ...] | None = None
-    counted: int = 0
-    query_hash: str = ""
-    ended: Mapping[str, str] | None = None
-
-    def handed_on(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def taken(cls, given: Mapping[str, Any]) -> Share:
-        parts = given["parts"]
-        parts = None if parts is None else tuple(Part(**part) for part in parts)
-        return cls(**{**given, "range": Range(**given["range"]), "parts": parts})
-
-    @property
-    def plan(self) -> tuple[Any, ...]:
-        """What all ranges of one batch have in common."""
-        return self.batch, self.read_at, self.declared, self.catalog, self.range.of, *self.position.values()
 
 
 def plan_ranges(work: Work) -> list[dict[str, Any]]:
@@ -85,42 +51,56 @@ def plan_ranges(work: Work) -> list[dict[str, Any]]:
     wait_for_quiet_hours(work)
     read_at = datetime.now(UTC).isoformat()
     with claim_of(work, plan.number).held(stays=True), _session(work) as session:
-        catalog, _, _ = agreed(work, session, plan)
+        _clear(work, plan.number)
+        catalog, _, converted = agreed(work, session, plan)
         bounds = capture.bounds(session, work.contract, "full", None, work.where)
-        split = ranges.plan(session, work.contract, work.columns, bounds, work.where)
+        split = ranges.plan(session, work.contract, work.columns, bounds, work.where, catalog.is_partitioned)
+        read_as = _read_as(work, session, catalog, converted)
     log.info("%s: batch %d, full: %s", work.name, plan.number, split.why_not or f"{len(split.ranges)} ranges")
     high, epoch = split.bounds.high, split.bounds.epoch
-    shares = [
-        Share(plan.number, plan.reason, read_at, high, epoch, _declared(work), _catalog(catalog), one)
-        for one in split.ranges
-    ]
-    return [share.handed_on() for share in shares]
+    return [Share(plan.number, plan.reason, read_at, high, epoch, read_as, one).handed_on() for one in split.ranges]
+
+
+def _clear(work: Work, number: int) -> None:
+    """Of a number that is not committed nobody names a part, and who would still write some holds the claim."""
+    left = [path for path in work.servers.bucket.names(parts_of(work.name, number)) if path.endswith(".parquet")]
+    for path in left:
+        work.servers.bucket.delete(path)
+    if left:
+        log.info("%s: %d parts of batch %d that other tries had left are deleted", work.name, len(left), number)
 
 
 def read_range(work: Work, given: Mapping[str, Any]) -> dict[str, Any]:
     """Read one range into parts of the batch, which no entry names yet. Nothing is read where the declarations have
     changed since, or the number is taken: `extract` decides anew then. Raises what the verbs raise; no part is left."""
     share, dataset_log = Share.taken(given), DatasetLog(work.servers.bucket, work.name)
-    if why := _outdated(work, dataset_log, share):
-        log.warning("%s, %s: not read: %s", work.name, share.range, why)
-        return share.handed_on()
+    if why := _outdated(dataset_log, share):
+        return _not_read(work, share, why)
+    wait_for_quiet_hours(work)
     writer = PartWriter(work.servers.bucket, work.name, share.batch, work.run.token)
     plan = _plan(dataset_log, share)
     try:
         with claim_of(work, share.batch).held(stays=True), _session(work) as session:
             catalog, _, converted = agreed(work, session, plan)
-            if _catalog(catalog) != share.catalog:
-                log.warning("%s, %s: not read: %s", work.name, share.range, _ALTERED)
-                return share.handed_on()
-            _bounds(work, session, share)  # the same database still
+            if _read_as(work, session, catalog, converted) != share.read_as:
+                return _not_read(work, share, _ALTERED)
+            bounds, one = _bounds(work, session, share), share.range
             sink = capture.Sink(writer.write, lambda text: log.info("%s", text))
-            read = ranges.read_range(session, work.contract, work.columns, share.range, sink, work.where, converted)
+            read = ranges.read_range(session, work.contract, work.columns, bounds, one, sink, work.where, converted)
     except BaseException:  # the end of the task's time is no Exception
         writer.discard()
         raise
+    if why := _outdated(dataset_log, share):  # then the sweep of that batch may have been
+        writer.discard()
+        return _not_read(work, share, why)
     log.info("%s, %s: %d rows, as many as the source counted", work.name, share.range, read.counted)
     parts, query_hash = tuple(read.parts), hash_of(read.query)
     return replace(share, parts=parts, counted=read.counted, query_hash=query_hash, ended=read.ended).handed_on()
+
+
+def _not_read(work: Work, share: Share, why: str) -> dict[str, Any]:
+    log.warning("%s, %s: not read: %s", work.name, share.range, why)
+    return share.handed_on()
 
 
 def finish_ranges(work: Work, dataset_log: DatasetLog, given: Sequence[Mapping[str, Any]]) -> Batch | None:
@@ -128,45 +108,47 @@ def finish_ranges(work: Work, dataset_log: DatasetLog, given: Sequence[Mapping[s
     why is logged: then it must be decided anew what to read.
 
     Raises what the verbs raise: nothing is committed then, and after a refusal no part is left. Raises NotNow while the
-    source has not captured yet what changed until the last range was read.
+    source has not captured yet what changed until the last range was read. It does not wait for quiet hours: what has
+    begun in them is ended.
     """
-    shares = sorted((Share.taken(one) for one in given), key=lambda share: share.range.number)
-    if why := _unfit(work, dataset_log, shares):
-        _give_up(work, why)
-        return None
-    plan = _plan(dataset_log, shares[0])
     try:
-        return commit(work, dataset_log, plan.number, lambda writer: _batch(work, dataset_log, plan, shares, writer))
-    except _OtherCatalog:
-        _give_up(work, _ALTERED)
+        shares = _fitting(dataset_log, given)
+        plan = _plan(dataset_log, shares[0])
+        return commit(work, dataset_log, plan.number, lambda writer: _whole(work, dataset_log, plan, shares, writer))
+    except _Unfit as why:
+        log.warning("%s: the ranges that were read are not used, it is decided anew what to read: %s", work.name, why)
         return None
+
+
+class _Unfit(Exception):
+    """Why ranges cannot become a batch."""
+
+
+def _whole(work: Work, dataset_log: DatasetLog, plan: Plan, shares: Sequence[Share], writer: PartWriter) -> Batch:
+    """The batch, all of whose parts are there. It is not yet committed: what was refused is nobody's."""
+    try:
+        batch = _batch(work, dataset_log, plan, shares, writer)
     except Refused:
-        for part in _parts(shares):  # people's rows, which no entry will name
+        for part in _parts(shares):
             work.servers.bucket.delete(part.path)
         raise
-
-
-def _give_up(work: Work, why: str) -> None:
-    log.warning("%s: the ranges that were read are not used, it is decided anew what to read: %s", work.name, why)
-
-
-class _OtherCatalog(Exception):
-    """The table is another than when its ranges were planned."""
+    there = set(work.servers.bucket.names(parts_of(work.name, batch.number)))  # asked last, for they are others' parts
+    if any(part.path not in there for part in batch.named):
+        raise _Unfit("parts of them are gone")
+    return batch
 
 
 def _batch(work: Work, dataset_log: DatasetLog, plan: Plan, shares: Sequence[Share], writer: PartWriter) -> Batch:
     first = shares[0]
     with _session(work) as session:
         catalog, notes, converted = agreed(work, session, plan)
-        if _catalog(catalog) != first.catalog:
-            raise _OtherCatalog
+        if _read_as(work, session, catalog, converted) != first.read_as:
+            raise _Unfit(_ALTERED)
         _wait_for_capture(work, session, shares)
         bounds = _bounds(work, session, first)
         sink = capture.Sink(writer.write, lambda text: log.info("catch-up, %s", text))
         reading = capture.read(session, work.contract, work.columns, bounds, sink, work.where, converted)
-    for note in notes:
-        log.info("%s: %s", work.name, note)
-    batch = _entry(work, plan, shares, reading, catalog, notes)
+    batch = _entry(work, plan, shares, reading, catalog, told(work, notes, reading))
     return replace(batch, deleted=deletions_of_ranges(work, dataset_log, plan, batch))
 
 
@@ -217,24 +199,25 @@ def _bounds(work: Work, session: Session, share: Share) -> Bounds:
     return capture.bounds(session, work.contract, "catch_up", before, work.where, looks=looks)
 
 
-def _unfit(work: Work, dataset_log: DatasetLog, shares: Sequence[Share]) -> str | None:
-    """Why these ranges cannot become a batch; None when they can."""
+def _fitting(dataset_log: DatasetLog, given: Sequence[Mapping[str, Any]]) -> Sequence[Share]:
+    """The ranges in order. Raises _Unfit when they cannot become a batch."""
+    try:
+        shares = sorted((Share.taken(one) for one in given), key=lambda share: share.range.number)
+    except (KeyError, TypeError):
+        raise _Unfit("another version of the code has planned them") from None
     first = shares[0]
     if [share.range.number for share in shares] != list(range(first.range.of)):
-        return f"{len(shares)} of {first.range.of} ranges are there"
+        raise _Unfit(f"{len(shares)} of {first.range.of} ranges are there")
     if any(share.plan != first.plan for share in shares):
-        return "they belong to several plans"
-    if why := _outdated(work, dataset_log, first):
-        return why
-    if any(share.parts is None for share in shares):
-        return "a range was not read"
-    there = set(work.servers.bucket.names(parts_of(work.name, first.batch)))
-    return "parts of them are gone" if any(part.path not in there for part in _parts(shares)) else None
+        raise _Unfit("they belong to several plans")
+    if why := _outdated(dataset_log, first):
+        raise _Unfit(why)
+    if not all(share.is_whole for share in shares):
+        raise _Unfit("a range was not read, or not as it was counted")
+    return shares
 
 
-def _outdated(work: Work, dataset_log: DatasetLog, share: Share) -> str | None:
-    if share.declared != _declared(work):
-        return "the contract or the claims have changed since they were planned"
+def _outdated(dataset_log: DatasetLog, share: Share) -> str | None:
     return f"batch {share.batch} is there" if dataset_log.next_number() != share.batch else None
 
 
@@ -246,12 +229,14 @@ def _parts(shares: Sequence[Share]) -> tuple[Part, ...]:
     return tuple(part for share in shares for part in share.parts or ())
 
 
-def _declared(work: Work) -> str:
-    return hash_of(json.dumps([work.contract.model_dump_json(), work.columns]))
-
-
-def _catalog(catalog: Catalog) -> str:
-    return hash_of(json.dumps(catalog.types(), sort_keys=True))
+def _read_as(work: Work, session: Session, catalog: Catalog, converted: Mapping[str, str]) -> str:
+    """The hash of all on which it depends what a range's rows are: what is declared, what the catalog says, and how
+    columns are converted. (A table that is made anew under its name is another object.)"""
+    contract = work.contract
+    declared = [contract.table, contract.key, contract.capture.model_dump(), contract.deletes_by, contract.split_by]
+    kinds = {name: contract.column_type(name) for name in work.columns}
+    object_id = session.scalar(f"SELECT {query.object_id(contract.table)}")
+    return hash_of(json.dumps([declared, kinds, catalog.types(), dict(converted), object_id], sort_keys=True))
 
 
 def _session(work: Work) -> Any:

@@ -151,11 +151,7 @@ def _batch(work: Work, dataset_log: DatasetLog, plan: Plan, writer: PartWriter) 
             reading = reader.read(work.columns, bounds, sink)
         else:
             reading = capture.read(session, contract, work.columns, bounds, sink, work.where, converted)
-    for note in notes:
-        log.info("%s: %s", work.name, note)
-    if behind := reading.bounds.note:
-        log.warning("%s: %s", work.name, behind)
-        notes = [*notes, behind]
+    notes = told(work, notes, reading)
     parts, keys = tuple(reading.parts), None if reading.keys is None else tuple(reading.keys)
     return Batch(
         **work.entry(plan, read_at),
@@ -175,6 +171,15 @@ def _batch(work: Work, dataset_log: DatasetLog, plan: Plan, writer: PartWriter) 
         is_cut=reading.is_cut,
         standing=tuple(drift.standing(contract, catalog)),
     )
+
+
+def told(work: Work, notes: Sequence[str], reading: Reading) -> list[str]:
+    """The notes of a batch, put into the log."""
+    for note in notes:
+        log.info("%s: %s", work.name, note)
+    if behind := reading.bounds.note:
+        log.warning("%s: %s", work.name, behind)
+    return [*notes, *([behind] if behind else [])]
 
 
 def agreed(work: Work, session: Session, plan: Plan) -> tuple[Catalog, list[str], Mapping[str, str]]:
@@ -217,7 +222,6 @@ def _deletions_of(work: Work, dataset_log: DatasetLog, plan: Plan, reading: Read
     since = _since(work, dataset_log, plan)
     if not since:
         return 0
-    keys, store = keys_of(work), work.servers.bucket
     everyone = None if reading.keys is None else keys.of_parts(store, reading.keys)
     return _deletions(work, plan, since, keys.of_parts(store, reading.parts), everyone)
 

@@ -95,7 +95,7 @@ def _text(use_case: UseCase, given: Mapping[str, Any], name: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str) or not value.strip():
-        raise _refused(use_case, f"{name} is {value!r}", "write one name, or leave the field out")
+        raise _refused(use_case, f"{name} is no name", "write one name, or leave the field out")
     return value
 
 
@@ -105,7 +105,7 @@ def _texts(use_case: UseCase, given: Mapping[str, Any], name: str, example: str)
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise _refused(use_case, f"{name} is {value!r}, which is not a list of texts", f'write ["{example}"]')
+        raise _refused(use_case, f"{name} is not a list of texts", f'write ["{example}"]')
     return value
 
 

@@ -32,6 +32,18 @@ ASSERT NOT EXISTS (
 ) AS 'Rule: two rows of one batch of {{ mapping.name.source }} have one key';
 {% endif %}
 
+{% for one in staged if one.catch_up_table and one.keys_table %}
+-- What came to the table without a change that its capture sees (a partition switched in) is in no range.
+ASSERT NOT EXISTS (
+  SELECT {{ keys.source_key(key) }} FROM {{ one.keys_table | table }}
+  EXCEPT DISTINCT (
+{% for layer in one.layers %}
+    SELECT {{ keys.source_key(key) }} FROM {{ layer.table | table }}
+    {{ 'UNION ALL' if not loop.last }}
+{% endfor %}
+  )
+) AS 'Rule: a key of {{ mapping.name.source }} has no row in its ranges: trigger with full_refresh';
+{% endfor %}
 {% if landed %}
 -- Offsets order the records of one key only within one partition of one life of the topic.
 CREATE TEMP TABLE landing_places AS

@@ -55,8 +55,9 @@ def _table(catalogue: Catalogue, name: DatasetName, reader: str) -> Iterator[str
     contract = catalogue.dataset(name)
     table = ".".join(quoted(part) for part in contract.table.split(".")[1:])
     read = contract.in_table(contract.read_columns(catalogue.claimed(name)))
+    named = list(dict.fromkeys([*read, *([contract.split_by] if contract.split_by else [])]))  # in a WHERE alone
     yield f"-- {name}"
-    yield f"GRANT SELECT ON OBJECT::{table} ({', '.join(map(quoted, read))}) TO {reader};"
+    yield f"GRANT SELECT ON OBJECT::{table} ({', '.join(map(quoted, named))}) TO {reader};"
     yield f"GRANT VIEW DEFINITION ON OBJECT::{table} TO {reader};"
     if isinstance(contract.capture, ChangeTracking):
         database = quoted(contract.table.split(".")[0])

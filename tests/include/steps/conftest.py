@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import World
+from tests.include.steps.in_ranges import declared
 from tests.include.steps.way import Way, make_way
+
+__all__ = ["declared"]
 
 
 @pytest.fixture(scope="module")

@@ -109,11 +109,11 @@ def _table(connection: Any, database: Database, schema: str, name: str, object_i
 
 def _keys(connection: Any, own: str, object_id: int) -> tuple[Key, ...]:
     rows = connection.execute(
-        f"SELECT name, is_primary, list(column_name ORDER BY ordinal) FROM {own}._s.keys "
+        f"SELECT name, is_primary, is_clustered, list(column_name ORDER BY ordinal) FROM {own}._s.keys "
         "WHERE object_id = ? GROUP BY ALL",
         [object_id],
     ).fetchall()
-    return tuple(Key(name, is_primary, tuple(columns)) for name, is_primary, columns in rows)
+    return tuple(Key(name, primary, clustered, tuple(columns)) for name, primary, clustered, columns in rows)
 
 
 def _instances(connection: Any, own: str, object_id: int) -> tuple[CaptureInstance, ...]:

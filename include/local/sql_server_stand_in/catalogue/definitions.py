@@ -76,7 +76,7 @@ def _key(table: Table, definition: KeyDefinition) -> Key:
                 102, f"Incorrect syntax near 'UNIQUE': the stand-in knows none on '{name}', which may be NULL."
             )
         columns.append(column.name)
-    return Key(definition.name, definition.is_primary, tuple(columns))
+    return Key(definition.name, definition.is_primary, definition.is_clustered, tuple(columns))
 
 
 def _column(table: Table, column: Column) -> str:
@@ -107,7 +107,8 @@ def _note(connection: Any, target: str, rows: Sequence[Sequence[Any]]) -> None:
 
 def _note_key(connection: Any, table: Table, each: Key) -> None:
     connection.execute(_unique(table, each))
-    rows = [[table.object_id, each.name, each.is_primary, name, at] for at, name in enumerate(each.columns, 1)]
+    kind = each.is_primary, each.is_clustered
+    rows = [[table.object_id, each.name, *kind, name, at] for at, name in enumerate(each.columns, 1)]
     _note(connection, f"{quoted(table.database)}._s.keys", rows)
 
 

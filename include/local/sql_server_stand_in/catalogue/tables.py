@@ -37,6 +37,7 @@ class Key:
 
     name: str
     is_primary: bool
+    is_clustered: bool
     columns: tuple[str, ...]
 
 

@@ -18,7 +18,7 @@ CREATE TABLE _s.columns (
     object_id INTEGER, column_id INTEGER, name VARCHAR, type_name VARCHAR,
     length INTEGER, precision INTEGER, scale INTEGER, is_nullable BOOLEAN
 );
-CREATE TABLE _s.keys (object_id INTEGER, name VARCHAR, is_primary BOOLEAN, column_name VARCHAR, ordinal INTEGER);
+CREATE TABLE _s.keys (object_id INTEGER, name VARCHAR, is_primary BOOLEAN, is_clustered BOOLEAN, column_name VARCHAR, ordinal INTEGER);
 CREATE TABLE _s.change_commits (version BIGINT, commit_time TIMESTAMP);
 INSERT INTO _s.change_commits VALUES (0, NULL);
 CREATE TABLE _s.tracked_tables (object_id INTEGER, begin_version BIGINT, min_valid_version BIGINT);
@@ -66,19 +66,19 @@ SELECT
 FROM _s.columns c JOIN _s.types t ON t.declared = c.type_name;
 CREATE VIEW sys.indexes AS
 SELECT DISTINCT
-    k.object_id, k.name, (CASE WHEN k.is_primary THEN 1 ELSE 2 END) AS index_id,
-    CASE WHEN k.is_primary THEN 'CLUSTERED' ELSE 'NONCLUSTERED' END AS type_desc,
+    k.object_id, k.name, (CASE WHEN k.is_clustered THEN 1 ELSE 2 END) AS index_id,
+    CASE WHEN k.is_clustered THEN 'CLUSTERED' ELSE 'NONCLUSTERED' END AS type_desc,
     true AS is_unique, k.is_primary AS is_primary_key,
     false AS is_disabled, false AS has_filter
 FROM _s.keys k;
 CREATE VIEW sys.index_columns AS
 SELECT
-    k.object_id, (CASE WHEN k.is_primary THEN 1 ELSE 2 END) AS index_id, c.column_id,
-    k.ordinal::UTINYINT AS key_ordinal
+    k.object_id, (CASE WHEN k.is_clustered THEN 1 ELSE 2 END) AS index_id, c.column_id,
+    k.ordinal::UTINYINT AS key_ordinal, 0::UTINYINT AS partition_ordinal
 FROM _s.keys k JOIN _s.columns c ON c.object_id = k.object_id AND c.name = k.column_name;
 CREATE VIEW sys.partitions AS
 SELECT
-    o.object_id, (CASE WHEN EXISTS (SELECT 1 FROM _s.keys k WHERE k.object_id = o.object_id AND k.is_primary) THEN 1 ELSE 0 END) AS index_id,
+    o.object_id, (CASE WHEN EXISTS (SELECT 1 FROM _s.keys k WHERE k.object_id = o.object_id AND k.is_clustered) THEN 1 ELSE 0 END) AS index_id,
     1 AS partition_number, t.estimated_size::BIGINT AS rows
 FROM _s.objects o JOIN duckdb_tables() t
 ON t.database_name = {database} AND t.schema_name = o.schema_name AND t.table_name = o.name;

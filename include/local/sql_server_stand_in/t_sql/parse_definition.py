@@ -69,26 +69,26 @@ class DefinitionParser(QueryParser):
         return CreateTable(table, tuple(columns), tuple(keys))
 
     def _table_key(self, name: str, table: str) -> KeyDefinition:
-        is_primary = self._is_primary()
+        is_primary, is_clustered = self._kind_of_key()
         columns = self.bracketed_names()
-        return KeyDefinition(name or _key_name(is_primary, table, columns), is_primary, columns)
+        return KeyDefinition(name or _key_name(is_primary, table, columns), is_primary, is_clustered, columns)
 
-    def _is_primary(self) -> bool:
-        if self.take("UNIQUE"):
-            return False
-        self.expect("PRIMARY", "KEY")
-        self.take("CLUSTERED")  # what a primary key is anyway
-        return True
+    def _kind_of_key(self) -> tuple[bool, bool]:
+        """Whether it is a primary one, and whether it is clustered: a primary key is unless it says otherwise."""
+        is_primary = not self.take("UNIQUE")
+        if is_primary:
+            self.expect("PRIMARY", "KEY")
+        said = self.one_of("CLUSTERED", "NONCLUSTERED") if self.is_at("CLUSTERED", "NONCLUSTERED") else ""
+        return is_primary, said == "CLUSTERED" or (is_primary and not said)
 
     def _column(self, table: str) -> tuple[ColumnDefinition, list[KeyDefinition]]:
         column, keys = ColumnDefinition(self.name(), self.type()), []
         while self.is_at("CONSTRAINT", "PRIMARY", "UNIQUE", "NOT", "NULL"):
             name = self.name() if self.take("CONSTRAINT") else ""
             if self.is_at("PRIMARY", "UNIQUE"):
-                is_primary = self._is_primary()
-                keys.append(
-                    KeyDefinition(name or _key_name(is_primary, table, (column.name,)), is_primary, (column.name,))
-                )
+                is_primary, is_clustered = self._kind_of_key()
+                name = name or _key_name(is_primary, table, (column.name,))
+                keys.append(KeyDefinition(name, is_primary, is_clustered, (column.name,)))
             elif self.take("NOT", "NULL"):
                 column = replace(column, is_nullable=False)
             else:

@@ -118,10 +118,11 @@ class ColumnDefinition:
 
 @dataclass(frozen=True)
 class KeyDefinition:
-    """A primary key, or else a unique one."""
+    """A primary key, or else a unique one. The rows of a table lie in the order of its clustered one."""
 
     name: str
     is_primary: bool
+    is_clustered: bool
     columns: tuple[str, ...]
 
 

@@ -32,6 +32,15 @@ ASSERT NOT EXISTS (
   GROUP BY _batch, _layer, _source_key
   HAVING COUNT(*) > 1
 ) AS 'Rule: two rows of one batch of sse/account have one key';
+-- What came to the table without a change that its capture sees (a partition switched in) is in no range.
+ASSERT NOT EXISTS (
+  SELECT UPPER(RTRIM(`AccountNo`, ' ')) FROM `project.staging.sse_account__7_keys`
+  EXCEPT DISTINCT (
+    SELECT UPPER(RTRIM(`AccountNo`, ' ')) FROM `project.staging.sse_account__7`
+    UNION ALL
+    SELECT UPPER(RTRIM(`AccountNo`, ' ')) FROM `project.staging.sse_account__7_catch_up`
+  )
+) AS 'Rule: a key of sse/account has no row in its ranges: trigger with full_refresh';
 -- The newest row of each source key, through the mapping. The order is total: batch, layer, position, every column.
 CREATE TEMP TABLE incoming AS
 SELECT
