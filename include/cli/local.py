@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -33,6 +34,7 @@ def add(subparsers: Any) -> None:
     logs.set_defaults(run=_logs)
     run = commands.add_parser("run", help="a run of a use case, by this machine's Airflow, to its end")
     run.add_argument("use_case", help="for example customer_base")
+    run.add_argument("--form", type=_form, default={}, help="fields of the form, as JSON: '{\"dry_run\": true}'")
     run.set_defaults(run=_run)
     _add_data_commands(commands)
 
@@ -105,8 +107,18 @@ def _logs(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> int:
     from include.local.one_run import one_run
 
-    one_run(Platform.of_checkout(), args.use_case, _say)
+    one_run(Platform.of_checkout(), args.use_case, _say, args.form)
     return 0
+
+
+def _form(text: str) -> dict[str, Any]:
+    try:
+        form = json.loads(text)
+    except ValueError:
+        form = None
+    if not isinstance(form, dict):
+        raise argparse.ArgumentTypeError("it is no JSON object")
+    return form
 
 
 def _say(line: str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from include.catalogue import Catalogue
 from include.local.demo_report import print_runs
@@ -11,8 +12,9 @@ from include.local.demo_run import DagRun
 from include.local.platform import Platform
 
 
-def one_run(platform: Platform, use_case: str, report: Callable[[str], None]) -> None:
-    """Trigger it, tell each task when it ends, and at the end what was read, changed and sent.
+def one_run(platform: Platform, use_case: str, report: Callable[[str], None], form: Mapping[str, Any]) -> None:
+    """Trigger it with these fields of the form, tell each task when it ends, and at the end what was read, changed and
+    sent.
 
     Raises DeclarationError when no file declares the use case, Unavailable when a server is down, RunFailed with each
     failed task's error.
@@ -21,5 +23,5 @@ def one_run(platform: Platform, use_case: str, report: Callable[[str], None]) ->
     platform.require_running()
     run = DagRun(platform, use_case, f"by-hand-{datetime.now(UTC):%Y%m%dT%H%M%S}")
     report(f"{use_case}, run {run.run_id} at {platform.airflow().url}")
-    run.run(report)
+    run.run(report, form)
     print_runs([run])

@@ -10,13 +10,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from include.errors import DataPlatformError, LostRace, NotNow, RequestError
+from include.errors import DataPlatformError, FormError, LostRace, NotNow, RequestError
 from include.extract import capture, drift, quiet_hours
 from include.extract.capture import Bounds, Reading
 from include.extract.catalog import Catalog, read_catalog
 from include.extract.cohort import CohortReader
 from include.extract.look import look
 from include.extract.way import Session
+from include.names import IS_GONE
 from include.stage.claim import Claim
 from include.stage.keys import Keys, check_deletions
 from include.stage.log import Batch, DatasetLog
@@ -131,6 +132,7 @@ def look_at_source(work: Work, dataset_log: DatasetLog, plan: Plan) -> dict[str,
     keys = keys_of(work)
     everyone = None if seen.keys is None else keys.canonical(seen.keys)
     deleted = _deletions(work, plan, _since(work, dataset_log, plan), keys.canonical(seen.told), everyone)
+    _check_asked(work, plan, seen.told, deleted)
     log.info("%s: would read %d rows; %d known keys are gone", work.name, seen.rows, deleted)
     return {
         "rows": seen.rows,
@@ -219,11 +221,27 @@ def _deletions_of(work: Work, dataset_log: DatasetLog, plan: Plan, reading: Read
     keys, store = keys_of(work), work.servers.bucket
     if plan.cohort:  # its chunks are told apart by ids, which another collation may compare in another way
         keys.check_once(keys.of_parts(store, reading.parts), work.where)
-    since = _since(work, dataset_log, plan)
-    if not since:
-        return 0
+    told, since = keys.of_parts(store, reading.parts), _since(work, dataset_log, plan)
     everyone = None if reading.keys is None else keys.of_parts(store, reading.keys)
-    return _deletions(work, plan, since, keys.of_parts(store, reading.parts), everyone)
+    deleted = _deletions(work, plan, since, told, everyone)
+    _check_asked(work, plan, told, deleted)
+    return deleted
+
+
+def _check_asked(work: Work, plan: Plan, told: pa.Table, deleted: int) -> None:
+    """Raises FormError when none of the asked ids is there or was; some that are neither are told: they may be ids of
+    another system, or written wrongly."""
+    if plan.cohort is None or IS_GONE not in told.column_names:
+        return
+    _, gone = keys_of(work).present_and_gone(told)
+    asked, unknown = len(plan.cohort.ids), gone.num_rows - deleted
+    text = f"{unknown} of the {asked} ids that were asked for are neither at the source nor known here"
+    if unknown == asked:
+        raise FormError(
+            text, where=work.where, remedy="are they ids of this system? Correct the list, or choose `only`"
+        )
+    if unknown:
+        log.warning("%s: %s: are they ids of this system?", work.name, text)
 
 
 def _deletions(work: Work, plan: Plan, since: Sequence[Batch], told: pa.Table, everyone: pa.Table | None) -> int:

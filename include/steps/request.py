@@ -76,7 +76,10 @@ def parse_request(given: Mapping[str, Any], use_case: UseCase) -> Request:
 
 def _cohort(use_case: UseCase, given: Mapping[str, Any]) -> Request:
     """Whose rows are asked for, by one field at most: of two lists it would not be known which holds."""
-    ids = tuple(_texts(use_case, given, "cohort", "1000017"))
+    lines = _texts(use_case, given, "cohort", "1000017")
+    ids = tuple(line for line in lines if line)
+    if lines and not ids:
+        raise _refused(use_case, "cohort has empty lines alone", "write ids, or leave the field out")
     file, query = (_text(use_case, given, name) for name in ("cohort_file", "cohort_query"))
     named = [name for name, value in zip(COHORTS, (ids, file, query), strict=True) if value]
     if len(named) > 1:

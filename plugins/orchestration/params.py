@@ -64,7 +64,7 @@ def _some_customers(cohorts: Sequence[str]) -> dict[str, Param]:
             [],
             type=["array", "null"],
             title="Only these customers",
-            items={"type": "string", "pattern": r"^\S(.*\S)?$"},
+            items={"type": "string", "pattern": r"^(\S(.*\S)?)?$"},  # an empty line is no id
             maxItems=MOST_IN_FORM,
             description_md="Ids of one system, a line each. Their rows are read as they are now; all others wait for "
             "the next run. Choose the datasets of that system above.",

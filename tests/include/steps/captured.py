@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from include.catalogue import Catalogue
 from include.clients.sql_server import connect
@@ -42,3 +43,17 @@ def take(way: Way, **request: object) -> dict[str, object]:
 def source(way: Way) -> dict[str, str]:
     with connect(way.world.connections.sql_server("sse"), way.database) as session:
         return {str(key): name for key, name in session.rows("SELECT CustomerId, Surname FROM dbo.Customer")}
+
+
+def some(*ids: str) -> dict[str, Any]:
+    """The form's fields."""
+    return {"cohort": ids, "only": ("sse/customer",)}
+
+
+def rename(way: Way, customer: int, surname: str) -> None:
+    way.sql(f"UPDATE dbo.Customer SET Surname = N'{surname}', CreatedAt = GETDATE() WHERE CustomerId = {customer}")
+
+
+def insert(way: Way, customer: int) -> None:
+    row = f"({customer}, N'Born', 'A', GETDATE())"
+    way.sql(f"INSERT INTO dbo.Customer (CustomerId, Surname, Status, CreatedAt) VALUES {row}")

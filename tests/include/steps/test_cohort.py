@@ -1,4 +1,4 @@
-"""Some customers between two windows: whatever the capture does, the common model says what the source holds."""
+"""Some customers alone: what is refused before anything is read, what is proven, and who is gone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from include.catalogue import Catalogue
-from include.clients.sql_server import Session, connect
+from include.clients.sql_server import connect
 from include.errors import EpochBroken, FormError, IntegrityError, NotNow, TooManyDeletions
 from include.extract.cohort import Cohort, CohortReader
 from include.names import DatasetName
@@ -25,7 +25,7 @@ from include.steps.request import Request
 from include.steps.servers import Servers
 from tests.conftest import World
 from tests.include.stage.batches import a_batch
-from tests.include.steps.captured import WAYS, declare, source, take
+from tests.include.steps.captured import insert, rename, some, source, take
 from tests.include.steps.way import SSE, Way, make_way
 
 GONE = {"sse/customer": 1}
@@ -73,26 +73,25 @@ def _parts(way: Way) -> list[str]:
     return sorted(way.world.servers.bucket.names("sse/customer/parts/"))
 
 
-def _some(*ids: str) -> dict[str, Any]:
-    """The form's fields."""
-    return {"cohort": ids, "only": ("sse/customer",)}
-
-
-def _name(way: Way, customer: int, surname: str) -> None:
-    way.sql(f"UPDATE dbo.Customer SET Surname = N'{surname}', CreatedAt = GETDATE() WHERE CustomerId = {customer}")
-
-
-def _insert(way: Way, customer: int) -> None:
-    row = f"({customer}, N'Born', 'A', GETDATE())"
-    way.sql(f"INSERT INTO dbo.Customer (CustomerId, Surname, Status, CreatedAt) VALUES {row}")
-
-
 def test_a_table_that_is_empty_for_a_moment_is_not_the_death_of_a_cohort(read: Way) -> None:
     before = _log(read).numbers(), _parts(read)
     read.sql("DELETE FROM dbo.Customer")
     with pytest.raises(TooManyDeletions, match="1 of 1 known keys that were asked for"):
-        read.extract(**_some("7"))
+        read.extract(**some("7"))
     assert (_log(read).numbers(), _parts(read)) == before
+
+
+def test_ids_that_nobody_knows_are_told_and_where_no_other_is_refused(
+    read: Way, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They may be ids of another system, and a green run would say that they were read."""
+    before = _log(read).numbers()
+    for form in ({}, {"dry_run": True}):
+        with pytest.raises(FormError, match="2 of the 2 ids that were asked for are neither at the source nor known"):
+            read.extract(**some("888", "999"), **form)
+    assert _log(read).numbers() == before
+    assert read.extract(**some("7", "888"))["rows"] == 2
+    assert "1 of the 2 ids that were asked for are neither" in caplog.text
 
 
 def test_a_cohort_waits_while_another_run_reads_the_same_number(read: Way) -> None:
@@ -101,7 +100,7 @@ def test_a_cohort_waits_while_another_run_reads_the_same_number(read: Way) -> No
         claim.Claim(read.world.servers.bucket, SSE, _log(read).next_number(), f"{run.use_case}/{run.run_id}").held(),
         pytest.raises(NotNow, match=r"reads batch \d+ of sse/customer already"),
     ):
-        read.extract(**_some("1"))
+        read.extract(**some("1"))
 
 
 def test_a_row_that_comes_twice_is_refused_before_it_is_committed(read: Way, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +108,7 @@ def test_a_row_that_comes_twice_is_refused_before_it_is_committed(read: Way, mon
     before, shipped = _log(read).numbers(), CohortReader._queries
     monkeypatch.setattr(CohortReader, "_queries", lambda self, columns: [*shipped(self, columns)] * 2)
     with pytest.raises(IntegrityError, match="two rows that were read have one key"):
-        read.extract(**_some("1"))
+        read.extract(**some("1"))
     assert _log(read).numbers() == before
 
 
@@ -125,14 +124,14 @@ def test_where_only_a_full_could_serve_the_form_is_refused_before_the_source_is_
     monkeypatch.setattr(Servers, "sql_server", lambda *asked: pytest.fail("the source was asked"))
     for ask in (_checked, lambda way, **form: way.extract(**form)):
         with pytest.raises(FormError, match=r"must be read as a whole before.*: the claims grew by Title") as refused:
-            ask(wider, **_some("1"))
+            ask(wider, **some("1"))
         assert "only: [sse/customer]" in refused.value.remedy
 
 
 def test_after_a_restore_a_cohort_is_refused_like_a_window(read: Way) -> None:
     read.sql("EXEC standin.restore")
     with pytest.raises(EpochBroken, match="another recovery fork"):
-        read.extract(**_some("1"))
+        read.extract(**some("1"))
 
 
 def test_what_is_committed_while_it_is_planned_is_never_below_the_number(way: Way) -> None:
@@ -155,22 +154,22 @@ def test_what_is_committed_while_it_is_planned_is_never_below_the_number(way: Wa
 def test_a_transaction_that_holds_the_windows_back_does_not_undo_a_cohort_nor_is_it_lost_by_it(ten: Way) -> None:
     with connect(ten.world.connections.sql_server("sse"), ten.database) as writer:
         writer.execute("BEGIN TRANSACTION; UPDATE dbo.Customer SET Surname = N'Open' WHERE CustomerId = 5")
-        _name(ten, 1, "Quick")
-        _name(ten, 2, "Quick")
-        take(ten, **_some("1", "5"))
+        rename(ten, 1, "Quick")
+        rename(ten, 2, "Quick")
+        take(ten, **some("1", "5"))
         assert (ten.names()["1"], ten.names()["5"]) == ("Quick", "Doe")
         assert take(ten)["counted"] == 0, "the bound is held back"
         assert ten.names()["1"] == "Quick"
-        _name(ten, 1, "Quicker")
+        rename(ten, 1, "Quicker")
         writer.execute("COMMIT TRANSACTION")
     assert take(ten)["counted"] == 3
     assert ten.names() == source(ten)
 
 
 def test_cohorts_are_merged_before_everything_was_read_and_the_first_full_knows_whom_they_brought(fresh: Way) -> None:
-    told = take(fresh, **_some("2", "1"))
+    told = take(fresh, **some("2", "1"))
     assert (told["batch"], told["kind"], told["counted"]) == (1, "cohort", 2)
-    take(fresh, **_some("3", "4"))
+    take(fresh, **some("3", "4"))
     assert sorted(fresh.names()) == ["1", "2", "3", "4"]
     assert fresh.extract(dry_run=True)["kind"] == "full"
     fresh.sql("DELETE FROM dbo.Customer WHERE CustomerId IN (1, 2)")
@@ -184,10 +183,10 @@ def test_cohorts_are_merged_before_everything_was_read_and_the_first_full_knows_
 def test_a_cohort_is_fresh_for_nobody_and_the_log_proves_what_was_asked_without_naming_it(
     ten: Way, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _insert(ten, 770077)
-    _name(ten, 2, "Other")
+    insert(ten, 770077)
+    rename(ten, 2, "Other")
     caplog.set_level(logging.DEBUG)
-    told = [ten.extract(**_some("770077", "770078", "770077"), dry_run=dry_run) for dry_run in (True, False)]
+    told = [ten.extract(**some("770077", "770078", "770077"), dry_run=dry_run) for dry_run in (True, False)]
     digest = hashlib.sha256(b"770077\n770078").hexdigest()
     assert told[1]["window"] == {"asked": 2, "list_sha256": digest}
     entry = ten.world.servers.bucket.read(f"sse/customer/log/{told[1]['batch']:08}.json")
@@ -211,14 +210,14 @@ def test_who_loses_the_race_reads_the_cohort_again_behind_the_winner(ten: Way, m
     def read(*arguments: Any) -> Any:
         reading = shipped(*arguments)
         if not rivals:
-            _name(ten, 1, "Raced")
+            rename(ten, 1, "Raced")
             rivals.append(ten.extract()["batch"])
-            _name(ten, 1, "Newest")
+            rename(ten, 1, "Newest")
         return reading
 
     monkeypatch.setattr(CohortReader, "read", read)
     monkeypatch.setattr(claim, "LASTS", claim.LASTS * 0)  # neither believes the other's claim
-    told = ten.extract(**_some("1"))
+    told = ten.extract(**some("1"))
     assert (rivals, told["batch"], told["kind"]) == ([number], number + 1, "cohort")
     batches = [_log(ten).get(each) for each in (number, number + 1)]
     named = [part.path for batch in batches for part in (*batch.parts, *(batch.keys or ()))]
@@ -232,11 +231,11 @@ def test_a_query_chooses_by_our_keys_and_each_dataset_is_asked_for_its_own_ids(t
     folder = ten.catalogue.sql / "cohorts"
     text = "-- Those.\nWITH those AS (SELECT * FROM common_model.customer)\nSELECT customer_key\nFROM those\n"
     (folder / "those.sql").write_text(f"{text}WHERE family_name = 'Those';  -- and nobody else\n", encoding="utf-8")
-    _name(ten, 4, "Those")
-    _name(ten, 6, "Those")
+    rename(ten, 4, "Those")
+    rename(ten, 6, "Those")
     take(ten)
-    _name(ten, 4, "New")
-    _name(ten, 5, "New")
+    rename(ten, 4, "New")
+    rename(ten, 5, "New")
     form = {"cohort_query": "those", "only": ("sse/customer",)}
     assert _checked(ten, **form) == {"sse/customer": 2}
     told = take(ten, **form)
@@ -250,79 +249,12 @@ def test_a_query_chooses_by_our_keys_and_each_dataset_is_asked_for_its_own_ids(t
 def test_a_file_of_the_bucket_is_read_by_the_column_that_is_named_like_the_contracts(ten: Way) -> None:
     bucket = ten.world.servers.bucket
     bucket.create("cohorts/june.csv", 'Name,customerid\nMüller,3\n"Doe, J",4\n'.encode(), "text/csv")
-    _name(ten, 3, "Listed")
+    rename(ten, 3, "Listed")
     told = take(ten, cohort_file="cohorts/june.csv", only=("sse/customer",))
     assert (told["kind"], told["counted"], ten.names()["3"]) == ("cohort", 2, "Listed")
     with pytest.raises(FormError, match="there is no such file") as refused:
         _checked(ten, cohort_file="cohorts/july.csv", only=("sse/customer",))
     assert refused.value.where == bucket.uri("cohorts/july.csv")
-
-
-@pytest.mark.parametrize("name", [ROWVERSION, *sorted(set(WAYS) - {"snapshot"})])
-def test_between_two_windows_a_cohort_takes_its_own_and_the_window_all_others(tracked: Way, name: str) -> None:
-    """A cohort that moved the position would lose the change of customer 2 for ever."""
-    if name == ROWVERSION:
-        tracked.customers(range(1, 11), name)
-    else:
-        declare(tracked, name)
-    take(tracked, full_refresh=True, allow_deletions=GONE)  # 11, of the way before
-    tracked.sql(PAUSE)
-    _name(tracked, 1, "One")
-    _name(tracked, 2, "Two")
-    tracked.sql("DELETE FROM dbo.Customer WHERE CustomerId = 3")
-    _insert(tracked, 11)
-    before, cohort = source(tracked), _some("11", "1", "3", "99")
-
-    with pytest.raises(TooManyDeletions, match="1 of 2 known keys that were asked for of sse/customer"):
-        tracked.extract(**cohort, dry_run=True)
-    with pytest.raises(TooManyDeletions, match="1 of 2 known keys that were asked for of sse/customer"):
-        tracked.extract(**cohort, allow_deletions={"sse/customer": 2})
-    assert tracked.extract(**cohort, dry_run=True, allow_deletions=GONE)["deleted"] == 1
-    told = take(tracked, **cohort, allow_deletions=GONE)
-    counts = {key: told[key] for key in ("kind", "counted", "deleted", "absent")}
-    assert counts == {"kind": "cohort", "counted": 2, "deleted": 1, "absent": 2}
-    assert tracked.names() == {**before, "2": name}, "the cohort's own alone are as they are now"
-
-    _name(tracked, 1, "Again")
-    tracked.sql(PAUSE)
-    _name(tracked, 11, "Later")
-    told = take(tracked)
-    assert (told["kind"], told["deleted"]) == ("window", 0)
-    assert tracked.names() == source(tracked)
-    assert (tracked.names()["2"], tracked.names()["1"]) == ("Two", "Again")
-
-
-def test_what_cdc_has_not_captured_yet_does_not_come_over_what_the_cohort_has_read(
-    tracked: Way, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The capture lags: it has come as far as the older of two changes, and the cohort has read the newer."""
-    declare(tracked, "cdc")
-    take(tracked, full_refresh=True, allow_deletions=GONE)
-    tracked.sql(PAUSE)
-    _name(tracked, 1, "Older")
-    with connect(tracked.world.connections.sql_server("sse"), tracked.database) as session:
-        captured = session.scalar("SELECT sys.fn_cdc_get_max_lsn()")
-    tracked.sql(PAUSE)
-    _name(tracked, 1, "Newer")
-    take(tracked, **_some("1"))
-    assert tracked.names()["1"] == "Newer"
-
-    shipped = Session.scalar
-
-    def scalar(self: Session, sql: str, params: Any = ()) -> Any:
-        return captured if "fn_cdc_get_max_lsn" in sql else shipped(self, sql, params)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Session, "scalar", scalar)
-        assert tracked.extract()["counted"] == 0
-        assert tracked.extract(dry_run=True)["rows"] == 0, "what the window has waited for the next one waits for, too"
-    tracked.load()
-    tracked.merge()
-    assert tracked.names()["1"] == "Newer"
-    tracked.sql(PAUSE)
-    _name(tracked, 2, "After")
-    assert take(tracked)["counted"] == 2
-    assert tracked.names() == source(tracked)
 
 
 def _checked(way: Way, **form: Any) -> dict[str, int]:

@@ -20,7 +20,7 @@ FORM = "where: the form of customer_base"
         ({"full_refresh": 1}, "full_refresh is 1", "give true or false"),
         ({"only": ["sse/payment"]}, "only: the use case does not claim sse/payment", "it claims: sse/customer"),
         ({"only": "sse/customer"}, "only is not a list of texts", 'write ["sse/customer"]'),
-        ({"only": ""}, "only is ''", 'write ["sse/customer"]'),
+        ({"only": ""}, "only is not a list of texts", 'write ["sse/customer"]'),
         ({"only": [["sse/customer"]]}, "is not a list of texts", 'write ["sse/customer"]'),
         ({"allow_deletions": "sse/customer=1"}, "is not a list of texts", 'write ["sse/customer=123"]'),
         (
@@ -36,6 +36,7 @@ FORM = "where: the form of customer_base"
         ({"allow_deletions": ["sse/customer=²"]}, "'sse/customer=²' is not understood", "<system>/<dataset>=<number>"),
         ({"allow_deletions": ["sse/payment=1"]}, "does not claim sse/payment", "it claims: sse/customer"),
         ({"cohort": "7"}, "cohort is not a list of texts", 'write ["1000017"]'),
+        ({"cohort": ["", ""]}, "cohort has empty lines alone", "write ids, or leave the field out"),
         ({"cohort": [7]}, "is not a list of texts", 'write ["1000017"]'),
         ({"cohort": ["7"], "cohort_query": "some"}, "cohort and cohort_query both name customers", "give one of them"),
         ({"cohort": ["7"], "full_refresh": True}, "full_refresh asks for every row, and a cohort", "or for some"),
@@ -43,8 +44,8 @@ FORM = "where: the form of customer_base"
         ({"cohort_file": "june.csv"}, "cohort_file is 'june.csv'", "below cohorts/ that ends in .csv or .xlsx"),
         ({"cohort_file": "cohorts/june.xls"}, "cohort_file is 'cohorts/june.xls'", "ends in .csv or .xlsx"),
         ({"cohort_file": "cohorts/../sse/customer/x.csv"}, "cohort_file is 'cohorts/..", "below cohorts/"),
-        ({"cohort_file": ["cohorts/june.csv"]}, "cohort_file is ['cohorts/june.csv']", "write one name"),
-        ({"cohort_query": " "}, "cohort_query is ' '", "write one name, or leave the field out"),
+        ({"cohort_file": ["cohorts/june.csv"]}, "cohort_file is no name", "write one name"),
+        ({"cohort_query": " "}, "cohort_query is no name", "write one name, or leave the field out"),
         ({"allow_deletions": ["sse/customer=1", "sse/customer=2"]}, "names sse/customer twice", "give one number"),
     ],
 )
