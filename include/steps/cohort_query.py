@@ -89,7 +89,7 @@ def _like_the_schema(query: exp.Query, where: str) -> Iterator[DeclarationError]
         if alias.name.lower() == SCHEMA:
             yield DeclarationError(
                 f"{SCHEMA} is the name of the dataset, and of a table here",
-                where=f"{where}:{line_of_node(alias)}",
+                where=f"{where}:{line_of_node(alias.parent or alias)}",
                 remedy="give the table another alias",
             )
 
