@@ -218,10 +218,12 @@ def deletions_of_ranges(work: Work, dataset_log: DatasetLog, plan: Plan, batch: 
 
 
 def _deletions_of(work: Work, dataset_log: DatasetLog, plan: Plan, reading: Reading) -> int:
-    keys, store = keys_of(work), work.servers.bucket
+    keys, store, since = keys_of(work), work.servers.bucket, _since(work, dataset_log, plan)
+    if not since and not plan.cohort:
+        return 0
+    told = keys.of_parts(store, reading.parts)
     if plan.cohort:  # its chunks are told apart by ids, which another collation may compare in another way
-        keys.check_once(keys.of_parts(store, reading.parts), work.where)
-    told, since = keys.of_parts(store, reading.parts), _since(work, dataset_log, plan)
+        keys.check_once(told, work.where)
     everyone = None if reading.keys is None else keys.of_parts(store, reading.keys)
     deleted = _deletions(work, plan, since, told, everyone)
     _check_asked(work, plan, told, deleted)
