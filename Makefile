@@ -47,7 +47,7 @@ check:  ## format, lint, types, imports, SQL
 
 test:  ## every test, some in a browser (screenshots: .local/test-output/ui); leaves nothing running
 	@./bootstrap --tests
-	$(PYTHON) -m pytest -n 2 --no-loadscope-reorder --durations=15
+	$(PYTHON) -m pytest -n 3 --no-loadscope-reorder --durations=15
 
 golden:  ## write the golden renderings of all statements anew, to be read in the diff
 	@./bootstrap --only python

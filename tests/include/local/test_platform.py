@@ -86,7 +86,7 @@ def test_down_says_that_data_stays_only_while_there_is_some(
 
 def test_a_run_with_the_platform_down_is_refused_before_it_is_named(new_platform: New, said: list[str]) -> None:
     with pytest.raises(Unavailable, match="the laptop platform is down") as refused:
-        one_run(new_platform(), "customer_base", said.append)
+        one_run(new_platform(), "customer_base", said.append, {})
     assert (said, refused.value.remedy) == ([], "`make up` starts it")
 
 

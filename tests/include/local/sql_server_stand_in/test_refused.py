@@ -79,7 +79,6 @@ def _orders(server: Any, connect: Any, database: str) -> None:
         "CREATE TABLE dbo.t (id int DEFAULT 5)",
         "CREATE TABLE dbo.t (id int CHECK (id > 1))",
         "CREATE TABLE dbo.t (id int REFERENCES dbo.orders (order_id))",
-        "CREATE TABLE dbo.t (id int PRIMARY KEY NONCLUSTERED)",
         "CREATE TABLE dbo.t (id int) ON [PRIMARY]",
         "CREATE TABLE dbo.t (v varchar(9) NULL UNIQUE)",
         "ALTER TABLE dbo.orders DROP COLUMN status",
