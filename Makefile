@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo up down erase status check test golden docs lock bench-parse bench-extract
+.PHONY: help bootstrap demo up down erase status lint check test golden docs lock bench-parse bench-extract
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,12 +37,14 @@ erase:  ## end the laptop platform and delete its data: the next demo begins ane
 status:  ## which servers are up
 	@test ! -x $(PYTHON) || $(PYTHON) -m include local status || true
 
-check:  ## format, lint, types, imports, SQL
+lint:  ## format, lint, types, imports
 	@./bootstrap --only python
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+check: lint  ## the same, and SQL
 	$(PYTHON) -m pytest -q -n 2 tests/sql tests/repository
 
 test:  ## every test, some in a browser (screenshots: .local/test-output/ui); leaves nothing running
