@@ -55,19 +55,20 @@ class Bucket:
 
     def updated_at(self, path: str) -> datetime | None:
         """When an object was last written, by the bucket's clock; None when there is none."""
-        try:
-            blob = self._bucket.get_blob(path)
-        except Exception as error:
-            raise self._translate(error, path) from error
+        blob = self._found(path)
         return None if blob is None else blob.updated
 
     def size(self, path: str) -> int | None:
         """An object's bytes, counted; None when there is none."""
+        blob = self._found(path)
+        return None if blob is None else blob.size
+
+    def _found(self, path: str) -> storage.Blob | None:
+        """What the bucket says of an object."""
         try:
-            blob = self._bucket.get_blob(path)
+            return self._bucket.get_blob(path)
         except Exception as error:
             raise self._translate(error, path) from error
-        return None if blob is None else blob.size
 
     def read(self, path: str) -> bytes | None:
         """An object's bytes, or None when there is none."""

@@ -54,7 +54,7 @@ class Bounds:
     @property
     def window(self) -> dict[str, Any]:
         """As the log keeps it."""
-        if self.kind != "window":
+        if self.kind in ("full", "cohort"):
             return dict(self.asked)
         ends = ("from", self.low), ("to", self.high)
         return {f"{name}_{end}": text for end, position in ends for name, text in position.items()}

@@ -50,7 +50,7 @@ def plan_ranges(work: Work) -> list[dict[str, Any]]:
         return []
     wait_for_quiet_hours(work)
     read_at = datetime.now(UTC).isoformat()
-    with claim_of(work, plan.number).held(stays=True), _session(work) as session:
+    with claim_of(work, plan.number).held(stays=True), work.session() as session:
         _clear(work, plan.number)
         catalog, _, converted = agreed(work, session, plan)
         bounds = capture.bounds(session, work.contract, "full", None, work.where)
@@ -80,7 +80,7 @@ def read_range(work: Work, given: Mapping[str, Any]) -> dict[str, Any]:
     writer = PartWriter(work.servers.bucket, work.name, share.batch, work.run.token)
     plan = _plan(dataset_log, share)
     try:
-        with claim_of(work, share.batch).held(stays=True), _session(work) as session:
+        with claim_of(work, share.batch).held(stays=True), work.session() as session:
             catalog, _, converted = agreed(work, session, plan)
             if _read_as(work, session, catalog, converted) != share.read_as:
                 return _not_read(work, share, _ALTERED)
@@ -140,7 +140,7 @@ def _whole(work: Work, dataset_log: DatasetLog, plan: Plan, shares: Sequence[Sha
 
 def _batch(work: Work, dataset_log: DatasetLog, plan: Plan, shares: Sequence[Share], writer: PartWriter) -> Batch:
     first = shares[0]
-    with _session(work) as session:
+    with work.session() as session:
         catalog, notes, converted = agreed(work, session, plan)
         if _read_as(work, session, catalog, converted) != first.read_as:
             raise _Unfit(_ALTERED)
@@ -237,7 +237,3 @@ def _read_as(work: Work, session: Session, catalog: Catalog, converted: Mapping[
     kinds = {name: contract.column_type(name) for name in work.columns}
     object_id = session.scalar(f"SELECT {query.object_id(contract.table)}")
     return hash_of(json.dumps([declared, kinds, catalog.types(), dict(converted), object_id], sort_keys=True))
-
-
-def _session(work: Work) -> Any:
-    return work.servers.sql_server(work.name.system, capture.database_of(work.contract.table))

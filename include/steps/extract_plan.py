@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from include.contract import DatasetContract, Landed
 from include.errors import DeclarationError, FormError
 from include.extract import capture
 from include.extract.cohort import Cohort
-from include.extract.way import Position
+from include.extract.way import Position, Session
 from include.names import DatasetName, MappingName
 from include.run import Run
 from include.stage.log import Batch, DatasetLog
@@ -45,6 +46,10 @@ class Work:
     @property
     def columns(self) -> list[str]:
         return self.contract.read_columns(self.catalogue.claimed(self.name))
+
+    def session(self) -> AbstractContextManager[Session]:
+        """A session in the database of its table."""
+        return self.servers.sql_server(self.name.system, capture.database_of(self.contract.table))
 
     def entry(self, plan: Plan, read_at: datetime) -> dict[str, Any]:
         """What the log's entry says whatever was read."""

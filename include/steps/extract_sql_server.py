@@ -120,7 +120,7 @@ def look_at_source(work: Work, dataset_log: DatasetLog, plan: Plan) -> dict[str,
     """
     wait_for_quiet_hours(work)
     contract = work.contract
-    with work.servers.sql_server(work.name.system, capture.database_of(contract.table)) as session:
+    with work.session() as session:
         catalog, notes, converted = agreed(work, session, plan)
         bounds = bounds_of(work, session, plan)
         if reader := _cohort_reader(work, session, plan, catalog, converted):
@@ -145,7 +145,7 @@ def look_at_source(work: Work, dataset_log: DatasetLog, plan: Plan) -> dict[str,
 
 def _batch(work: Work, dataset_log: DatasetLog, plan: Plan, writer: PartWriter) -> Batch:
     contract, read_at = work.contract, datetime.now(UTC)
-    with work.servers.sql_server(work.name.system, capture.database_of(contract.table)) as session:
+    with work.session() as session:
         catalog, notes, converted = agreed(work, session, plan)
         sink = capture.Sink(writer.write, lambda text: log.info("%s", text))
         bounds = bounds_of(work, session, plan)

@@ -18,17 +18,13 @@ from include.steps.extract_dataset import extract_dataset
 from include.steps.extract_in_ranges import plan_ranges, read_range
 from include.steps.extract_plan import Work
 from include.steps.request import Request
+from tests.include.steps import captured
+from tests.include.steps.captured import source
 from tests.include.steps.way import SSE, Way
 
 WAYS = {
     "rowversion": ("{method: rowversion, column: RowVer}", "key_scan", ""),
-    "change_tracking": ("{method: change_tracking}", "captured", "ALTER TABLE dbo.Customer ENABLE CHANGE_TRACKING"),
-    "cdc": (
-        "{method: cdc, instance: dbo_Customer}",
-        "captured",
-        "EXEC sys.sp_cdc_enable_table @source_schema = N'dbo', @source_name = N'Customer', @role_name = NULL,"
-        " @supports_net_changes = 1",
-    ),
+    **{name: captured.WAYS[name] for name in ("change_tracking", "cdc")},
 }
 
 
@@ -90,11 +86,6 @@ def log_of(way: Way) -> DatasetLog:
 
 def parts_of(way: Way, number: int) -> set[str]:
     return set(way.world.servers.bucket.names(f"sse/customer/parts/{number:08}-"))
-
-
-def source(way: Way) -> dict[str, str]:
-    with connect(way.world.connections.sql_server("sse"), way.database) as session:
-        return {str(key): name for key, name in session.rows("SELECT CustomerId, Surname FROM dbo.Customer")}
 
 
 def is_the_source(way: Way) -> bool:

@@ -86,6 +86,9 @@ def test_what_moves_between_ranges_is_neither_lost_nor_twice(declared: Callable[
     told = finish(way, [read[2], read[0], read[3], read[1]])
     assert (told["kind"], told["rows"], told["counted"]) == ("full", told["counted"], told["rows"])
     assert told["rows"] > rows, "what changed meanwhile is in it, too"
+    late = newest(way).catch_up
+    assert late is not None
+    assert late.window, "from where to where the log does not say"
     assert is_the_source(way)
     assert "Last" in way.names().values()
     assert way.names()["31"] == "Ahead"
