@@ -31,7 +31,7 @@ from include.steps.servers import Servers
 
 DATASETS = ("staging", "conformed", "identity", "common_model", "change_log", "ledger", "migration")
 _ENTITY_TABLES = ("ledger", "conformed", "identity", "common_model", "change_log")
-_SHARED_TABLES = ("authority", "salt")
+_SHARED_TABLES = ("authority", "move", "moved_customer", "salt")
 Report = Callable[[str], None]
 
 

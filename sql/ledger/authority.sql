@@ -4,6 +4,7 @@ CREATE TABLE IF NOT EXISTS {{ tables.authority | table }} (
   system STRING NOT NULL,
   since TIMESTAMP NOT NULL,
   until TIMESTAMP,
-  decided_by STRING NOT NULL
+  decided_by STRING NOT NULL,
+  move_id STRING
 )
 CLUSTER BY customer_key

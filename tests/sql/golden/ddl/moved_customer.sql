@@ -1,0 +1,9 @@
+-- The customers of each move: who spoke for them before, and since when. Rows are never deleted.
+CREATE TABLE IF NOT EXISTS `project.migration.moved_customer` (
+  move_id STRING NOT NULL,
+  customer_key STRING NOT NULL,
+  from_system STRING NOT NULL,
+  to_system STRING NOT NULL,
+  since TIMESTAMP NOT NULL
+)
+CLUSTER BY move_id, customer_key
