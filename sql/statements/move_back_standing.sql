@@ -12,7 +12,7 @@ SELECT
   CASE
     WHEN i.customer_key IS NULL THEN 'were joined with another customer since, by a link'
     WHEN m.move_id IS DISTINCT FROM @rolls_back OR m.decided_by <> 'move'
-      THEN CONCAT('were decided anew since, by a ', m.decided_by, IF(m.move_id IS NULL, '', CONCAT(': ', m.move_id)))
+      THEN CONCAT('were decided anew since, by ', m.decided_by, IF(m.move_id IS NULL, '', CONCAT(' ', m.move_id)))
     WHEN t.customer_key IS NULL THEN CONCAT('have no present record in ', k.from_system, ' any more')
     ELSE 'ready'
   END AS standing
