@@ -8,7 +8,7 @@ from typing import Any
 
 from include.catalogue import CUSTOMER, Catalogue
 from include.errors import RequestError
-from include.merge.statement import TableName
+from include.merge.entity_facts import TableName
 from include.names import key_column
 from include.publish import position as positions
 from include.rendering import render

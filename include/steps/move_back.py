@@ -67,6 +67,7 @@ def _report(catalogue: Catalogue, servers: Servers, request: RollBackRequest, mo
         asked=moved.customers,
         doubles=0,
         moving=Counter(found.ready.values()),
+        way="to",
         left_out={why: sorted(keys) for why, keys in found.others.items()},
         effects=effects,
         cohort=digest_of(keys),

@@ -67,7 +67,8 @@ def _params(servers: Servers, request: MoveRequest | RollBackRequest, report: Ma
     params |= {"customers": report["customers"], "changes": changes}
     params |= {"events": report["events"], "vanishing": report["vanishing"]}
     if isinstance(request, RollBackRequest):
-        return params | {"rolls_back": request.move_id}
+        since = {name: sum(e[name] for e in report["effects"].values()) for name in ("opened", "lost")}
+        return params | since | {"rolls_back": request.move_id}
     return params | {"to_system": request.to_system, "ignore_balances": request.ignore_balances}
 
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-SHOWN = 20
-"""As many ids are shown of those for whom something is not right; of the others their number."""
+from include.merge.move import SHOWN
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,8 @@ class Effect:
 
 @dataclass(frozen=True)
 class Report:
-    """What was found. `left_out`: why, to the ids; `moving`: from which system, to how many customers. cohort: the
-    digest of their keys. refused: why it would not be done."""
+    """What was found. `left_out`: why, to the ids; `moving`: from which system (or to which: `way`) how many customers.
+    cohort: the digest of their keys. refused: why it would not be done."""
 
     what: str
     why: str
@@ -51,6 +50,7 @@ class Report:
     bytes_read: int
     needs_approval: bool
     refused: Sequence[str] = ()
+    way: str = "from"
 
     @property
     def customers(self) -> int:
@@ -67,7 +67,7 @@ class Report:
             "asked": self.asked,
             "doubles": self.doubles,
             "customers": self.customers,
-            "from": dict(self.moving),
+            self.way: dict(self.moving),
             "left_out": left_out,
             "effects": {e.entity: _as_dict(e) for e in self.effects},
             "events": self.total("events"),
@@ -87,7 +87,7 @@ class Report:
 
     def _people(self) -> list[str]:
         twice = f" ({self.doubles:,} of them more than once)" if self.doubles else ""
-        homes = ", ".join(f"{number:,} from {system}" for system, number in sorted(self.moving.items()))
+        homes = ", ".join(f"{number:,} {self.way} {system}" for system, number in sorted(self.moving.items()))
         lines = [f"Asked for by {self.asked:,} ids{twice}. **To move: {self.customers:,}** ({homes or 'nobody'})."]
         lines += [f"- {why}: {len(ids):,} ({shown(ids)})" for why, ids in self.left_out.items() if ids]
         return ["\n".join(lines)]

@@ -110,7 +110,11 @@ class Moving(Merging):
     # -- looking
     def speaks(self) -> dict[str, str]:
         """Source key in SSE to the system that speaks."""
-        keys = {row["customer_key"]: row["source_key"] for row in self.rows("identity", "customer") if row["system"] == "sse"}
+        keys = {
+            row["customer_key"]: row["source_key"]
+            for row in self.rows("identity", "customer")
+            if row["system"] == "sse"
+        }
         open_rows = [row for row in self.rows("migration", "authority") if row["until"] is None]
         return {keys[row["customer_key"]]: row["system"] for row in open_rows if row["customer_key"] in keys}
 
