@@ -87,8 +87,10 @@ def test_the_analyser_refuses_wrong_columns_types_and_dialects(wrong: str, analy
 def test_a_merge_begins_with_the_lock_and_computes_everything_after_it(name: str) -> None:
     statements = [re.sub(r"^(--[^\n]*\n)+", "", s) for s in split(RENDERINGS[name])]
     body = [s for s in statements if not s.startswith("DECLARE")]
-    entity = name.split("/")[1].partition("_from_")[0]
-    locked = sorted({entity, *CATALOGUE.entity(entity).references.values(), "customer"})
+    named = set(re.findall(r"`project\.(?:ledger|conformed|identity|common_model|change_log)\.(\w+)`", RENDERINGS[name]))
+    locked = sorted(named & set(CATALOGUE.entity_names()))
+    assert name.split("/")[1].partition("_from_")[0] in locked
+    assert "project.migration.authority" not in RENDERINGS[name] or "customer" in locked
     assert body[0] == "BEGIN TRANSACTION"
     assert body[1 : 1 + len(locked)] == [
         f"UPDATE `{CLOUD.table('ledger', e)}` SET locked_by = @attempt WHERE TRUE" for e in locked
@@ -104,7 +106,8 @@ def test_a_merge_holds_no_value_in_its_text(name: str) -> None:
     """Literals are names of ours, the canonical forms' separators, and what the mapping's author wrote."""
     mapping = next(m for m in CATALOGUE.mapping_names() if f"/{m.task}." in name)
     text = RENDERINGS[name].replace(CATALOGUE.mapping(mapping).projections.replace("\n", "\n  "), "")
-    allowed = {"", " ", "entity", "insert", "update", "delete", "precedence", "/", r"\x1f"}
+    allowed = {"", " ", "entity", "insert", "update", "delete", "precedence", "link", "unlink", "/", ":", r"\x1f"}
+    allowed |= {"unreadable", "own system", "unknown system", "cycle", "too long"}
     allowed |= {part for m in CATALOGUE.mapping_names() for part in (m.entity, m.source.system, m.source.dataset)}
     allowed |= {str(m.source) for m in CATALOGUE.mapping_names()}
     found = set(re.findall(r"'([^']*)'", re.sub(r"--[^\n]*|AS 'Rule: [^']*'|ERROR\(CONCAT\('Rule: [^\n]*", "", text)))
