@@ -193,6 +193,17 @@ class Catalogue:
         ]
         return next(iter([*own, *through]), [])
 
+    def generation(self, entity: str, *below: str) -> int:
+        """0 of an entity that refers to none, else one more than its latest parent's. `below`: who asks for a parent.
+
+        Of a contract that is wrong nothing is known, and of a circle no more than its length: `check` tells of both.
+        """
+        try:
+            parents = {*self.entity(entity).references.values()} - {entity, *below}
+        except DeclarationError:
+            return 0
+        return max((1 + self.generation(parent, entity, *below) for parent in parents), default=0)
+
     def id_spaces(self, entity: str) -> dict[str, list[DatasetName]]:
         """Per system the datasets that an entity is made of; where it is one, `<system>:<id>` names a record."""
         found: dict[str, list[DatasetName]] = {}
