@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import sqlglot
@@ -160,22 +159,12 @@ def _refers_to_nobody(catalogue: Catalogue, path: Path) -> Iterator[DeclarationE
 def _in_a_circle(catalogue: Catalogue, path: Path, name: str, contract: EntityContract) -> Iterator[DeclarationError]:
     """A row's key can follow its parent's only where each row has a last parent."""
     for column, parent in contract.references.items():
-        if name in _ancestors(catalogue, parent, set()):
+        if name in {parent, *catalogue.ancestors(parent)}:
             yield DeclarationError(
                 f"{name} refers to {parent}, which leads back to {name}",
                 where=line_of(path, "columns", column),
                 remedy="take one of the references out: what belongs to what has an end",
             )
-
-
-def _ancestors(catalogue: Catalogue, entity: str, found: set[str]) -> set[str]:
-    """The entity, and all that its references lead to."""
-    found.add(entity)
-    with suppress(DeclarationError):  # of an entity that is not there, or is wrong: told at its own place
-        for parent in catalogue.entity(entity).references.values():
-            if parent not in found:
-                _ancestors(catalogue, parent, found)
-    return found
 
 
 def _without_customer(

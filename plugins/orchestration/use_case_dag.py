@@ -39,7 +39,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
 )
 
 _APART = 100
-"""Between two priorities: more than there are generations of entities, so that no parent overtakes a use case."""
+"""Between two priorities: more than an entity has ancestors, so that no parent overtakes a use case."""
 _RANGE = "{{ task.op_kwargs['share']['range']['number'] + 1 }} of {{ task.op_kwargs['share']['range']['of'] }}"
 
 
@@ -95,17 +95,18 @@ def run_settings(use_case: UseCase, doc: str) -> dict[str, Any]:
     }
 
 
-def weight(use_case: UseCase, generation: int = 0) -> int:
+def weight(use_case: UseCase, above: int = 0) -> int:
     """Which task goes first where slots are few: that of the use case with the smaller priority; within one, what
-    leads to parents before what leads to their children (a child whose parent is late is only re-keyed later)."""
-    return _APART * (PRIORITIES.stop - use_case.priority) - min(generation, _APART - 1)
+    leads to parents before what leads to their children, which have more `above` them. (A child whose parent is late
+    is only keyed anew later.)"""
+    return _APART * (PRIORITIES.stop - use_case.priority) - min(above, _APART - 1)
 
 
 def _weights(catalogue: Catalogue, use_case: UseCase) -> dict[DatasetName | MappingName, int]:
     """Of what merges each mapping, and of what reads each dataset: that of the first who waits for it."""
     found: dict[DatasetName | MappingName, int] = {dataset: weight(use_case, _APART) for dataset in use_case.datasets}
     for mapping in use_case.mappings:
-        found[mapping] = weight(use_case, catalogue.generation(mapping.entity))
+        found[mapping] = weight(use_case, len(catalogue.ancestors(mapping.entity)))
         found[mapping.source] = max(found[mapping.source], found[mapping])
     return found
 
