@@ -149,6 +149,7 @@ def test_a_move_does_what_its_report_says(moving: Moving, first: Any) -> None:
     assert done["changes"] == len(changes)
     assert done["events"] == said["events"] == sum(change["is_event"] for change in changes)
     assert done["vanished"] == said["vanishing"] == 1
+    assert done["publishes"] == ["account", "customer"]
     rows = [row for row in moving.rows("migration", "moved_customer") if row["move_id"] == done["move_id"]]
     assert {row["customer_key"]: (row["from_system"], row["to_system"]) for row in rows} == {
         moving.key(number): ("sse", "platform") for number in FIRST
@@ -184,8 +185,9 @@ def test_a_second_try_after_a_lost_answer_changes_nothing(
 ) -> None:
     run, said, done, _ = first
     before = _everything(moving)
-    assert moving.report(*FIRST, run=run, dry_run=False)["made_already"]
     assert moving.make(run, REQUEST, said) == done
+    everything = moving.make(run, REQUEST, moving.report(*FIRST, run=run, dry_run=False))["publishes"]
+    assert set(everything) > {"account", "customer"}, "what was not sent yet is not known: all are looked at"
     monkeypatch.setattr(move_make, "read_move", _blind_at_first())
     assert moving.make(run, REQUEST, said) == done, "two tries at once: the second finds the first in its transaction"
     assert _everything(moving) == before
