@@ -87,7 +87,9 @@ def test_the_analyser_refuses_wrong_columns_types_and_dialects(wrong: str, analy
 def test_a_merge_begins_with_the_lock_and_computes_everything_after_it(name: str) -> None:
     statements = [re.sub(r"^(--[^\n]*\n)+", "", s) for s in split(RENDERINGS[name])]
     body = [s for s in statements if not s.startswith("DECLARE")]
-    named = set(re.findall(r"`project\.(?:ledger|conformed|identity|common_model|change_log)\.(\w+)`", RENDERINGS[name]))
+    named = set(
+        re.findall(r"`project\.(?:ledger|conformed|identity|common_model|change_log)\.(\w+)`", RENDERINGS[name])
+    )
     locked = sorted(named & set(CATALOGUE.entity_names()))
     assert name.split("/")[1].partition("_from_")[0] in locked
     assert "project.migration.authority" not in RENDERINGS[name] or "customer" in locked
@@ -108,6 +110,7 @@ def test_a_merge_holds_no_value_in_its_text(name: str) -> None:
     text = RENDERINGS[name].replace(CATALOGUE.mapping(mapping).projections.replace("\n", "\n  "), "")
     allowed = {"", " ", "entity", "insert", "update", "delete", "precedence", "link", "unlink", "/", ":", r"\x1f"}
     allowed |= {"unreadable", "own system", "unknown system", "cycle", "too long"}
+    allowed |= {"facts", "|", r"\\|", r"\\", r"\\\\", "%F %H:%M:%E6S", "UTC"}
     allowed |= {part for m in CATALOGUE.mapping_names() for part in (m.entity, m.source.system, m.source.dataset)}
     allowed |= {str(m.source) for m in CATALOGUE.mapping_names()}
     found = set(re.findall(r"'([^']*)'", re.sub(r"--[^\n]*|AS 'Rule: [^']*'|ERROR\(CONCAT\('Rule: [^\n]*", "", text)))
