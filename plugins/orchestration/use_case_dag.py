@@ -102,7 +102,7 @@ def run_settings(use_case: Run, doc: str) -> dict[str, Any]:
     }
 
 
-def weight(use_case: UseCase, above: int = 0) -> int:
+def weight(use_case: Run, above: int = 0) -> int:
     """Which task goes first where slots are few: that of the use case with the smaller priority; within one, what
     leads to parents before what leads to their children, which have more `above` them. (A child whose parent is late
     is only keyed anew later.)"""

@@ -87,7 +87,9 @@ def test_the_analyser_refuses_wrong_columns_types_and_dialects(wrong: str, analy
 def test_a_merge_begins_with_the_lock_and_computes_everything_after_it(name: str) -> None:
     statements = [re.sub(r"^(--[^\n]*\n)+", "", s) for s in split(RENDERINGS[name])]
     body = [s for s in statements if not s.startswith("DECLARE")]
-    named = set(re.findall(r"`project\.(?:ledger|conformed|identity|common_model|change_log)\.(\w+)`", RENDERINGS[name]))
+    named = set(
+        re.findall(r"`project\.(?:ledger|conformed|identity|common_model|change_log)\.(\w+)`", RENDERINGS[name])
+    )
     locked = sorted(named & set(CATALOGUE.entity_names()))
     assert name.split("/")[1].partition("_from_")[0] in locked
     assert "project.migration.authority" not in RENDERINGS[name] or "customer" in locked
