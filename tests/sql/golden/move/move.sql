@@ -93,7 +93,7 @@ LEFT JOIN open_balance AS n ON n.customer_key = k.customer_key AND n.system = @t
 ASSERT (SELECT COUNT(*) = @customers AND COUNTIF(s.standing = 'ready') = @customers FROM standing AS s)
 AS 'Rule: who can be moved is no longer what the report says';
 CREATE TEMP TABLE moving AS
-SELECT customer_key, from_system, since, @to_system AS system FROM standing;
+SELECT customer_key, from_system, since, CAST(@to_system AS STRING) AS system FROM standing;
 INSERT INTO `project.migration.moved_customer` (move_id, customer_key, from_system, to_system, since, restores)
 SELECT CAST(@move_id AS STRING), customer_key, from_system, system, since, CAST(NULL AS TIMESTAMP) FROM moving;
 UPDATE `project.migration.authority` AS m
