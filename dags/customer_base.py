@@ -45,6 +45,8 @@ dag = use_case_dag(
                 "email",
                 "date_of_birth",
                 "is_active",
+                "imported_from",
+                "migrated_at",
                 "created_at",
             ],
             "platform/account": [
@@ -56,6 +58,7 @@ dag = use_case_dag(
                 "closed_on",
                 "address",
                 "postcode",
+                "imported_from",
             ],
         },
         merges=[

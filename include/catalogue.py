@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Lines = dict[tuple[str, ...], int]
 """Part of a declaration to its line."""
+CUSTOMER = "customer"
 ROOT = Path(include.__file__).resolve().parent.parent
 
 
@@ -164,6 +165,41 @@ class Catalogue:
         """Whether a contract names `split_by`, by its text alone: a DAG is made also where the contract is wrong, so
         that its first task can say what is."""
         return re.search(r"^split_by:", self.dataset_path(name).read_text(encoding="utf-8"), re.MULTILINE) is not None
+
+    def topic(self, entity: str) -> str:
+        """Of its events. Raises DeclarationError for an entity without one: nothing of it is ever published."""
+        event = self.entity(entity).event
+        if event is None:
+            remedy = f"leave {entity} out of `publishes`, or add `event` to the contract"
+            where = place(self.entity_path(entity))
+            raise DeclarationError(f"{entity} has no event, so nothing of it is published", where=where, remedy=remedy)
+        return event.topic
+
+    def published_entities(self) -> list[str]:
+        """Those with a topic."""
+        return [entity for entity in self.entity_names() if self.entity(entity).event]
+
+    def customer_through(self, entity: str) -> list[str]:
+        """The references that lead from an entity to its customer, [customer_id] or [account_id, customer_id]; the
+        first one of the contract where several do. Empty where none does, and for the customer itself."""
+        references = self.entity(entity).references
+        own = [[name] for name, parent in references.items() if parent == CUSTOMER]
+        through = [
+            [name, *next_one]
+            for name, parent in references.items()
+            if parent in self.entity_names() and self.entity(parent).mastered == "by_customer"
+            for next_one in [[n for n, p in self.entity(parent).references.items() if p == CUSTOMER]]
+            if next_one
+        ]
+        return next(iter([*own, *through]), [])
+
+    def id_spaces(self, entity: str) -> dict[str, list[DatasetName]]:
+        """Per system the datasets that an entity is made of; where it is one, `<system>:<id>` names a record."""
+        found: dict[str, list[DatasetName]] = {}
+        for name in self.mapping_names(entity):
+            if name.source in self.dataset_names():  # without a contract it can have no record
+                found.setdefault(name.source.system, []).append(name.source)
+        return found
 
     def systems_of(self, entity: str) -> list[str]:
         """The systems that have a mapping to an entity, by the entity's precedence."""

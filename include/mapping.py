@@ -21,6 +21,12 @@ from include.errors import DeclarationError, raise_first
 from include.names import MappingName
 
 IS_PRESENT = "is_present"
+SAME_AS = "same_as"
+"""`<system>:<id>`: the record of another system of which this one is a copy; NULL: of none."""
+TAKEN_OVER_AT = "taken_over_at"
+"""Since when the system of this record speaks for the customer; NULL: it does not yet."""
+BESIDE = (IS_PRESENT, SAME_AS, TAKEN_OVER_AT)
+"""What a mapping may give beside the columns of its entity."""
 _ALLOWED_CLAUSES = {"expressions", "from_", "from", "kind", "hint"}
 _NOT_ROW_LOCAL = (
     exp.Subquery,
@@ -46,14 +52,15 @@ _NOT_REPEATABLE = (
 
 @dataclass(frozen=True)
 class Output:
-    """One column of the mapping: its name, the source columns and the strings that it is made of, and whether it is a
-    source column as it is."""
+    """One column of the mapping: its name, the source columns and the strings that it is made of, whether it is a
+    source column as it is, and whether it is always NULL (`CAST(NULL AS …)`)."""
 
     name: str
     sources: tuple[str, ...]
     strings: tuple[str, ...]
     is_plain: bool
     line: int
+    is_null: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,9 +79,12 @@ class Mapping:
         """The columns of the dataset that it reads, each once, in order of appearance."""
         return list(dict.fromkeys(column for output in self.outputs for column in output.sources))
 
+    def gives(self, name: str) -> bool:
+        return any(output.name == name for output in self.outputs)
+
     @property
     def tells_presence(self) -> bool:
-        return any(output.name == IS_PRESENT for output in self.outputs)
+        return self.gives(IS_PRESENT)
 
     def output(self, name: str) -> Output:
         return next(output for output in self.outputs if output.name == name)
@@ -211,7 +221,12 @@ def _outputs(select: exp.Select, place: str) -> Iterator[Output]:
         inner = projection.this if isinstance(projection, exp.Alias) else projection
         columns = tuple(dict.fromkeys(column.parts[0].name for column in inner.find_all(exp.Column)))
         strings = tuple(literal.this for literal in inner.find_all(exp.Literal) if literal.is_string)
-        yield Output(name, columns, strings, isinstance(inner, exp.Column), line)
+        yield Output(name, columns, strings, isinstance(inner, exp.Column), line, _is_null(inner))
+
+
+def _is_null(node: exp.Expr) -> bool:
+    """`NULL`, or `CAST(NULL AS …)`."""
+    return isinstance(node.this if isinstance(node, exp.Cast) else node, exp.Null)
 
 
 def line_of_node(node: exp.Expr) -> int:

@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "register":
         register_schemas(catalogue, servers(), print)
         return 0
-    for entity in catalogue.entity_names():
+    for entity in catalogue.published_entities():
         path = write_schema(catalogue.entity_folder(entity), entity, catalogue.entity(entity))
         print(f"{entity}: {f'{place(path)} is written' if path else 'as its contract says'}")
     return 0

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     catalogue = Catalogue()
     contract = catalogue.entity(entity_named(args.entity, catalogue))
     clients = servers()
-    topic = clients.kafka_settings.topic(contract.event.topic)
+    topic = clients.kafka_settings.topic(catalogue.topic(args.entity))
     lines = _Lines(clients, args.entity, contract, show_personal=args.show_personal)
     newest = sorted(clients.kafka.committed(topic), key=_change_number)[-args.most :]
     for message in newest:

@@ -8,16 +8,27 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from include.contract.words import RESERVED, Privacy, column_names, known_type, same_but_for_case
+from include.contract.words import (
+    NOT_FOR_KEYS,
+    RESERVED,
+    Privacy,
+    column_names,
+    known_type,
+    same_but_for_case,
+)
 from include.names import SYSTEMS
 from include.parts import Mistake, Strict, Whole, as_far_as_right
 from include.yaml_file import read_model
 
 
 class EntityColumn(Strict):
-    """A column of an entity. One with `references` holds the source's id in a mapping and becomes `<entity>_key`."""
+    """A column of an entity. One with `references` holds the source's id in a mapping and becomes `<entity>_key`.
+
+    required: a row without it is quarantined.
+    """
 
     type: str = "STRING"
+    required: bool = False
     privacy: Privacy = "none"
     describes: str = ""
     references: str | None = None
@@ -41,13 +52,21 @@ class Retention(Strict):
 
 
 class EntityContract(Whole):
-    """`sql/common_model/<entity>/contract.yaml`."""
+    """`sql/common_model/<entity>/contract.yaml`.
+
+    mastered: by the system that speaks for its customer, or always: by `precedence` among those that have it.
+    identified_by: columns whose values are facts of the world; two records that agree in them are one thing. Without
+    it each record is a thing of its own, until a link says otherwise.
+    partitioned_by: the DATE or TIMESTAMP whose months part its tables. event: None, and nothing is ever published.
+    """
 
     describes: str
     owner: str
-    mastered: Literal["by_customer"]
+    mastered: Literal["by_customer", "always"]
+    identified_by: list[str] = Field(default_factory=list)
+    partitioned_by: str | None = None
     precedence: list[str]
-    event: Event
+    event: Event | None = None
     consumers: list[str] = Field(default_factory=list)
     retention: Retention
     columns: dict[str, EntityColumn]
@@ -60,7 +79,10 @@ class EntityContract(Whole):
     def mistakes(self) -> Iterator[Mistake]:
         return as_far_as_right(
             self._precedence_mistakes,
+            self._identity_mistakes,
+            self._partition_mistakes,
             self._withheld_mistakes,
+            self._consumer_mistakes,
             self._retention_mistakes,
             self._column_mistakes,
             lambda: same_but_for_case(self.columns),
@@ -70,8 +92,42 @@ class EntityContract(Whole):
         if sorted(self.precedence) != sorted(set(self.precedence)) or set(self.precedence) - set(SYSTEMS):
             yield ("precedence",), f"precedence lists each of {', '.join(SYSTEMS)} at most once, the first wins"
 
+    def _identity_mistakes(self) -> Iterator[Mistake]:
+        at, names = ("identified_by",), self.identified_by
+        if names and self.mastered != "always":
+            yield at, "identified_by is for mastered: always; what a customer's system speaks for has that system's id"
+        for name in dict.fromkeys(names):
+            column = self.columns.get(name)
+            if names.count(name) > 1:
+                yield at, f"identified_by names {name} twice"
+            if column is None:
+                yield at, f"identified_by names {name}, which is not among the columns"
+                continue
+            if column.type in NOT_FOR_KEYS:
+                yield at, f"identified_by names {name}, which is {column.type}, and a key is compared as text"
+            if not column.required:
+                yield ("columns", name), f"{name}, which identified_by names, must say required: true"
+
+    def _partition_mistakes(self) -> Iterator[Mistake]:
+        at, name = ("partitioned_by",), self.partitioned_by
+        if name is None:
+            return
+        if self.mastered != "always":
+            yield at, "partitioned_by is for mastered: always: a move of a customer would touch every month"
+        column = self.columns.get(name)
+        if column is None:
+            yield at, f"partitioned_by names {name}, which is not among the columns"
+        elif column.references or column.type not in ("DATE", "TIMESTAMP"):
+            yield at, f"partitioned_by names {name}, which must be a DATE or a TIMESTAMP"
+        elif not column.required:
+            yield ("columns", name), f"{name}, which partitioned_by names, must say required: true"
+
+    def _consumer_mistakes(self) -> Iterator[Mistake]:
+        if self.consumers and not self.event:
+            yield ("consumers",), "consumers follow a topic, and without `event` there is none: add it, or name nobody"
+
     def _withheld_mistakes(self) -> Iterator[Mistake]:
-        for name in self.event.withhold:
+        for name in self.event.withhold if self.event else []:
             if name not in self.columns:
                 yield ("event",), f"event.withhold names {name}, which is not among the columns"
 
@@ -111,7 +167,9 @@ class EntityContract(Whole):
         }
 
     def published(self) -> list[str]:
-        """The columns of an event beside the key: not withheld, no special category."""
+        """The columns of an event beside the key: not withheld, no special category; none without an event."""
+        if self.event is None:
+            return []
         return [
             f"{column.references}_key" if column.references else name
             for name, column in self.columns.items()

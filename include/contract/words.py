@@ -18,8 +18,9 @@ NOT_FOR_KEYS = ("FLOAT64", "BYTES")
 RESERVED = (
     *("system", "id_space", "source_key", "batch", "is_present", "rank"),
     *("source_system", "change_number", "changed_at", "operation", "is_event"),
+    *("same_as", "taken_over_at", "valid_from", "valid_to"),
 )
-"""What the tables of an entity have beside its own columns."""
+"""What the tables and views of an entity have beside its own columns."""
 Privacy = Literal["none", "personal", "special"]
 Collation = Literal["case_insensitive", "case_sensitive", "exact"]
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 
-from include.catalogue import Catalogue
+from include.catalogue import CUSTOMER, Catalogue
 from include.contract import DatasetColumn, DatasetContract
 from include.declare.files import HERE, in_yaml, snake
 from include.declare.source import ColumnLine
 from include.errors import RequestError
 from include.names import SYSTEMS, DatasetName, MappingName, identifier, key_column
 
-CUSTOMER = "customer"
 OWN_ID = "the system's own id"
 """How a new entity describes the key of the dataset that it was begun with: a mapping looks for its own dataset's."""
 _TIME = re.compile(r"_(datetime|date|time|timestamp|on|at)$")
@@ -68,7 +67,7 @@ def _columns_after(name: str, dataset: DatasetName, catalogue: Catalogue) -> tup
     """The lines of the columns, and a comment for each that has no name of its own."""
     contract = catalogue.dataset(dataset)
     references = {column: parent for column in contract.columns if (parent := parent_of(dataset, column, catalogue))}
-    if name != CUSTOMER and CUSTOMER not in references.values():
+    if name != CUSTOMER and not any(p == CUSTOMER or catalogue.customer_through(p) for p in references.values()):
         if MappingName(CUSTOMER, dataset) in catalogue.mapping_names(CUSTOMER):
             raise RequestError(
                 f"{dataset} holds the customers themselves ({CUSTOMER}/from_{dataset.flat} makes them of it), so its "
@@ -79,10 +78,11 @@ def _columns_after(name: str, dataset: DatasetName, catalogue: Catalogue) -> tup
             )
         raise RequestError(
             f"no column of {dataset} says whose {_words(name)} it is: the customer's system speaks for it, so each row "
-            "must refer to a customer itself",
+            "must refer to a customer, or to something that does",
             where=f"sql/sources/{dataset}/contract.yaml",
             remedy="write `refers_to: <dataset of the same system that a mapping makes a customer of>` at the column "
-            "that holds the customer's id. What refers to an account alone (a payment, a bill) cannot be an entity yet",
+            "that holds the customer's id (an account's will do). What belongs to no customer is `mastered: always`: "
+            "begin it without --from, and write its columns by hand",
         )
     lines: dict[str, ColumnLine] = {}
     left_out: list[str] = []

@@ -36,7 +36,12 @@ def use_case_text(wanted: Wanted, catalogue: Catalogue) -> str:
             "a use case merges something", where=HERE, remedy="say --mapping <entity>/from_<system>_<dataset>"
         )
     entities = list(dict.fromkeys(mapping.entity for mapping in wanted.mappings))
-    return "\n".join([*_text(wanted, entities, catalogue), *_declaration(wanted, entities, claims(wanted, catalogue))])
+    return "\n".join(
+        [
+            *_text(wanted, entities, catalogue),
+            *_declaration(wanted, _published(entities, catalogue), claims(wanted, catalogue)),
+        ]
+    )
 
 
 def claims(wanted: Wanted, catalogue: Catalogue) -> dict[DatasetName, list[str]]:
@@ -51,7 +56,7 @@ def claims(wanted: Wanted, catalogue: Catalogue) -> dict[DatasetName, list[str]]
 
 def _text(wanted: Wanted, entities: Sequence[str], catalogue: Catalogue) -> Iterator[str]:
     """The docstring, shown in Airflow and sent with alerts."""
-    topics = " and ".join(f"`{catalogue.entity(entity).event.topic}`" for entity in entities)
+    topics = " and ".join(f"`{catalogue.topic(entity)}`" for entity in _published(entities, catalogue)) or "nothing"
     yield f'"""{title(wanted.name)}: to do: what for, in one sentence.'
     yield ""
     yield "**Who asks.** To do: which team, for which work; who reads"
@@ -67,7 +72,11 @@ def _text(wanted: Wanted, entities: Sequence[str], catalogue: Catalogue) -> Iter
     yield ""
 
 
-def _declaration(wanted: Wanted, entities: Sequence[str], claimed: dict[DatasetName, list[str]]) -> Iterator[str]:
+def _published(entities: Sequence[str], catalogue: Catalogue) -> list[str]:
+    return [entity for entity in entities if entity in catalogue.published_entities()]
+
+
+def _declaration(wanted: Wanted, published: Sequence[str], claimed: dict[DatasetName, list[str]]) -> Iterator[str]:
     yield "from include.use_case import UseCase"
     yield "from orchestration.use_case_dag import use_case_dag"
     yield ""
@@ -87,7 +96,7 @@ def _declaration(wanted: Wanted, entities: Sequence[str], claimed: dict[DatasetN
         yield from _list(f'"{dataset}": ', columns, 12)
     yield "        },"
     yield from _list("merges=", [str(mapping) for mapping in wanted.mappings], 8)
-    yield from _list("publishes=", list(entities), 8)
+    yield from _list("publishes=", list(published), 8)
     yield "    ),"
     yield "    doc=__doc__,"
     yield ")"

@@ -95,7 +95,7 @@ def _row(servers: Servers, name: str, where: dict[str, Any]) -> dict[str, Any]:
 
 
 def _last_event(servers: Servers, catalogue: Catalogue, key: str) -> dict[str, Any]:
-    topic = servers.kafka_settings.topic(catalogue.entity("customer").event.topic)
+    topic = servers.kafka_settings.topic(catalogue.topic("customer"))
     messages = [message for message in servers.kafka.committed(topic) if message.key() == key.encode()]
     row = Decoder(servers.registry.schema).row(messages[-1].value())
     return {"ce_id": dict(messages[-1].headers())["ce_id"].decode(), **row}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from include.catalogue import Catalogue
 from include.contract import DatasetContract, EntityContract
 from include.errors import DeclarationError, raise_first
-from include.mapping import IS_PRESENT, Output
+from include.mapping import BESIDE, SAME_AS, TAKEN_OVER_AT, Output
 from include.mapping import Mapping as RowMapping
 from include.names import DatasetName, MappingName
 from include.yaml_file import line_of
@@ -15,7 +15,8 @@ from include.yaml_file import line_of
 
 def check_fit(catalogue: Catalogue, mapping: RowMapping, entity: EntityContract, source: DatasetContract) -> None:
     """Raises DeclarationError unless the mapping gives exactly the entity's columns from columns that the dataset
-    has, with each reference a plain column that says what it refers to, and its system has a rank."""
+    has, with each reference a plain column that says what it refers to (or NULL), and its system has a rank; and unless
+    what it says of other systems' records can be understood."""
     raise_first(misfits(catalogue, mapping, entity, source))
 
 
@@ -30,7 +31,7 @@ def misfits(
             where=line_of(catalogue.entity_path(mapping.name.entity), "precedence"),
             remedy="add it to `precedence`, behind those that shall speak before it",
         )
-    given, wanted = {output.name: output for output in mapping.outputs if output.name != IS_PRESENT}, entity.columns
+    given, wanted = {output.name: output for output in mapping.outputs if output.name not in BESIDE}, entity.columns
     for output in (output for name, output in given.items() if name not in wanted):
         yield DeclarationError(
             f"{mapping.name} gives {output.name}, but the entity has no {output.name}",
@@ -44,10 +45,47 @@ def misfits(
             where=f"{mapping.place}:{mapping.outputs[-1].line}",
             remedy="give every column of the entity's contract (CAST(NULL AS …) where the system does not know it)",
         )
+    yield from _never_given(mapping, entity)
+    yield from _wrong_links(catalogue, mapping)
     unknown = list(_unknown_sources(mapping, source))
     yield from unknown
     if not unknown:
         yield from _wrong_references(catalogue, mapping, entity, source)
+
+
+def _never_given(mapping: RowMapping, entity: EntityContract) -> Iterator[DeclarationError]:
+    for output in mapping.outputs:
+        if output.is_null and output.name in entity.columns and entity.columns[output.name].required:
+            yield DeclarationError(
+                f"{mapping.name} never gives {output.name}, which is required: each of its rows would be quarantined",
+                where=f"{mapping.place}:{output.line}",
+                remedy=f"give it, or take `required` from {output.name} in the contract of {mapping.name.entity}",
+            )
+
+
+def _wrong_links(catalogue: Catalogue, mapping: RowMapping) -> Iterator[DeclarationError]:
+    """What a mapping says of the records of other systems: which is the same, and who speaks since when."""
+    name = mapping.name
+    if mapping.gives(TAKEN_OVER_AT):
+        where = f"{mapping.place}:{mapping.output(TAKEN_OVER_AT).line}"
+        if name.entity != "customer":
+            problem = f"{TAKEN_OVER_AT} is for the mappings of customer: what belongs to one follows"
+            yield DeclarationError(problem, where=where, remedy="take it out")
+        if not mapping.gives(SAME_AS):
+            problem = f"{TAKEN_OVER_AT} says that a customer was taken over, and nothing says which"
+            yield DeclarationError(problem, where=where, remedy=f"give `… AS {SAME_AS}`, <system>:<id>, beside it")
+    if not mapping.gives(SAME_AS):
+        return
+    for system, datasets in catalogue.id_spaces(name.entity).items():
+        if len(datasets) == 1:
+            continue
+        yield DeclarationError(
+            f"{SAME_AS} names a record as <system>:<id>, but {system} has two kinds of ids of {name.entity}: "
+            f"those of {' and of '.join(map(str, datasets))}",
+            where=f"{mapping.place}:{mapping.output(SAME_AS).line}",
+            remedy=f"an entity with links has one mapping per system: take {SAME_AS} out, or make one dataset of the "
+            "two at the source",
+        )
 
 
 def _unknown_sources(mapping: RowMapping, source: DatasetContract) -> Iterator[DeclarationError]:
@@ -67,7 +105,7 @@ def _wrong_references(
     given = {output.name: output for output in mapping.outputs}
     for name, parent in entity.references.items():
         try:
-            if name in given:
+            if name in given and not given[name].is_null:
                 reference(catalogue, mapping, source, given[name], parent)
         except DeclarationError as error:
             yield error
@@ -76,14 +114,15 @@ def _wrong_references(
 def reference(
     catalogue: Catalogue, mapping: RowMapping, source: DatasetContract, output: Output, parent_entity: str
 ) -> DatasetName:
-    """The dataset whose key a reference holds."""
+    """The dataset whose key a reference holds that is not always NULL."""
     where = f"{mapping.place}:{output.line}"
     refers_to = source.columns[output.sources[0]].refers_to if output.is_plain else None
     if refers_to is None:
         raise DeclarationError(
             f"{output.name} is a reference, but not a plain column that refers to a dataset",
             where=where,
-            remedy=f"write <column> AS {output.name}, and `refers_to: <dataset>` at it in {mapping.name.source}",
+            remedy=f"write <column> AS {output.name}, and `refers_to: <dataset>` at it in {mapping.name.source}; or "
+            f"CAST(NULL AS <its type>) AS {output.name} where the system does not know it",
         )
     parent = DatasetName(mapping.name.source.system, refers_to)
     if MappingName(parent_entity, parent) not in catalogue.mapping_names(parent_entity):

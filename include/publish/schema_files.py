@@ -62,6 +62,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 def schema_mistakes(folder: Path, entity: str, contract: EntityContract) -> Iterator[DeclarationError]:
     """Where the contract breaks what was promised, or the promise is not written down."""
+    if contract.event is None:
+        yield from _taken_back(folder, entity)
+        return
     topic, now = contract.event.topic, event_schema(entity, contract)
     versions = written(folder, topic)
     broken = list(_breaks(folder, now, topic, versions))
@@ -75,8 +78,20 @@ def schema_mistakes(folder: Path, entity: str, contract: EntityContract) -> Iter
         )
 
 
+def _taken_back(folder: Path, entity: str) -> Iterator[DeclarationError]:
+    """An event that is no longer there, though its consumers were promised it."""
+    for path in sorted((folder / "schemas").glob("*/1.avsc")):
+        yield DeclarationError(
+            f"{entity} has no event, but {path.parent.name} was promised to consumers",
+            where=line_of(folder / "contract.yaml", "columns"),
+            remedy=f"bring `event` back; or, when nobody follows the topic any more, delete {place(path.parent)}",
+        )
+
+
 def write_schema(folder: Path, entity: str, contract: EntityContract) -> Path | None:
     """The next version, where the contract asks for one. Raises DeclarationError when it would break an earlier one."""
+    if contract.event is None:
+        return None
     topic, now = contract.event.topic, event_schema(entity, contract)
     versions = written(folder, topic)
     for mistake in _breaks(folder, now, topic, versions):

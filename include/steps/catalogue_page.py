@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from include.catalogue import Catalogue
 from include.contract import DatasetColumn, DatasetContract, EntityContract
-from include.mapping import IS_PRESENT
+from include.mapping import IS_PRESENT, SAME_AS, TAKEN_OVER_AT
 from include.names import DatasetName
 from include.publish.schema_files import written
 from include.use_case import UseCase
@@ -35,7 +35,7 @@ def _use_cases(catalogue: Catalogue) -> Iterator[str]:
             case.tier,
             f"`{case.schedule}`" if case.schedule else "by hand",
             case.freshness,
-            ", ".join(f"`{catalogue.entity(entity).event.topic}`" for entity in case.publishes),
+            ", ".join(f"`{catalogue.topic(entity)}`" for entity in case.publishes),
         )
         for case in catalogue.use_cases.values()
     ]
@@ -134,15 +134,35 @@ def _choices(catalogue: Catalogue, entity: str) -> Iterator[str]:
 
 
 def _promises(catalogue: Catalogue, entity: str, contract: EntityContract) -> str:
-    versions = written(catalogue.entity_folder(entity), contract.event.topic)
     facts = [
         f"Owner {contract.owner}",
-        f"topic `{contract.event.topic}`, schema version {len(versions)}",
-        f"read by {', '.join(contract.consumers) or 'nobody'}",
-        f"where systems are first seen together, {', then '.join(contract.precedence)} speaks",
+        *_topic(catalogue, entity, contract),
+        *_who_speaks(catalogue, entity, contract),
+        *([f"in a part per month of `{contract.partitioned_by}`"] if contract.partitioned_by else []),
         f"kept {contract.retention.keep} after `{contract.retention.after}`",
     ]
     return "; ".join(facts) + "."
+
+
+def _topic(catalogue: Catalogue, entity: str, contract: EntityContract) -> list[str]:
+    if contract.event is None:
+        return ["no topic: nothing of it is published"]
+    versions = written(catalogue.entity_folder(entity), contract.event.topic)
+    return [
+        f"topic `{contract.event.topic}`, schema version {len(versions)}",
+        f"read by {', '.join(contract.consumers) or 'nobody'}",
+    ]
+
+
+def _who_speaks(catalogue: Catalogue, entity: str, contract: EntityContract) -> list[str]:
+    ranks = ", then ".join(contract.precedence)
+    if contract.mastered == "always":
+        names = ", ".join(f"`{name}`" for name in contract.identified_by)
+        same = f"two records with one {names} are one" if names else "each record is one of its own, but for links"
+        return [same, f"of several systems' records of one, {ranks} speaks"]
+    through = " of ".join(f"`{name}`" for name in reversed(catalogue.customer_through(entity)))
+    speaks = f"where systems are first seen together, {ranks} speaks"
+    return [f"belongs to the customer of {through}, whose system speaks for it", speaks] if through else [speaks]
 
 
 def _columns(contract: EntityContract) -> list[tuple[object, ...]]:
@@ -157,19 +177,18 @@ def _columns(contract: EntityContract) -> list[tuple[object, ...]]:
 def _lineage(catalogue: Catalogue, entity: str, contract: EntityContract) -> str:
     """A row per column, a table column per mapping: the source columns that it is made of."""
     mappings = [catalogue.mapping(name) for name in catalogue.mapping_names(entity)]
-    rows = []
-    for model_name, name in [
-        *zip(contract.model_columns(), contract.columns, strict=True),
-        ("counts when", IS_PRESENT),
-    ]:
-        sources = [next((o.sources for o in mapping.outputs if o.name == name), None) for mapping in mappings]
-        rows.append((f"`{model_name}`" if name != IS_PRESENT else model_name, *map(_sources, sources)))
+    named = [(f"`{n}`", name, "") for n, name in zip(contract.model_columns(), contract.columns, strict=True)]
+    named.append(("counts when", IS_PRESENT, "always"))
+    links = [("is the same as", SAME_AS, "–"), ("speaks since", TAKEN_OVER_AT, "–")]
+    named += [link for link in links if any(mapping.gives(link[1]) for mapping in mappings)]
+    rows = [
+        (words, *(_sources(mapping.output(name).sources) if mapping.gives(name) else without for mapping in mappings))
+        for words, name, without in named
+    ]
     return table(("column", *(str(mapping.name.source) for mapping in mappings)), rows)
 
 
-def _sources(columns: Sequence[str] | None) -> str:
-    if columns is None:
-        return "always"
+def _sources(columns: Sequence[str]) -> str:
     return ", ".join(f"`{column}`" for column in columns) or "–"
 
 

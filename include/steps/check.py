@@ -129,6 +129,7 @@ def _use_case_problems(catalogue: Catalogue, case: UseCase) -> Iterator[Declarat
         wrong = found(partial(catalogue.entity, entity))
         yield from _placed(wrong, catalogue.where_in(case, "publishes", entity))
         if not wrong:
+            yield from _placed(found(partial(catalogue.topic, entity)), catalogue.where_in(case, "publishes", entity))
             yield from check_contracts.shared_topic(catalogue, entity)
 
 
@@ -175,6 +176,8 @@ def _without_parent(catalogue: Catalogue, case: UseCase, name: MappingName) -> I
     mapping, source = catalogue.mapping(name), catalogue.dataset(name.source)
     merged = {m for live in [case, *catalogue.use_cases.values()] for m in live.mappings}
     for column, parent in catalogue.entity(name.entity).references.items():
+        if mapping.output(column).is_null:
+            continue
         refers_to = source.columns[mapping.output(column).sources[0]].refers_to
         wanted = MappingName(parent, DatasetName(name.source.system, str(refers_to)))
         if wanted not in merged:

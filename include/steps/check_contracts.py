@@ -9,7 +9,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from include.catalogue import Catalogue
+from include.catalogue import CUSTOMER, Catalogue
 from include.contract import DatasetContract, EntityContract, Landed
 from include.errors import DeclarationError
 from include.names import DatasetName, did_you_mean
@@ -118,15 +118,15 @@ def of_entities(catalogue: Catalogue) -> Iterator[DeclarationError]:
         except DeclarationError as error:
             yield from error.all()
             continue
-        yield from _without_customer(path, name, contract)
+        yield from _without_customer(catalogue, path, name, contract)
         yield from shared_topic(catalogue, name)
 
 
 def shared_topic(catalogue: Catalogue, entity: str) -> Iterator[DeclarationError]:
     """The topic of another entity, too: each would undo the other's state."""
-    topic = catalogue.entity(entity).event.topic
+    topic = _topic_of(catalogue, entity)
     for other in catalogue.entity_names():
-        if other != entity and _topic_of(catalogue, other) == topic:
+        if topic and other != entity and _topic_of(catalogue, other) == topic:
             first, second = sorted((entity, other))
             yield DeclarationError(
                 f"{first} and {second} have one topic, {topic}",
@@ -136,9 +136,10 @@ def shared_topic(catalogue: Catalogue, entity: str) -> Iterator[DeclarationError
 
 
 def _topic_of(catalogue: Catalogue, entity: str) -> str | None:
-    """None of an entity whose contract is wrong: that stops those alone who publish it."""
+    """None of an entity that has no event, and of one whose contract is wrong: that stops those alone who publish
+    it."""
     try:
-        return catalogue.entity(entity).event.topic
+        return catalogue.topic(entity)
     except DeclarationError:
         return None
 
@@ -154,10 +155,19 @@ def _refers_to_nobody(catalogue: Catalogue, path: Path) -> Iterator[DeclarationE
             )
 
 
-def _without_customer(path: Path, name: str, contract: EntityContract) -> Iterator[DeclarationError]:
-    if contract.mastered == "by_customer" and name != "customer" and "customer" not in contract.references.values():
+def _without_customer(
+    catalogue: Catalogue, path: Path, name: str, contract: EntityContract
+) -> Iterator[DeclarationError]:
+    if contract.mastered == "always" or name == CUSTOMER:
+        return
+    try:
+        found = catalogue.customer_through(name)
+    except DeclarationError:  # of a parent: told at its own place
+        return
+    if not found:
         yield DeclarationError(
             f"{name} is mastered by its customer, but no column refers to one",
             where=line_of(path, "columns"),
-            remedy="add customer_id: {references: customer}",
+            remedy="add customer_id: {references: customer}, or a reference to an entity that has one and is itself "
+            "mastered by its customer (account); or say mastered: always",
         )

@@ -77,8 +77,8 @@ def apply_topics(catalogue: Catalogue, servers: Servers, report: Report) -> None
     _apply_topic(positions_topic(), servers, report)
     if not is_stamped:
         stamp_topics(servers)
-    for entity in catalogue.entity_names():
-        _apply_topic(event_topic(catalogue.entity(entity).event.topic), servers, report)
+    for entity in catalogue.published_entities():
+        _apply_topic(event_topic(catalogue.topic(entity)), servers, report)
 
 
 def _apply_topic(topic: Topic, servers: Servers, report: Report) -> None:
@@ -99,10 +99,10 @@ def register_schemas(catalogue: Catalogue, servers: Servers, report: Report) -> 
     """Register the newest schema of each entity's events. Raises DeclarationError when a contract's own is another, and
     when one is not compatible with what the registry knows; IntegrityError for topics of another environment."""
     check_topics(servers)
-    for entity in catalogue.entity_names():
+    for entity in catalogue.published_entities():
         contract = catalogue.entity(entity)
         raise_first(schema_mistakes(catalogue.entity_folder(entity), entity, contract))
-        name = subject(servers.kafka_settings.topic(contract.event.topic))
+        name = subject(servers.kafka_settings.topic(catalogue.topic(entity)))
         schema_id = servers.registry.register(name, schema_text(event_schema(entity, contract)))
         report(f"schema {name}: id {schema_id}")
 

@@ -39,11 +39,10 @@ def publish_entity(catalogue: Catalogue, servers: Servers, entity: str, request:
     Returns the number of events (how many of them are tombstones), of changes without event, and the last change
     number that is on the topic.
     Raises EpochBroken when change log, topic and positions do not belong together, IntegrityError for topics of another
-    environment, NotDeployed for a missing topic or schema; Fenced when another publisher took over and did not finish
-    either, Unavailable when there is none.
+    environment, NotDeployed for a missing topic or schema, DeclarationError for an entity without event; Fenced when
+    another publisher took over and did not finish either, Unavailable when there is none.
     """
-    contract = catalogue.entity(entity)
-    topic = servers.kafka_settings.topic(contract.event.topic)
+    contract, topic = catalogue.entity(entity), servers.kafka_settings.topic(catalogue.topic(entity))
     if servers.kafka.partitions(topic) is None:
         raise NotDeployed(
             f"there is no topic {topic}",

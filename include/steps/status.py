@@ -39,23 +39,20 @@ def mappings(catalogue: Catalogue, servers: Servers) -> list[dict[str, Any]]:
 
 
 def entities(catalogue: Catalogue, servers: Servers) -> list[dict[str, Any]]:
-    """Per entity: the last change number, and the last one published."""
+    """Per entity: the last change number, and the last one published; None of what is never published."""
     topic = servers.kafka_settings.topic(POSITIONS_TOPIC)
     records = servers.kafka.committed_records(topic, timeout=30)
     rows = []
     for entity in catalogue.entity_names():
         progress = _progress(servers, entity)
-        slots = positions_of(entity, records)
-        published = min((position.change_number for position in slots.values()), default=0)
-        rows.append(
-            {
-                "entity": entity,
-                "changes": progress.change_number,
-                "published to": published,
-                "not yet": progress.change_number - published,
-                "topic": servers.kafka_settings.topic(catalogue.entity(entity).event.topic),
-            }
-        )
+        row: dict[str, Any] = {"entity": entity, "changes": progress.change_number}
+        row |= {"published to": None, "not yet": None, "topic": None}
+        if entity in catalogue.published_entities():
+            slots = positions_of(entity, records)
+            published = min((position.change_number for position in slots.values()), default=0)
+            row |= {"published to": published, "not yet": progress.change_number - published}
+            row |= {"topic": servers.kafka_settings.topic(catalogue.topic(entity))}
+        rows.append(row)
     return rows
 
 

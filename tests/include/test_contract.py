@@ -37,6 +37,21 @@ columns:
 """
 
 
+ALWAYS = """\
+describes: One row per reading.
+owner: somebody
+mastered: always
+identified_by: [meter_id, read_at]
+partitioned_by: read_at
+precedence: [sse]
+retention: {keep: 7y, after: read_at}
+columns:
+  meter_id: {references: meter, required: true}
+  read_at: {type: TIMESTAMP, required: true}
+  share: {type: FLOAT64, required: true}
+"""
+
+
 def _dataset(folder: Path, text: str) -> Path:
     path = folder / "contract.yaml"
     path.write_text(text, encoding="utf-8")
@@ -168,6 +183,39 @@ def test_a_wrong_entity_contract_says_so(tmp_path: Path, old: str, new: str, say
     with pytest.raises(DeclarationError) as caught:
         read_entity(_dataset(tmp_path, ENTITY.replace(old, new)))
     assert says in caught.value.problem
+
+
+def test_an_entity_without_event_publishes_no_column(tmp_path: Path) -> None:
+    contract = read_entity(_dataset(tmp_path, ALWAYS))
+    assert (contract.event, contract.published()) == (None, [])
+    assert (contract.identified_by, contract.partitioned_by) == (["meter_id", "read_at"], "read_at")
+    assert [name for name, column in contract.columns.items() if column.required] == ["meter_id", "read_at", "share"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "says"),
+    [
+        ("mastered: always", "mastered: by_customer", 4, "identified_by is for mastered: always"),
+        ("mastered: always", "mastered: by_customer", 5, "partitioned_by is for mastered: always"),
+        ("[meter_id, read_at]", "[meter_id, meter_id]", 4, "identified_by names meter_id twice"),
+        ("[meter_id, read_at]", "[meter_id, nope]", 4, "identified_by names nope, which is not among"),
+        ("[meter_id, read_at]", "[meter_id, share]", 4, "which is FLOAT64, and a key is compared as text"),
+        ("meter, required: true", "meter", 9, "meter_id, which identified_by names, must say required: true"),
+        ("partitioned_by: read_at", "partitioned_by: nope", 5, "partitioned_by names nope, which is not among"),
+        ("partitioned_by: read_at", "partitioned_by: share", 5, "which must be a DATE or a TIMESTAMP"),
+        ("TIMESTAMP, required: true", "TIMESTAMP", 10, "read_at, which partitioned_by names, must say required"),
+        ("columns:", "consumers: [crm]\ncolumns:", 8, "consumers follow a topic"),
+        ("  share:", "  same_as:", 11, "same_as is a name of our own tables"),
+        ("  share:", "  valid_to:", 11, "valid_to is a name of our own tables"),
+    ],
+)
+def test_what_identifies_and_parts_an_entity_must_be_its_columns(
+    tmp_path: Path, old: str, new: str, line: int, says: str
+) -> None:
+    assert old in ALWAYS
+    with pytest.raises(DeclarationError) as caught:
+        read_entity(_dataset(tmp_path, ALWAYS.replace(old, new)))
+    assert [error.where for error in caught.value.all() if says in error.problem] == [f"contract.yaml:{line}"]
 
 
 def test_the_page_knows_each_key_and_each_way_of_capture() -> None:

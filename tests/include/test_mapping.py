@@ -43,6 +43,16 @@ def test_a_mapping_is_read_with_its_columns_and_its_own_text(tmp_path: Path) -> 
     assert mapping.header.endswith("blank is unknown")
 
 
+@pytest.mark.parametrize("null", ["NULL", "CAST(NULL AS INT64)", "SAFE_CAST(NULL AS STRING)"])
+def test_a_column_that_the_system_does_not_know_is_null(tmp_path: Path, null: str) -> None:
+    mapping = _read(tmp_path, RIGHT.replace("CustomerId    ", f"{null}  "))
+    assert [output.name for output in mapping.outputs if output.is_null] == ["customer_id"]
+    assert not mapping.output("customer_id").is_plain
+    assert (
+        not _read(tmp_path, RIGHT.replace("CustomerId    ", "NULLIF(CustomerId, NULL) ")).output("customer_id").is_null
+    )
+
+
 def test_comments_and_layout_do_not_change_the_meaning(tmp_path: Path) -> None:
     other = RIGHT.replace("-- Choices  blank is unknown", "-- Choices  another word").replace("  AS", "\n AS")
     assert _read(tmp_path, RIGHT).syntax_hash == _read(tmp_path, other).syntax_hash

@@ -10,7 +10,7 @@ import yaml
 
 from include.catalogue import Catalogue
 from include.declare.case import CASES
-from include.mapping import IS_PRESENT
+from include.mapping import IS_PRESENT, SAME_AS, TAKEN_OVER_AT
 from include.names import MappingName
 from include.rendering import column as quoted
 from include.yaml_file import line_of
@@ -76,8 +76,9 @@ def differences(case: Case, catalogue: Catalogue, analyser: Analyser) -> list[st
 
 def expected_types(mapping: MappingName, catalogue: Catalogue) -> dict[str, str]:
     """The columns of a mapping's row: a reference is compared as text, as the source gives it."""
+    beside = {IS_PRESENT: "BOOL", SAME_AS: "STRING", TAKEN_OVER_AT: "TIMESTAMP"}
     columns = catalogue.entity(mapping.entity).columns
-    return {n: "STRING" if c.references else c.type for n, c in columns.items()} | {IS_PRESENT: "BOOL"}
+    return {n: "STRING" if c.references else c.type for n, c in columns.items()} | beside
 
 
 def evaluate(case: Case, catalogue: Catalogue, analyser: Analyser) -> dict[str, tuple[str, str]]:

@@ -31,6 +31,7 @@ def all_renderings(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
     for entity in catalogue.entity_names():
         for name, ddl in entity_ddl(catalogue, CLOUD.table, entity).items():
             yield f"ddl/{name}.{entity}.sql", ddl
+    for entity in catalogue.published_entities():
         columns = ["change_number", "changed_at", "operation", "is_event"]
         columns += published_columns(event_schema(entity, catalogue.entity(entity)))
         table = CLOUD.table("change_log", entity)

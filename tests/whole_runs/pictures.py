@@ -104,7 +104,7 @@ def _comparable_entry(batch: Batch) -> dict[str, Any]:
 def events(world: World, entity: str) -> list[list[tuple[Any, ...]]]:
     """Per partition the committed events in order: key, value, headers without the clock time."""
     servers = world.servers
-    topic = servers.kafka_settings.topic(Catalogue().entity(entity).event.topic)
+    topic = servers.kafka_settings.topic(Catalogue().topic(entity))
     partitions: dict[int, list[tuple[Any, ...]]] = {p: [] for p in range(servers.kafka.partitions(topic) or 0)}
     for message in servers.kafka.committed(topic):
         headers = {k: v for k, v in message.headers() if k != "ce_time"}

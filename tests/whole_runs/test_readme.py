@@ -139,9 +139,9 @@ def _from_london(moment: dt.datetime | None) -> dt.datetime | None:
 
 def test_the_topic_holds_each_complaint_of_the_source_once_and_as_it_is(followed: Followed) -> None:
     servers = followed.world.servers
-    contract = Catalogue(followed.checkout).entity("complaint")
+    topic = Catalogue(followed.checkout).topic("complaint")
     decoder = Decoder(servers.registry.schema)
-    messages = list(servers.kafka.committed(servers.kafka_settings.topic(contract.event.topic)))
+    messages = list(servers.kafka.committed(servers.kafka_settings.topic(topic)))
     events = [decoder.row(message.value()) for message in messages]
     source = _source_rows(followed.world)
     assert len(events) == len(source) > 100

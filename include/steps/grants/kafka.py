@@ -17,7 +17,7 @@ def lines(catalogue: Catalogue, settings: KafkaSettings, accounts: Accounts) -> 
     """The publisher reads and writes its topics in its own transactions, the deployer makes the topics and stamps them,
     and each consumer that a contract names reads its topics, in groups that begin with its name."""
     published = sorted({entity for case in catalogue.use_cases.values() for entity in case.publishes})
-    topics = {entity: settings.topic(catalogue.entity(entity).event.topic) for entity in catalogue.entity_names()}
+    topics = {entity: settings.topic(catalogue.topic(entity)) for entity in catalogue.published_entities()}
     positions = settings.topic(POSITIONS_TOPIC)
     for entity in published:
         own = f"--transactional-id {settings.topic(entity)}/ --resource-pattern-type prefixed"

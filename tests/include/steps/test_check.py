@@ -184,6 +184,10 @@ def test_one_mistake_hides_no_other_of_the_same_file(root: Path) -> None:
 
 def test_a_check_of_fifty_datasets_more_stays_below_ten_seconds(root: Path) -> None:
     """And of fifty mappings; measured: 1 s."""
+    for entity in ("customer", "account"):  # a link would be refused: its system has many kinds of ids here
+        path = root / f"sql/common_model/{entity}/from_platform_{entity}.sql"
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if "imported_from" not in line]
+        path.write_text("\n".join(lines), encoding="utf-8")
     for number in range(25):
         for source in ("customer", "account"):
             text = (root / f"sql/sources/sse/{source}/contract.yaml").read_text(encoding="utf-8")

@@ -119,5 +119,5 @@ def _staging(world: World) -> dict[str, Any]:
 
 def _topics(world: World) -> list[str]:
     """In a topic that is never cut its end alone tells whether anything was written, aborted transactions included."""
-    events = [Catalogue().entity(entity).event.topic for entity in ("customer", "account")]
+    events = [Catalogue().topic(entity) for entity in ("customer", "account")]
     return [world.servers.kafka_settings.topic(topic) for topic in (*events, POSITIONS_TOPIC)]

@@ -61,13 +61,14 @@ FROM (
     `kafka_data`.`offset` AS _position,
     (account_id IS NULL) AS _is_gone,
     TRUE AS is_present,
-    customer_id                  AS customer_id,
-    account_id                   AS account_number,
-    balance_gbp                  AS balance_gbp,
-    opened_on                    AS opened_on,
-    closed_on                    AS closed_on,
-    NULLIF(TRIM(address), '')    AS address,
-    NULLIF(TRIM(postcode), '')   AS postcode
+    customer_id                        AS customer_id,
+    account_id                         AS account_number,
+    balance_gbp                        AS balance_gbp,
+    opened_on                          AS opened_on,
+    closed_on                          AS closed_on,
+    NULLIF(TRIM(address), '')          AS address,
+    NULLIF(TRIM(postcode), '')         AS postcode,
+    NULLIF(TRIM(imported_from), '')    AS same_as
   FROM (
     SELECT 7 AS _batch, 0 AS _layer, landing.*
     FROM `project.platform_landing.account` AS landing

@@ -57,12 +57,14 @@ FROM (
     `kafka_key` AS _source_key,
     `kafka_data`.`offset` AS _position,
     (customer_id IS NULL) AS _is_gone,
-    NULLIF(TRIM(given_name), '')   AS given_name,
-    NULLIF(TRIM(family_name), '')  AS family_name,
-    NULLIF(TRIM(email), '')        AS email,
-    date_of_birth                  AS birth_date,
-    created_at                     AS registered_at,
-    COALESCE(is_active, TRUE)      AS is_present
+    NULLIF(TRIM(given_name), '')                                         AS given_name,
+    NULLIF(TRIM(family_name), '')                                        AS family_name,
+    NULLIF(TRIM(email), '')                                              AS email,
+    date_of_birth                                                        AS birth_date,
+    created_at                                                           AS registered_at,
+    COALESCE(is_active, TRUE)                                            AS is_present,
+    NULLIF(TRIM(imported_from), '')                                      AS same_as,
+    IF(NULLIF(TRIM(imported_from), '') IS NULL, NULL, migrated_at)       AS taken_over_at
   FROM (
     SELECT 7 AS _batch, 0 AS _layer, landing.*
     FROM `project.platform_landing.customer` AS landing
