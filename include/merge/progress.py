@@ -31,6 +31,8 @@ class MappingProgress:
     removed: int = 0
     events: int = 0
     contested: int = 0
+    followed: int = 0
+    unsettled: int = 0
     run_id: str = ""
 
 

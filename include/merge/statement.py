@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from include.catalogue import Catalogue
 from include.contract import DatasetContract, EntityContract, Landed
+from include.mapping import SAME_AS, TAKEN_OVER_AT
 from include.mapping import Mapping as RowMapping
-from include.merge.fit import check_fit, reference
-from include.names import DatasetName, MappingName, key_column
-from include.rendering import render, word
+from include.merge.entity_facts import (
+    Facts,
+    Key,
+    TableName,
+    dependents,
+    facts,
+    keys,
+    locked_entities,
+    parents,
+)
+from include.merge.fit import check_fit
+from include.names import MappingName
+from include.rendering import render
 
-TableName = Callable[[str, str], str]
-"""(dataset, table) to `project.dataset.table`: GoogleCloudSettings.table."""
+COUNTS = (
+    *("rows_taken", "rows_conformed", "inserted", "updated", "removed", "events", "contested"),
+    *("followed", "unsettled"),
+)
+"""What a merge counts: columns of the ledger, fields of MappingProgress."""
+LONGEST_CHAIN = 8
+"""Links from a record to the last that it is a copy of; a longer chain is a mistake of somebody's."""
 
 
 @dataclass(frozen=True)
@@ -86,18 +102,6 @@ class Statement:
     params: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
-def entity_tables(table: TableName, entity: str) -> dict[str, str]:
-    """The full names of an entity's own tables and of those that all share."""
-    own = {name: table(name, entity) for name in ("ledger", "conformed", "identity", "common_model", "change_log")}
-    shared = {"authority": "migration", "environment": "migration", "salt": "identity"}
-    return own | {name: table(dataset, name) for name, dataset in shared.items()}
-
-
-def conformed_columns(entity: EntityContract) -> dict[str, str]:
-    """The entity's columns in `conformed`, name to type: a reference holds a canonical source key, text."""
-    return {name: "STRING" if column.references else column.type for name, column in entity.columns.items()}
-
-
 def merge_statement(catalogue: Catalogue, table: TableName, name: MappingName, chain: Chain) -> Statement:
     """The script that merges `chain` through the mapping `name`.
 
@@ -106,28 +110,30 @@ def merge_statement(catalogue: Catalogue, table: TableName, name: MappingName, c
     """
     entity, mapping, source = catalogue.entity(name.entity), catalogue.mapping(name), catalogue.dataset(name.source)
     check_fit(catalogue, mapping, entity, source)
+    e = facts(catalogue, table, name.entity)
     context = {
+        **_around(catalogue, table, e),
         "mapping": mapping,
-        "entity": name.entity,
-        "entity_key": key_column(name.entity),
         "system": name.source.system,
         "id_space": name.source.dataset,
-        "tables": entity_tables(table, name.entity),
-        "ledgers": [table("ledger", locked) for locked in locked_entities(entity, name.entity)],
         "batches": list(chain.batches),
-        "columns": list(entity.columns),
-        "model_columns": entity.model_columns(),
-        "published": entity.published(),
-        "key": _key(source),
-        "references": {n: _key(catalogue.dataset(p))[0] for n, p in _parents(mapping, source, name.source).items()},
-        "parents": _parent_keys(catalogue, table, name.entity),
-        "ranks": entity.precedence,
-        "systems": catalogue.systems_of(name.entity),
+        "columns": list(e.columns),
+        "kept": [*e.columns, SAME_AS, TAKEN_OVER_AT],
+        "counts": COUNTS,
+        "key": keys(source),
+        "references": {
+            n: keys(catalogue.dataset(p))[0]
+            for n, p in parents(mapping, source, name.source).items()
+            if n in e.references
+        },
         "staged": chain.staged,
         "later": chain.later,
         "read_columns": _read_columns(mapping, source),
         "absence": _absence(chain),
         "landed": _landed(source, chain),
+        "tells_link": mapping.gives(SAME_AS),
+        "tells_taken_over": mapping.gives(TAKEN_OVER_AT),
+        "longest": LONGEST_CHAIN,
     }
     params: dict[str, str | int | float] = {}
     if chain.landing_is_full:
@@ -148,8 +154,10 @@ def mapping_hash(catalogue: Catalogue, name: MappingName) -> str:
     """
     entity, mapping, source = catalogue.entity(name.entity), catalogue.mapping(name), catalogue.dataset(name.source)
     check_fit(catalogue, mapping, entity, source)
-    parents = {n: (str(p), _key(catalogue.dataset(p))) for n, p in _parents(mapping, source, name.source).items()}
-    meaning = [mapping.syntax_hash, _key(source), parents, conformed_columns(entity)]
+    referred = {
+        n: (str(p), _as_lists(keys(catalogue.dataset(p)))) for n, p in parents(mapping, source, name.source).items()
+    }
+    meaning: list[Any] = [mapping.syntax_hash, _as_lists(keys(source)), referred, _conformed_types(entity)]
     if isinstance(source.capture, Landed):
         meaning.append(source.capture.deleted_when)
     if source.flag_column:
@@ -157,46 +165,28 @@ def mapping_hash(catalogue: Catalogue, name: MappingName) -> str:
     return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def locked_entities(entity: EntityContract, name: str) -> list[str]:
-    """The entities that a merge into `name` reads or writes, in the order in which it locks them."""
-    authority = ["customer"] if entity.mastered == "by_customer" else []
-    return sorted({name, *entity.references.values(), *authority})
+def _around(catalogue: Catalogue, table: TableName, e: Facts) -> dict[str, Any]:
+    """The entity, and those whose rows may follow it in its transaction."""
+    below = [facts(catalogue, table, other) for other in dependents(catalogue, e.name)]
+    through = any(other.through and other.through.name == e.name for other in below)
+    return {
+        "e": e,
+        "entity": e.name,
+        "entity_key": e.key,
+        "tables": e.tables,
+        "ledgers": [table("ledger", locked) for locked in locked_entities(catalogue, e.name)],
+        "below": below,
+        "parents_below": {parent for other in below for parent in other.refers_to},
+        "stirs_by": e.customer_column if through else None,
+    }
 
 
-def _parents(mapping: RowMapping, source: DatasetContract, name: DatasetName) -> dict[str, DatasetName]:
-    """Reference column to the dataset of the same system whose key it holds."""
-    found = {}
-    for output in mapping.outputs:
-        refers_to = source.columns[output.sources[0]].refers_to if output.is_plain else None
-        if refers_to:
-            found[output.name] = DatasetName(name.system, refers_to)
-    return found
+def _as_lists(found: list[Key]) -> list[dict[str, str | None]]:
+    return [asdict(key) for key in found]
 
 
-def _parent_keys(catalogue: Catalogue, table: TableName, entity: str) -> dict[str, dict[str, str]]:
-    """For each reference of an entity: the parent's identity table, key, and the id space as an expression.
-
-    A record's id space depends on the dataset that it came from, hence a CASE over all mappings of the entity.
-    """
-    found = {}
-    for column, parent in catalogue.entity(entity).references.items():
-        cases = []
-        for name in catalogue.mapping_names(entity):
-            mapping, source = catalogue.mapping(name), catalogue.dataset(name.source)
-            parent_dataset = reference(catalogue, mapping, source, mapping.output(column), parent)
-            cases.append(f"WHEN {word(str(name.source))} THEN {word(parent_dataset.dataset)}")
-        found[column] = {
-            "entity": parent,
-            "key": key_column(parent),
-            "identity": table("identity", parent),
-            "id_space": f"(CASE CONCAT(c.system, '/', c.id_space) {' '.join(cases)} END)",
-        }
-    return found
-
-
-def _key(source: DatasetContract) -> list[dict[str, str | None]]:
-    columns = [(name, source.columns[name]) for name in source.key]
-    return [{"name": name, "type": column.type, "collation": column.collation} for name, column in columns]
+def _conformed_types(entity: EntityContract) -> dict[str, str]:
+    return {name: "STRING" if column.references else column.type for name, column in entity.columns.items()}
 
 
 def _read_columns(mapping: RowMapping, source: DatasetContract) -> list[str]:

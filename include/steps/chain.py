@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from include.catalogue import Catalogue
 from include.contract import DatasetContract, Landed
 from include.errors import EpochBroken, NotDeployed
+from include.merge.entity_facts import TableName
 from include.merge.progress import MappingProgress, read_progress
-from include.merge.statement import Chain, OffsetWindow, Staged, TableName, mapping_hash, needed_columns
+from include.merge.statement import Chain, OffsetWindow, Staged, mapping_hash, needed_columns
 from include.names import IS_GONE, DatasetName, MappingName
 from include.stage.log import Batch, DatasetLog
 from include.steps.servers import Servers

@@ -16,7 +16,7 @@ from sqlglot.tokens import Token, TokenType  # type: ignore[attr-defined]
 from include.catalogue import Catalogue
 from include.errors import DeclarationError, raise_first
 from include.mapping import line_of_node, not_sql
-from include.merge.statement import TableName
+from include.merge.entity_facts import TableName
 from include.names import did_you_mean, identifier, key_column, place
 from include.rendering import render
 from include.rendering import table as quoted

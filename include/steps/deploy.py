@@ -13,8 +13,7 @@ from sqlglot import exp
 
 from include.catalogue import Catalogue
 from include.errors import DriftError, Unavailable, raise_first
-from include.merge.statement import conformed_columns, entity_tables
-from include.names import key_column
+from include.merge.entity_facts import entity_tables, facts
 from include.publish.schema_files import schema_mistakes
 from include.publish.schemas import event_schema, schema_text, subject
 from include.publish.topics import Topic, compare, event_topic, positions_topic
@@ -59,14 +58,8 @@ def apply_tables(catalogue: Catalogue, servers: Servers, report: Report) -> None
 
 def entity_ddl(catalogue: Catalogue, name_of: Callable[[str, str], str], entity: str) -> dict[str, str]:
     """The CREATE statements of an entity's own tables, by dataset."""
-    contract = catalogue.entity(entity)
-    context = {
-        "tables": entity_tables(name_of, entity),
-        "entity_key": key_column(entity),
-        "conformed_columns": conformed_columns(contract),
-        "model_columns": contract.model_columns(),
-    }
-    return {name: render(catalogue.sql / "ledger", f"{name}.sql", **context) for name in _ENTITY_TABLES}
+    e = facts(catalogue, name_of, entity)
+    return {name: render(catalogue.sql / "ledger", f"{name}.sql", e=e) for name in _ENTITY_TABLES}
 
 
 def apply_topics(catalogue: Catalogue, servers: Servers, report: Report) -> None:

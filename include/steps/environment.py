@@ -13,7 +13,7 @@ import json
 from include.catalogue import Catalogue
 from include.connections import GoogleCloudSettings
 from include.errors import IntegrityError, NotDeployed
-from include.merge.statement import entity_tables
+from include.merge.entity_facts import entity_tables
 from include.publish.position import POSITIONS_TOPIC, environment_of, environment_record
 from include.rendering import render, table
 from include.steps.servers import Servers

@@ -8,7 +8,7 @@ from typing import Any
 from include.catalogue import Catalogue
 from include.merge.execute import execute_merge
 from include.merge.progress import MappingProgress
-from include.merge.statement import mapping_hash, merge_statement
+from include.merge.statement import COUNTS, mapping_hash, merge_statement
 from include.names import MappingName
 from include.run import Run
 from include.stage.log import Batch
@@ -18,7 +18,6 @@ from include.steps.request import Request
 from include.steps.servers import Servers
 
 log = logging.getLogger(__name__)
-_COUNTS = ("rows_taken", "rows_conformed", "inserted", "updated", "removed", "events", "contested")
 
 
 def merge_mapping(
@@ -28,7 +27,8 @@ def merge_mapping(
 
     rows_taken: distinct source keys in the batches; rows_conformed: those that differ from before; inserted, updated,
     removed: rows of the common model; events: changes that consumers will see; contested: keys for which the winning
-    system has more than one row.
+    system has more than one row; followed: changes of other entities that followed; unsettled: records whose link to
+    another cannot hold (`link_problem` in identity.<entity> says why).
     """
     state = read_unmerged(catalogue, servers, name)
     if request.dry_run:
@@ -41,13 +41,15 @@ def merge_mapping(
     for piece in slices(batches):
         later = batches[batches.index(piece[-1]) + 1 :]
         done = _merge_slice(catalogue, servers, run, name, piece, later, expected=done)
-        log.info("%s: merged up to batch %d: %s", name, done.batch, {c: getattr(done, c) for c in _COUNTS})
+        log.info("%s: merged up to batch %d: %s", name, done.batch, {c: getattr(done, c) for c in COUNTS})
         merged.append(done)
     return _summary(name, [batch.number for batch in batches], merged)
 
 
 def _summary(name: MappingName, batches: list[int], merged: list[MappingProgress]) -> dict[str, Any]:
-    counts = {count: sum(getattr(done, count) for done in merged) for count in _COUNTS}
+    counts = {count: sum(getattr(done, count) for done in merged) for count in COUNTS}
+    if merged:
+        counts["unsettled"] = merged[-1].unsettled  # not what happened: how it is
     return {"mapping": str(name), "batches": batches, **counts}
 
 

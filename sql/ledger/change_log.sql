@@ -1,11 +1,11 @@
 -- Every change of the common model, numbered without a gap: the row after the change, or its key alone for a removal.
-CREATE TABLE IF NOT EXISTS {{ tables.change_log | table }} (
+CREATE TABLE IF NOT EXISTS {{ e.tables.change_log | table }} (
   change_number INT64 NOT NULL,
   changed_at TIMESTAMP NOT NULL,
   operation STRING NOT NULL,
   is_event BOOL NOT NULL,
-  {{ entity_key | column }} STRING NOT NULL,
-  source_system STRING{% for name, type in model_columns.items() %},
+  {{ e.key | column }} STRING NOT NULL,
+  source_system STRING{% for name, type in e.model_columns.items() %},
   {{ name | column }} {{ type }}{% endfor %}
 
 )

@@ -1,11 +1,17 @@
 -- One row per system's record, in the entity's columns; a reference holds the other record's canonical source key.
-CREATE TABLE IF NOT EXISTS {{ tables.conformed | table }} (
+-- same_as: the record of another system that it is a copy of; taken_over_at: since when its system speaks for a customer.
+CREATE TABLE IF NOT EXISTS {{ e.tables.conformed | table }} (
   system STRING NOT NULL,
   id_space STRING NOT NULL,
   source_key STRING NOT NULL,
   batch INT64 NOT NULL,
-  is_present BOOL NOT NULL{% for name, type in conformed_columns.items() %},
-  {{ name | column }} {{ type }}{% endfor %}
+  is_present BOOL NOT NULL,
+  same_as STRING,
+  taken_over_at TIMESTAMP{% for name in e.columns %},
+  {{ name | column }} {{ 'STRING' if name in e.references else e.types[name] }}{% endfor %}
 
 )
+{% if e.partition %}
+PARTITION BY {{ e.month() }}
+{% endif %}
 CLUSTER BY system, id_space, source_key

@@ -1,7 +1,7 @@
 -- Progress of an entity: one row 'entity' with the last change number, one row per mapping with the last batch.
 -- Every merge begins by updating this table: that is its lock. The table is born with its first row: no change yet, and
 -- an epoch that tells this change log from any other.
-CREATE TABLE IF NOT EXISTS {{ tables.ledger | table }} (
+CREATE TABLE IF NOT EXISTS {{ e.tables.ledger | table }} (
   name STRING NOT NULL,
   epoch STRING,
   change_number INT64,
@@ -18,7 +18,9 @@ CREATE TABLE IF NOT EXISTS {{ tables.ledger | table }} (
   updated INT64,
   removed INT64,
   events INT64,
-  contested INT64
+  contested INT64,
+  followed INT64,
+  unsettled INT64
 )
 AS SELECT
   'entity' AS name,
@@ -37,4 +39,6 @@ AS SELECT
   CAST(NULL AS INT64) AS updated,
   CAST(NULL AS INT64) AS removed,
   CAST(NULL AS INT64) AS events,
-  CAST(NULL AS INT64) AS contested
+  CAST(NULL AS INT64) AS contested,
+  CAST(NULL AS INT64) AS followed,
+  CAST(NULL AS INT64) AS unsettled

@@ -81,6 +81,8 @@ SELECT
   _batch,
   _source_key,
   _is_gone,
+  same_as,
+  taken_over_at,
 {% for name in columns %}
 {% if name in references %}
   {{ keys.canonical(name | column, references[name].type, references[name].collation) }} AS {{ name | column }},
@@ -98,6 +100,12 @@ FROM (
     {{ '(' ~ landed.deleted_when ~ ')' if landed else '_gone' }} AS _is_gone,
 {% if not mapping.tells_presence %}
     TRUE AS is_present,
+{% endif %}
+{% if not tells_link %}
+    CAST(NULL AS STRING) AS same_as,
+{% endif %}
+{% if not tells_taken_over %}
+    CAST(NULL AS TIMESTAMP) AS taken_over_at,
 {% endif %}
     {{ mapping.projections | replace('\n', '\n  ') }}
   FROM (
@@ -126,7 +134,7 @@ FROM (
 WHERE {{ '_source_key IS NULL OR _source_key NOT IN (SELECT _source_key FROM later_keys)' if later else 'TRUE' }}
 QUALIFY ROW_NUMBER() OVER (
   PARTITION BY _source_key
-  ORDER BY _batch DESC, _layer DESC, _position DESC{% for name in columns %}, {{ name | column }}{% endfor %}, is_present
+  ORDER BY _batch DESC, _layer DESC, _position DESC{% for name in columns %}, {{ name | column }}{% endfor %}, is_present, same_as, taken_over_at
 ) = 1;
 ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE _source_key IS NULL)
 AS 'Rule: a row of {{ mapping.name.source }} has no key';

@@ -16,3 +16,43 @@
 {% macro minted(entity, system, id_space, key) -%}
 SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', {{ entity | word }}, '\x1f', {{ system }}, '\x1f', {{ id_space }}, '\x1f', {{ key }}))), 1, 32)
 {%- endmacro %}
+
+{#- One of the facts that identify a thing, as text that is the same in every system. -#}
+{% macro fact(expression, type) -%}
+{% if type == 'TIMESTAMP' %}FORMAT_TIMESTAMP('%F %H:%M:%E6S', {{ expression }}, 'UTC'){% elif type == 'STRING' %}REPLACE(REPLACE({{ expression }}, '\\', '\\\\'), '|', '\\|'){% else %}CAST({{ expression }} AS STRING){% endif %}
+{%- endmacro %}
+
+{#- What a reference of row `c` becomes: the key of the record that it names, which is joined as `p_<column>`. Of a
+    record that was not seen yet the key is known, too. -#}
+{% macro parent_key(reference) -%}
+CASE
+    WHEN c.{{ reference.column | column }} IS NULL THEN NULL
+    ELSE COALESCE(
+      {{ ('p_' ~ reference.column) | column }}.{{ reference.becomes | column }},
+      {{ minted(reference.entity, 'c.system', reference.id_space('c'), 'c.' ~ (reference.column | column)) }}
+    )
+  END
+{%- endmacro %}
+{% macro join_parent(reference) -%}
+LEFT JOIN {{ reference.identity | table }} AS {{ ('p_' ~ reference.column) | column }}
+  ON {{ ('p_' ~ reference.column) | column }}.system = c.system
+  AND {{ ('p_' ~ reference.column) | column }}.id_space = {{ reference.id_space('c') }}
+  AND {{ ('p_' ~ reference.column) | column }}.source_key = c.{{ reference.column | column }}
+{%- endmacro %}
+
+{#- The key of row `c` by itself: minted from the facts that identify it, or else from its record. -#}
+{% macro own_key(e) -%}
+{% if e.identified_by -%}
+COALESCE({{ minted(e.name, "'facts'", "''", facts_text(e)) }}, {{ minted(e.name, 'c.system', 'c.id_space', 'c.source_key') }})
+{%- else -%}
+{{ minted(e.name, 'c.system', 'c.id_space', 'c.source_key') }}
+{%- endif %}
+{%- endmacro %}
+{% macro facts_text(e) -%}
+CONCAT({% for name in e.identified_by %}{{ fact(parent_key(e.references[name]), 'KEY') if name in e.references else fact('c.' ~ (name | column), e.types[name]) }}{{ ", '|', " if not loop.last }}{% endfor %})
+{%- endmacro %}
+{% macro join_facts(e) -%}
+{% for name in e.identified_by if name in e.references %}
+{{ join_parent(e.references[name]) }}
+{% endfor %}
+{%- endmacro %}

@@ -1,7 +1,14 @@
 -- {{ mapping.name }}: batches {{ batches | join(', ') }} of {{ mapping.name.source }}, one transaction.
-DECLARE v_last_number INT64;
+{% import 'authority.sql' as authority %}
+{% import 'dependents.sql' as dependents %}
+{% import 'resolve.sql' as resolving %}
+DECLARE v_first_number INT64;
 DECLARE v_changed_at TIMESTAMP;
 DECLARE v_salt STRING;
+DECLARE v_followed INT64 DEFAULT 0;
+{% for each in [e] + below if each.partition %}
+DECLARE v_months_{{ each.name }} ARRAY<{{ each.month_type }}> DEFAULT [];
+{% endfor %}
 
 BEGIN TRANSACTION;
 
@@ -16,40 +23,59 @@ ASSERT (
   FROM {{ tables.ledger | table }} WHERE name = @mapping
 ) AS 'Rule: the progress of this mapping has moved';
 
-SET v_last_number = (SELECT change_number FROM {{ tables.ledger | table }} WHERE name = 'entity');
-SET v_changed_at = (SELECT GREATEST(CURRENT_TIMESTAMP(), changed_at) FROM {{ tables.ledger | table }} WHERE name = 'entity');
+SET v_first_number = (SELECT change_number + 1 FROM {{ tables.ledger | table }} WHERE name = 'entity');
+SET v_changed_at = (
+  SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
+  FROM (
+{% for ledger in ledgers %}
+    SELECT changed_at FROM {{ ledger | table }} WHERE name = 'entity'
+    {{ 'UNION ALL' if not loop.last }}
+{% endfor %}
+  )
+);
 SET v_salt = (SELECT salt FROM {{ tables.salt | table }});
-ASSERT v_last_number IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: the ledger of the entity or the salt is empty, restore the table';
+ASSERT v_first_number IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: the ledger of the entity or the salt is empty, restore the table';
 
 {% include 'incoming.sql' %}
 
 {% include 'conform.sql' %}
 
-{% include 'resolve.sql' %}
+{% if below %}
+{{ dependents.make_stirred(e) }}
+{% endif %}
+{% include 'identity.sql' %}
+
+{% if e.customer == 'own' %}
+{{ authority.first_decisions(e) }}
+{% endif %}
+{{ resolving.resolve(e) }}
+{{ resolving.write(e) }}
+{% if below %}
+{{ dependents.follow(below, parents_below, entity) }}
+{% endif %}
 
 -- Progress, in the same transaction as the data that it describes.
-UPDATE {{ tables.ledger | table }}
-SET change_number = v_last_number + (SELECT COUNT(*) FROM change), changed_at = v_changed_at
-WHERE name = 'entity';
 MERGE {{ tables.ledger | table }} AS t
 USING (
   SELECT
     (SELECT COUNT(*) FROM incoming) AS rows_taken,
     (SELECT COUNT(*) FROM conforming) AS rows_conformed,
-    (SELECT COUNT(*) FROM change WHERE operation = 'insert') AS inserted,
-    (SELECT COUNT(*) FROM change WHERE operation = 'update') AS updated,
-    (SELECT COUNT(*) FROM change WHERE operation = 'delete') AS removed,
-    (SELECT COUNT(*) FROM change WHERE is_event) AS events,
-    (SELECT COUNT(*) FROM winner WHERE rivals > 1) AS contested
+    (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_{{ entity }}) AS inserted,
+    (SELECT COUNTIF(is_change AND operation = 'update') FROM change_{{ entity }}) AS updated,
+    (SELECT COUNTIF(is_change AND operation = 'delete') FROM change_{{ entity }}) AS removed,
+    (SELECT COUNTIF(is_change AND is_event) FROM change_{{ entity }}) AS events,
+    (SELECT COUNTIF(is_contested) FROM change_{{ entity }}) AS contested,
+    v_followed AS followed,
+    {{ '(SELECT COUNT(link_problem) FROM ' ~ (tables.identity | table) ~ ')' if e.linkable else '0' }} AS unsettled
 ) AS s
 ON t.name = @mapping
 WHEN MATCHED THEN UPDATE SET
-  batch = @batch, mapping_hash = @mapping_hash, merged_at = v_changed_at, run_id = @run_id, attempt = @attempt,
-  rows_taken = s.rows_taken, rows_conformed = s.rows_conformed, inserted = s.inserted, updated = s.updated,
-  removed = s.removed, events = s.events, contested = s.contested
+  batch = @batch, mapping_hash = @mapping_hash, merged_at = v_changed_at, run_id = @run_id, attempt = @attempt{% for count in counts %},
+  {{ count }} = s.{{ count }}{% endfor %}
+
 WHEN NOT MATCHED THEN INSERT
-  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested)
+  (name, batch, mapping_hash, merged_at, run_id, attempt{% for count in counts %}, {{ count }}{% endfor %})
 VALUES
-  (@mapping, @batch, @mapping_hash, v_changed_at, @run_id, @attempt, s.rows_taken, s.rows_conformed, s.inserted, s.updated, s.removed, s.events, s.contested);
+  (@mapping, @batch, @mapping_hash, v_changed_at, @run_id, @attempt{% for count in counts %}, s.{{ count }}{% endfor %});
 
 COMMIT TRANSACTION;

@@ -1,105 +1,150 @@
+{#- From affected keys to changes: one winner for each key, compared with what is there. `affected_<entity>` holds the
+    keys (e: the entity's facts). `change_<entity>` gets a row for each key that changes (`is_change`), numbered without
+    a gap, and for each that is contested. -#}
 {% import 'keys.sql' as keys %}
--- Every record that could speak for an affected key, its references as keys. A parent may be late: its key is known.
-CREATE TEMP TABLE candidate AS
-SELECT
-  i.{{ entity_key | column }},
-  c.system,
-  c.source_key,
-{% for name in columns %}
-{% if name in parents %}
-  CASE
-    WHEN c.{{ name | column }} IS NULL THEN NULL
-    ELSE COALESCE(
-      p{{ loop.index }}.{{ parents[name].key | column }},
-      {{ keys.minted(parents[name].entity, 'c.system', parents[name].id_space, 'c.' ~ (name | column)) }}
-    )
-  END AS {{ parents[name].key | column }},
+
+{#- Only the partitions that are touched: `v_months_<entity>` holds them. -#}
+{% macro in_months(e, alias) -%}
+{% if e.partition %} AND {{ e.month(alias) }} IN UNNEST(v_months_{{ e.name }}){% endif %}
+{%- endmacro %}
+
+{#- Other records of an affected key may lie in other months. -#}
+{% macro months_of_affected(e) -%}
+{% if e.partition %}
+SET v_months_{{ e.name }} = ARRAY_CONCAT(v_months_{{ e.name }}, (
+  SELECT IFNULL(ARRAY_AGG(DISTINCT i.month IGNORE NULLS), [])
+  FROM affected_{{ e.name }} AS a
+  JOIN {{ e.tables.identity | table }} AS i ON i.{{ e.key | column }} = a.{{ e.key | column }}
+));
+{% endif %}
+{%- endmacro %}
+
+{#- Where a candidate's customer stands. -#}
+{% macro customer_key(e) -%}
+{{ (e.key if e.customer == 'own' else e.references[e.customer_column].becomes if e.customer == 'reference' else '_customer_key') | column }}
+{%- endmacro %}
+{#- Through a record of another entity: whose customer is it of whom that record says so? -#}
+{% macro join_customer(e) -%}
+{% if e.customer == 'through' %}
+{% set via = e.through.references[e.through.customer_column] %}
+LEFT JOIN {{ e.through.tables.conformed | table }} AS via
+    ON via.system = c.system
+    AND via.id_space = {{ e.references[e.customer_column].id_space('c') }}
+    AND via.source_key = c.{{ e.customer_column | column }}
+  LEFT JOIN {{ via.identity | table }} AS via_customer
+    ON via_customer.system = via.system
+    AND via_customer.id_space = {{ via.id_space("via") }}
+    AND via_customer.source_key = via.{{ via.column | column }}
+{% endif %}
+{%- endmacro %}
+
+{% macro resolve(e) %}
+-- {{ e.name }}: every record that could speak for an affected key, its references as keys. A parent may be late: its
+-- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
+-- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE change_{{ e.name }} AS
+WITH candidate AS (
+  SELECT
+    i.{{ e.key | column }},
+    c.system,
+    c.source_key,
+{% for name in e.columns %}
+{% if name in e.references %}
+    {{ keys.parent_key(e.references[name]) }} AS {{ e.references[name].becomes | column }},
 {% else %}
-  c.{{ name | column }},
+    c.{{ name | column }},
 {% endif %}
 {% endfor %}
-  CASE c.system{% for ranked in ranks %} WHEN {{ ranked | word }} THEN {{ loop.index }}{% endfor %} END AS rank
-FROM affected AS a
-JOIN {{ tables.identity | table }} AS i ON i.{{ entity_key | column }} = a.{{ entity_key | column }}
-JOIN {{ tables.conformed | table }} AS c
-  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-{% for name in columns if name in parents %}
-LEFT JOIN {{ parents[name].identity | table }} AS p{{ columns.index(name) + 1 }}
-  ON p{{ columns.index(name) + 1 }}.system = c.system
-  AND p{{ columns.index(name) + 1 }}.id_space = {{ parents[name].id_space }}
-  AND p{{ columns.index(name) + 1 }}.source_key = c.{{ name | column }}
-{% endfor %}
-WHERE c.is_present;
-
-{% if entity == 'customer' %}
--- Authority: the first transaction that sees a key decides, by precedence among those that have it now.
-INSERT INTO {{ tables.authority | table }} (customer_key, system, since, decided_by)
-SELECT c.customer_key, c.system, v_changed_at, 'precedence'
-FROM candidate AS c
-LEFT JOIN {{ tables.authority | table }} AS m ON m.customer_key = c.customer_key
-WHERE m.customer_key IS NULL
-QUALIFY ROW_NUMBER() OVER (PARTITION BY c.customer_key ORDER BY c.rank, c.source_key) = 1;
+{% if e.customer == 'through' %}
+    via_customer.customer_key AS _customer_key,
 {% endif %}
-
--- The customer's system speaks if it has this entity, else precedence; of two records, the lowest source key.
-CREATE TEMP TABLE winner AS
-SELECT
-  c.*,
-  COUNT(*) OVER (PARTITION BY c.{{ entity_key | column }}, c.rank) AS rivals
-FROM candidate AS c
-LEFT JOIN {{ tables.authority | table }} AS m ON m.customer_key = c.customer_key AND m.until IS NULL
-WHERE m.system IS NULL
-  OR m.system = c.system
-  OR m.system NOT IN ({% for having in systems %}{{ having | word }}{{ ', ' if not loop.last }}{% endfor %})
-QUALIFY ROW_NUMBER() OVER (PARTITION BY c.{{ entity_key | column }} ORDER BY c.rank, c.source_key) = 1;
-
--- The difference between winner and present, numbered without a gap.
-CREATE TEMP TABLE change AS
-SELECT
-  v_last_number + ROW_NUMBER() OVER (ORDER BY d.{{ entity_key | column }}) AS change_number,
-  d.*
-FROM (
+    CASE c.system{% for ranked in e.ranks %} WHEN {{ ranked | word }} THEN {{ loop.index }}{% endfor %} END AS rank
+  FROM affected_{{ e.name }} AS a
+  JOIN {{ e.tables.identity | table }} AS i ON i.{{ e.key | column }} = a.{{ e.key | column }}
+  JOIN {{ e.tables.conformed | table }} AS c
+    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key{{ in_months(e, 'c') }}
+{% for reference in e.references.values() %}
+  {{ keys.join_parent(reference) }}
+{% endfor %}
+  {{ join_customer(e) }}
+  WHERE c.is_present
+), winner AS (
+  SELECT
+    c.*,
+    COUNT(*) OVER (PARTITION BY c.{{ e.key | column }}, c.rank) AS rivals
+  FROM candidate AS c
+{% if e.customer %}
+  LEFT JOIN {{ e.tables.authority | table }} AS m
+    ON m.customer_key = c.{{ customer_key(e) }} AND m.until IS NULL
+  WHERE m.system IS NULL
+    OR m.system = c.system
+    OR m.system NOT IN ({% for having in e.systems %}{{ having | word }}{{ ', ' if not loop.last }}{% endfor %})
+{% else %}
+  WHERE TRUE
+{% endif %}
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.{{ e.key | column }} ORDER BY c.rank, c.source_key) = 1
+), compared AS (
   SELECT
     CASE
-      WHEN p.{{ entity_key | column }} IS NULL THEN 'insert'
-      WHEN w.{{ entity_key | column }} IS NULL THEN 'delete'
+      WHEN p.{{ e.key | column }} IS NULL THEN 'insert'
+      WHEN w.{{ e.key | column }} IS NULL THEN 'delete'
       ELSE 'update'
     END AS operation,
-    (p.{{ entity_key | column }} IS NULL) <> (w.{{ entity_key | column }} IS NULL)
-{% for name in published %}
+{% if e.published %}
+    (p.{{ e.key | column }} IS NULL) <> (w.{{ e.key | column }} IS NULL)
+{% for name in e.published %}
       OR w.{{ name | column }} IS DISTINCT FROM p.{{ name | column }}
 {% endfor %}
       AS is_event,
-    (p.{{ entity_key | column }} IS NULL) <> (w.{{ entity_key | column }} IS NULL)
+{% else %}
+    FALSE AS is_event,
+{% endif %}
+    (p.{{ e.key | column }} IS NULL) <> (w.{{ e.key | column }} IS NULL)
       OR w.system IS DISTINCT FROM p.source_system
-{% for name in model_columns %}
+{% for name in e.model_columns %}
       OR w.{{ name | column }} IS DISTINCT FROM p.{{ name | column }}
 {% endfor %}
       AS is_change,
-    a.{{ entity_key | column }},
-    w.system AS source_system{% for name in model_columns %},
+    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    a.{{ e.key | column }},
+    w.system AS source_system{% for name in e.model_columns %},
     w.{{ name | column }}{% endfor %}
 
-  FROM affected AS a
-  LEFT JOIN winner AS w ON w.{{ entity_key | column }} = a.{{ entity_key | column }}
-  LEFT JOIN {{ tables.common_model | table }} AS p ON p.{{ entity_key | column }} = a.{{ entity_key | column }}
-) AS d
-WHERE d.is_change;
+  FROM affected_{{ e.name }} AS a
+  LEFT JOIN winner AS w ON w.{{ e.key | column }} = a.{{ e.key | column }}
+  LEFT JOIN {{ e.tables.common_model | table }} AS p
+    ON p.{{ e.key | column }} = a.{{ e.key | column }}{{ in_months(e, 'p') }}
+)
+SELECT
+  (SELECT change_number FROM {{ e.tables.ledger | table }} WHERE name = 'entity')
+    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY {{ e.key | column }}) AS change_number,
+  compared.*
+FROM compared
+WHERE is_change OR is_contested;
+{% endmacro %}
 
-INSERT INTO {{ tables.change_log | table }}
-  (change_number, changed_at, operation, is_event, {{ entity_key | column }}, source_system{% for name in model_columns %}, {{ name | column }}{% endfor %})
-SELECT change_number, v_changed_at, operation, is_event, {{ entity_key | column }}, source_system{% for name in model_columns %}, {{ name | column }}{% endfor %}
+{#- The changes, written: log, present rows, the last number. -#}
+{% macro write(e) %}
+INSERT INTO {{ e.tables.change_log | table }}
+  (change_number, changed_at, operation, is_event, {{ e.key | column }}, source_system{% for name in e.model_columns %}, {{ name | column }}{% endfor %})
+SELECT change_number, v_changed_at, operation, is_event, {{ e.key | column }}, source_system{% for name in e.model_columns %}, {{ name | column }}{% endfor %}
 
-FROM change;
+FROM change_{{ e.name }}
+WHERE is_change;
 
-MERGE {{ tables.common_model | table }} AS t
-USING change AS s
-ON t.{{ entity_key | column }} = s.{{ entity_key | column }}
+MERGE {{ e.tables.common_model | table }} AS t
+USING (SELECT * FROM change_{{ e.name }} WHERE is_change) AS s
+ON t.{{ e.key | column }} = s.{{ e.key | column }}{{ in_months(e, 't') }}
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at{% for name in model_columns %}, {{ name | column }} = s.{{ name | column }}{% endfor %}
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at{% for name in e.model_columns %}, {{ name | column }} = s.{{ name | column }}{% endfor %}
 
-WHEN NOT MATCHED THEN INSERT
-  ({{ entity_key | column }}, source_system, change_number, changed_at{% for name in model_columns %}, {{ name | column }}{% endfor %})
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+  ({{ e.key | column }}, source_system, change_number, changed_at{% for name in e.model_columns %}, {{ name | column }}{% endfor %})
 VALUES
-  (s.{{ entity_key | column }}, s.source_system, s.change_number, v_changed_at{% for name in model_columns %}, s.{{ name | column }}{% endfor %});
+  (s.{{ e.key | column }}, s.source_system, s.change_number, v_changed_at{% for name in e.model_columns %}, s.{{ name | column }}{% endfor %});
+
+UPDATE {{ e.tables.ledger | table }}
+SET change_number = change_number + (SELECT COUNT(*) FROM change_{{ e.name }} WHERE is_change), changed_at = v_changed_at
+WHERE name = 'entity';
+{% endmacro %}

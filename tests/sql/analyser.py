@@ -131,12 +131,32 @@ def split(script: str) -> list[str]:
     ends = [token.start for token in tokens if token.token_type.name == "SEMICOLON"] + [len(script)]
     starts = [0] + [end + 1 for end in ends[:-1]]
     pieces = [script[start:end].strip() for start, end in zip(starts, ends, strict=True)]
-    return [piece for piece in pieces if piece and not all(line.startswith("--") for line in piece.splitlines())]
+    return [part for piece in pieces for part in _unconditional(piece) if not _is_comment(part)]
+
+
+def _unconditional(piece: str) -> list[str]:
+    """The condition of an IF as a statement of its own, and the statement behind its THEN."""
+    bare = _without_comments_before(piece)
+    if bare.upper() == "END IF":
+        return []
+    if not bare.startswith("IF "):
+        return [piece]
+    tokens = sqlglot.tokenize(bare, read="bigquery")
+    then = next(token for token in tokens if token.token_type.name == "THEN")
+    return [f"SELECT {bare[2 : then.start]} AS condition", bare[then.end + 1 :].strip()]
+
+
+def _is_comment(text: str) -> bool:
+    return all(line.strip().startswith("--") for line in text.splitlines())
+
+
+def _without_comments_before(statement: str) -> str:
+    return re.sub(r"^(\s*--[^\n]*\n)+", "", statement).strip()
 
 
 def _analysable(statement: str) -> str:
-    bare = re.sub(r"^(\s*--[^\n]*\n)+", "", statement)
-    if declared := re.match(r"DECLARE (\w+) (.*)", bare):
+    bare = _without_comments_before(statement)
+    if declared := re.match(r"DECLARE (\w+) (\S+)", bare):
         return f"SELECT CAST(NULL AS {declared[2]}) AS declared"
     if assigned := re.match(r"SET (\w+) = (.*)", bare, re.DOTALL):
         return f"SELECT {assigned[2]} AS value"
@@ -145,8 +165,8 @@ def _analysable(statement: str) -> str:
 
 def _as_parameters(sql: str) -> str:
     """Script variables become parameters of the same types: the analyser takes statements, not scripts."""
-    casts = {"v_last_number": "INT64", "v_changed_at": "TIMESTAMP", "v_salt": "STRING"}
-    return _VARIABLE.sub(lambda match: f"CAST(@{match[0]} AS {casts[match[0]]})", sql)
+    casts = {"v_first_number": "INT64", "v_followed": "INT64", "v_changed_at": "TIMESTAMP", "v_salt": "STRING"}
+    return _VARIABLE.sub(lambda match: f"CAST(@{match[0]} AS {casts.get(match[0], 'ARRAY<TIMESTAMP>')})", sql)
 
 
 def columns_of(ddl: str) -> list[str]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from include.catalogue import Catalogue
 from include.connections import GoogleCloudSettings
 from include.contract import Landed
-from include.merge.statement import Chain, OffsetWindow, Staged, entity_tables, merge_statement
+from include.merge.entity_facts import entity_tables
+from include.merge.statement import Chain, OffsetWindow, Staged, merge_statement
 from include.names import IS_GONE, DatasetName, MappingName
 from include.publish.events import published_columns
 from include.publish.schemas import event_schema

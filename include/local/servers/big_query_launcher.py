@@ -2,7 +2,8 @@
 
 Run by the Python of `.local/install/big_query`, which has none of our other packages: this file imports only that
 environment. Mended here:
-- MERGE inside a transaction: as shipped its own BEGIN aborts ours; a conflict is told in BigQuery's words
+- MERGE inside a transaction: as shipped its own BEGIN aborts ours, and it takes rows that one transaction inserted and
+  updated for each other; a conflict is told in BigQuery's words
 - dry run of a MERGE: as shipped an error of DuckLake; now its target and source are checked
 - partition decorators `table$YYYYMMDD`: as shipped unknown
 - bytes processed of jobs and dry runs (always the whole table: nothing is pruned), and `maximumBytesBilled`
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import pathlib
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -32,6 +34,7 @@ sys.path.append(str(pathlib.Path(__file__).parent))  # last, so that our folder'
 import big_query_mends as mends  # type: ignore[import-not-found,unused-ignore]
 
 _SMALLEST_BILL = 10 << 20  # BigQuery bills at least 10 MB per query
+_ROWID = re.compile(r'((?:"[^"]+"|\b\w+)\.)"?rowid"?\b')
 _PARTITION_FORMATS = {4: "%Y", 6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H"}
 
 
@@ -41,7 +44,7 @@ def mend_transactions() -> None:
     shipped_merge, shipped_run, shipped_execute = merge.run, query._run, query.execute
 
     def run_merge(cursor: Any, tree: Any, context: Any) -> Any:
-        return shipped_merge(_InTransaction(cursor) if id(cursor) in open_transactions else cursor, tree, context)
+        return shipped_merge(_ForMerge(cursor, id(cursor) in open_transactions), tree, context)
 
     def run(cursor: Any, tree: Any, context: Any, destination: Any, config: Any, dry_run: bool, isolated: Any) -> Any:
         if isinstance(tree, exp.Merge) and dry_run:
@@ -72,16 +75,17 @@ def _cancelled(error: Any) -> Any:
     return BigQueryError("invalidQuery", "Transaction is aborted due to concurrent update against table")
 
 
-class _InTransaction:
-    """A cursor that answers a nested BEGIN as DuckDB would, without DuckDB aborting the transaction for it."""
+class _ForMerge:
+    """A cursor that answers a nested BEGIN as DuckDB would, without DuckDB aborting the transaction for it; and that
+    knows a row of the target by its place: DuckLake gives rowids twice where a transaction inserts and updates."""
 
-    def __init__(self, cursor: Any) -> None:
-        self._cursor = cursor
+    def __init__(self, cursor: Any, is_in_transaction: bool) -> None:
+        self._cursor, self._is_in_transaction = cursor, is_in_transaction
 
     def execute(self, sql: str, *arguments: Any) -> Any:
-        if sql == "BEGIN":
+        if sql == "BEGIN" and self._is_in_transaction:
             raise duckdb.TransactionException("already in a transaction")
-        return self._cursor.execute(sql, *arguments)
+        return self._cursor.execute(_ROWID.sub(r"hash(\1filename, \1file_row_number)", sql), *arguments)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cursor, name)

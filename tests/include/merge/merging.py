@@ -11,14 +11,17 @@ from typing import Any
 from include.catalogue import Catalogue
 from include.merge.execute import execute_merge
 from include.merge.progress import MappingProgress, read_progress
-from include.merge.statement import Chain, Staged, mapping_hash, merge_statement
+from include.merge.statement import Chain, OffsetWindow, Staged, mapping_hash, merge_statement
 from include.names import MappingName, key_column
 from include.steps.servers import Servers
 
 Row = dict[str, Any]
+ENTITIES = ("customer", "account")
+_OF_CHANGES = ("operation", "is_event", "change_number", "changed_at")
 SSE_CUSTOMER = "customer/from_sse_customer"
 MIS_CUSTOMER = "customer/from_mis_gentrack_customer"
 PLATFORM_CUSTOMER = "customer/from_platform_customer"
+PLATFORM_ACCOUNT = "account/from_platform_account"
 SSE_ACCOUNT = "account/from_sse_account"
 MIS_ACCOUNT = "account/from_mis_gentrack_account"
 
@@ -54,6 +57,17 @@ class Merging:
         if rows:
             self.servers.big_query.append_json(table, [_as_json(row) for row in rows])
         return table
+
+    def land(self, mapping: str, number: int, rows: Sequence[Row]) -> MappingProgress:
+        """Merge a window of a landing table that holds just these records; their order is that of their offsets."""
+        source = MappingName.parse(mapping, "test").source
+        columns = {name: column.type for name, column in self.catalogue.dataset(source).columns.items()}
+        struct = "STRUCT<topic STRING, `partition` INT64, `offset` INT64, insert_time TIMESTAMP>"
+        places = [{"kafka_data": {"partition": 0, "offset": place}} for place in range(len(rows))]
+        landed = [row | place for row, place in zip(rows, places, strict=True)]
+        table = self._table(f"landed_{source.flat}_{number}", {**columns, "kafka_data": struct}, landed)
+        window = OffsetWindow(0, 0, 0, len(rows))
+        return self.run(mapping, Chain((number,), landing_table=table, windows=(window,), landing_counted=len(rows)))
 
     # -- merging
     def merge(self, mapping: str, *batches: Staged, expected: MappingProgress | None = None) -> MappingProgress:
@@ -100,6 +114,36 @@ class Merging:
     def changes(self, entity: str = "customer") -> list[Row]:
         return self.rows("change_log", entity, order="change_number")
 
+    def replayed(self, entity: str = "customer") -> dict[str, Row]:
+        """What the change log says when it is played from its first change."""
+        state: dict[str, Row] = {}
+        for change in self.changes(entity):
+            key = change[key_column(entity)]
+            state.pop(key, None)
+            if change["operation"] != "delete":
+                state[key] = {n: v for n, v in change.items() if n not in _OF_CHANGES}
+        return state
+
+    def present(self, entity: str = "customer") -> dict[str, Row]:
+        """The rows of the common model by key, as the change log tells them."""
+        rows = self.rows("common_model", entity)
+        return {r[key_column(entity)]: {n: v for n, v in r.items() if n not in _OF_CHANGES} for r in rows}
+
+    def spoken_for(self) -> dict[str, str]:
+        """Customer key to the system that speaks for it now."""
+        rows = self.rows("migration", "authority")
+        return {row["customer_key"]: row["system"] for row in rows if row["until"] is None}
+
+    def clear(self) -> None:
+        """Nothing was ever merged."""
+        table, query = self.servers.cloud.table, self.servers.big_query.query
+        emptied = [table(d, e) for d in ("conformed", "identity", "common_model", "change_log") for e in ENTITIES]
+        script = [f"DELETE FROM `{name}` WHERE TRUE" for name in [*emptied, table("migration", "authority")]]
+        for entity in ENTITIES:
+            script.append(f"DELETE FROM `{self.ledger(entity)}` WHERE name <> 'entity'")
+            script.append(f"UPDATE `{self.ledger(entity)}` SET change_number = 0 WHERE TRUE")
+        query(";\n".join(script))
+
 
 def sse_customer(number: int, surname: str | None = "Doe", **more: Any) -> Row:
     row = {"CustomerId": number, "Surname": surname, "Status": "A", "CreatedAt": "2020-01-01T00:00:00", "RowVer": 1}
@@ -112,6 +156,14 @@ def mis_customer(reference: str, name: str = "Doe, Jo", **more: Any) -> Row:
 
 def sse_account(number: str, customer: int, balance: str = "1.0000", version: int = 1) -> Row:
     return {"AccountNo": number, "CustomerId": customer, "Balance": balance, "RowVer": version}
+
+
+def platform_customer(key: str, same_as: str | None = None, **more: Any) -> Row:
+    return {"kafka_key": key, "customer_id": key, "family_name": f"Platform{key}", "imported_from": same_as, **more}
+
+
+def platform_account(key: str, customer: str, same_as: str | None = None, **more: Any) -> Row:
+    return {"kafka_key": key, "account_id": key, "customer_id": customer, "imported_from": same_as, **more}
 
 
 def _as_json(row: Row) -> Row:

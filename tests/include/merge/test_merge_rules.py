@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from include.errors import IntegrityError, TransactionConflict
 from include.merge.progress import NEVER
 from include.merge.statement import Chain
-from tests.conftest import World
 from tests.include.merge.merging import (
     MIS_ACCOUNT,
     MIS_CUSTOMER,
@@ -24,43 +22,6 @@ from tests.include.merge.merging import (
 )
 
 
-@pytest.fixture(scope="module")
-def world(new_world: Callable[[str], World]) -> World:
-    return new_world("merge")
-
-
-@pytest.fixture
-def merging(world: World) -> Iterator[Merging]:
-    found = Merging(world.servers)
-    yield found
-    for entity in ("customer", "account"):
-        for dataset in ("conformed", "identity", "common_model", "change_log"):
-            found.servers.big_query.query(f"DELETE FROM `{found.servers.cloud.table(dataset, entity)}` WHERE TRUE")
-        ledger = found.ledger(entity)
-        found.servers.big_query.query(f"DELETE FROM `{ledger}` WHERE name <> 'entity'")
-        found.servers.big_query.query(f"UPDATE `{ledger}` SET change_number = 0 WHERE TRUE")
-    authority = found.servers.cloud.table("migration", "authority")
-    found.servers.big_query.query(f"DELETE FROM `{authority}` WHERE TRUE")
-
-
-def _replayed(merging: Merging, entity: str = "customer") -> dict[str, Any]:
-    """What the change log says when it is played from its first change."""
-    state: dict[str, Any] = {}
-    for change in merging.changes(entity):
-        if change["operation"] == "delete":
-            del state[change[f"{entity}_key"]]
-        else:
-            state[change[f"{entity}_key"]] = {
-                k: v for k, v in change.items() if k not in ("operation", "is_event", "change_number", "changed_at")
-            }
-    return state
-
-
-def _present(merging: Merging, entity: str = "customer") -> dict[str, Any]:
-    rows = merging.rows("common_model", entity)
-    return {r[f"{entity}_key"]: {k: v for k, v in r.items() if k not in ("change_number", "changed_at")} for r in rows}
-
-
 def test_rows_become_customers_numbered_without_a_gap_and_the_log_replays_to_the_table(merging: Merging) -> None:
     first = merging.batch(SSE_CUSTOMER, 1, [sse_customer(n, f" Name{n} ") for n in range(1, 6)], full=True)
     done = merging.merge(SSE_CUSTOMER, first)
@@ -69,7 +30,7 @@ def test_rows_become_customers_numbered_without_a_gap_and_the_log_replays_to_the
     assert (done.inserted, again.inserted, again.updated, again.removed) == (5, 1, 1, 0)
     assert [change["change_number"] for change in merging.changes()] == list(range(1, 8))
     assert {k: row["family_name"] for k, row in merging.model().items()}["2"] == "New"
-    assert _replayed(merging) == _present(merging)
+    assert merging.replayed() == merging.present()
 
 
 def test_a_batch_that_changes_nothing_writes_nothing(merging: Merging) -> None:
@@ -99,7 +60,7 @@ def test_absence_in_a_full_removes_and_a_return_has_the_same_key(merging: Mergin
     merging.merge(SSE_CUSTOMER, merging.batch(SSE_CUSTOMER, 3, [sse_customer(2, RowVer=7)]))
     assert merging.key("2") == key
     assert sorted(merging.model()) == ["1", "2"]
-    assert _replayed(merging) == _present(merging)
+    assert merging.replayed() == merging.present()
 
 
 def test_absence_in_the_key_set_beats_a_row_of_the_same_batch(merging: Merging) -> None:
@@ -228,57 +189,7 @@ def test_two_merges_at_once_number_no_change_twice(merging: Merging) -> None:
         thread.join()
     assert outcomes.count("done") == 2
     assert [change["change_number"] for change in merging.changes()] == list(range(1, 101))
-    assert _replayed(merging) == _present(merging)
-
-
-def _link(merging: Merging, reference: str, to_key: str) -> None:
-    """What the issue *The common model* will do by a statement: two records are one customer."""
-    table = merging.servers.cloud.table("identity", "customer")
-    columns = "system, id_space, source_key, customer_key"
-    sql = f"INSERT INTO `{table}` ({columns}) VALUES ('mis', 'gentrack_customer', @s, @k)"
-    merging.servers.big_query.query(sql, {"s": reference, "k": to_key})
-
-
-def test_one_system_speaks_for_a_customer_and_the_other_is_silent(merging: Merging) -> None:
-    merging.merge(SSE_CUSTOMER, merging.batch(SSE_CUSTOMER, 1, [sse_customer(1, "FromSse")], full=True))
-    _link(merging, "C1", merging.key("1"))
-    done = merging.merge(MIS_CUSTOMER, merging.batch(MIS_CUSTOMER, 1, [mis_customer("C1", "FromMis, X")], full=True))
-    assert (done.rows_conformed, done.events) == (1, 0)
-    assert [row["family_name"] for row in merging.rows("common_model", "customer")] == ["FromSse"]
-    assert [row["system"] for row in merging.rows("migration", "authority")] == ["sse"]
-
-
-def test_when_the_authoritative_record_goes_no_other_system_takes_over_by_itself(merging: Merging) -> None:
-    merging.merge(SSE_CUSTOMER, merging.batch(SSE_CUSTOMER, 1, [sse_customer(1)], full=True))
-    _link(merging, "C1", merging.key("1"))
-    merging.merge(MIS_CUSTOMER, merging.batch(MIS_CUSTOMER, 1, [mis_customer("C1")], full=True))
-    merging.merge(SSE_CUSTOMER, merging.batch(SSE_CUSTOMER, 2, [], full=True))
-    assert merging.rows("common_model", "customer") == []
-
-
-def test_authority_is_given_by_precedence_among_those_first_seen_together(merging: Merging) -> None:
-    merging.merge(MIS_CUSTOMER, merging.batch(MIS_CUSTOMER, 1, [mis_customer("C1")], full=True))
-    assert [row["system"] for row in merging.rows("migration", "authority")] == ["mis"]
-    merging.merge(MIS_CUSTOMER, merging.batch(MIS_CUSTOMER, 2, [mis_customer("C1", "Other, X")], full=True))
-    assert len(merging.rows("migration", "authority")) == 1
-
-
-def test_two_records_of_the_winning_system_for_one_key_the_lowest_speaks_and_it_is_told(merging: Merging) -> None:
-    merging.merge(MIS_CUSTOMER, merging.batch(MIS_CUSTOMER, 1, [mis_customer("C1", "One, X")], full=True))
-    _link(merging, "C2", merging.key("C1", system="mis"))
-    rows = [mis_customer("C1", "One, X"), mis_customer("C2", "Two, X")]
-    done = merging.merge(MIS_CUSTOMER, merging.batch(MIS_CUSTOMER, 2, rows, full=True))
-    assert done.contested == 1
-    assert [row["family_name"] for row in merging.rows("common_model", "customer")] == ["One"]
-
-
-def test_a_customers_system_speaks_for_the_accounts_too(merging: Merging) -> None:
-    merging.merge(SSE_CUSTOMER, merging.batch(SSE_CUSTOMER, 1, [sse_customer(1)], full=True))
-    _link(merging, "C1", merging.key("1"))
-    merging.merge(SSE_ACCOUNT, merging.batch(SSE_ACCOUNT, 1, [sse_account("A1", 1)], full=True))
-    rows = [{"AccountId": "G1", "CustomerRef": "C1"}]
-    merging.merge(MIS_ACCOUNT, merging.batch(MIS_ACCOUNT, 1, rows, full=True))
-    assert [row["account_number"] for row in merging.rows("common_model", "account")] == ["A1"]
+    assert merging.replayed() == merging.present()
 
 
 def test_times_of_changes_never_go_back(merging: Merging) -> None:
