@@ -8,6 +8,7 @@ environment. Mended here:
 - partition decorators `table$YYYYMMDD`: as shipped unknown
 - bytes processed of jobs and dry runs (always the whole table: nothing is pruned), and `maximumBytesBilled`
 - loads, look-ups and jobs that a kill cut off: `big_query_mends`, beside this file
+- what makes small scripts slow: `big_query_memory`, `big_query_translations`, `big_query_jobs`
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ from local_bigquery.sql.translate import translate  # type: ignore[import-not-fo
 from sqlglot import exp
 
 sys.path.append(str(pathlib.Path(__file__).parent))  # last, so that our folder's names hide no package
+import big_query_jobs as jobs  # type: ignore[import-not-found,unused-ignore]
+import big_query_memory as memory  # type: ignore[import-not-found,unused-ignore]
 import big_query_mends as mends  # type: ignore[import-not-found,unused-ignore]
+import big_query_translations as translations  # type: ignore[import-not-found,unused-ignore]
 
 _SMALLEST_BILL = 10 << 20  # BigQuery bills at least 10 MB per query
 _ROWID = re.compile(r'((?:"[^"]+"|\b\w+)\.)"?rowid"?\b')
@@ -222,11 +226,13 @@ def main() -> None:
     parser.add_argument("--folder", type=pathlib.Path, required=True, help="absolute path; holds the tables")
     options = parser.parse_args()
     mends.mend_catalog()  # first, while the library's functions are as shipped
+    memory.remember_catalog()
+    translations.remember_translations()
     mend_transactions()
     mend_partition_decorators()
     mend_bytes()
     mends.mend_loads()
-    mends.mend_lookups()
+    jobs.mend_jobs()
     serve(options.port, options.read_port, options.project, options.folder)
 
 

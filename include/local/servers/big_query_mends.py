@@ -4,8 +4,8 @@
 - BIGNUMERIC in a Parquet load: as shipped read as a double and so rounded in silence; DuckDB has no decimal of so
   many digits, hence it is refused here: only BigQuery itself can load it
 - loads at the same time: as shipped one of them may fail while both make the same secret
-- catalog look-ups: as shipped a script asks the same things hundreds of times, which is most of its time
-- the same: as shipped a question of one table goes through all tables of all datasets and asks for the size of each
+- catalog look-ups: as shipped a question of one table goes through all tables of all datasets and asks for the size
+  of each
 - jobs that were running when the server was killed: as shipped they are never done and their clients wait for ever
 """
 
@@ -21,7 +21,6 @@ from local_bigquery.engine import database  # type: ignore[import-not-found,unus
 from local_bigquery.errors import BigQueryError  # type: ignore[import-not-found,unused-ignore]
 from local_bigquery.jobs import load, query, runner, store  # type: ignore[import-not-found,unused-ignore]
 from local_bigquery.models import Job, JobStatistics  # type: ignore[import-not-found,unused-ignore]
-from sqlglot import exp
 
 
 def mend_loads() -> None:
@@ -46,50 +45,6 @@ def mend_loads() -> None:
             return shipped_paths(cursor, uri)
 
     load._projection, load._decoded, load.paths = projection, decoded, paths
-
-
-def mend_lookups() -> None:
-    """While a query job runs, what it asked the catalog once it knows, until it makes or changes a table itself."""
-    shipped_fetch, shipped_query, shipped_run, shipped_write = database.fetch, runner._query, query._run, tables.write
-    job = threading.local()
-
-    def fetch(sql: str, params: Any = None) -> Any:
-        known = getattr(job, "known", None)
-        if known is None or not ("duckdb_" in sql or "ducklake_" in sql or "FROM emulator." in sql):
-            return shipped_fetch(sql, params)
-        asked = (sql, tuple(params or ()))
-        if asked not in known:
-            known[asked] = shipped_fetch(sql, params)
-        return list(known[asked])
-
-    def knowing(known: dict[Any, Any] | None, work: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        before = getattr(job, "known", None)
-        job.known = known
-        try:
-            return work(*arguments, **options)
-        finally:
-            job.known = before
-
-    def run_job(*arguments: Any) -> Any:
-        return knowing({}, shipped_query, *arguments)
-
-    def run_statement(cursor: Any, tree: Any, *arguments: Any) -> Any:
-        if not isinstance(tree, query.DDL) or tree.find(exp.TemporaryProperty):
-            return shipped_run(cursor, tree, *arguments)
-        return forgetting(shipped_run, cursor, tree, *arguments)
-
-    def forgetting(work: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        try:
-            return knowing(None, work, *arguments, **options)
-        finally:
-            if getattr(job, "known", None):
-                job.known.clear()
-
-    def write(*arguments: Any, **options: Any) -> Any:
-        return forgetting(shipped_write, *arguments, **options)
-
-    database.fetch = metadata.fetch = fetch
-    runner._query, query._run, tables.write = run_job, run_statement, write
 
 
 _COLUMNS = "FROM duckdb_columns() WHERE database_name = ? AND schema_name = ? AND table_name = ?"
