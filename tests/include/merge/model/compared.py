@@ -155,6 +155,19 @@ class Names:
             elif found[ref] != wanted[ref].key and (not entity.identified_by or ref in model.said[entity.name]):
                 was, should = (_owner(model, entity.name, key) for key in (found[ref], wanted[ref].key))
                 yield f"{what} has the key of {was}, by the rules that of {should}"
+        yield from _wrong_links(model, entity, rows)
+
+
+def _wrong_links(model: Model, entity: Entity, rows: Rows) -> Iterator[str]:
+    """Which links are in force, and which are listed for a person."""
+    for row in rows:
+        ref = (row["system"], row["source_key"])
+        joins, listed = ref in model.effective[entity.name], model.unsettled[entity.name].get(ref)
+        what = f"the link of {entity.name} {':'.join(ref)} to {row['same_as']}"
+        if row["is_linked"] != joins:
+            yield f"{what} {'joins' if row['is_linked'] else 'does not join'}, against the rules"
+        if (row["link_problem"] is None) != (listed is None):
+            yield f"{what} is listed as {row['link_problem']!r}, by the rules as {listed!r}"
 
 
 def _owner(model: Model, entity: str, key: str) -> str:

@@ -111,10 +111,11 @@ class Model:
         return said
 
     def _hear_links(self, entity: Entity, said: dict[Ref, Record]) -> None:
-        """Only a row that counts makes or unmakes a link: a deletion is no unlink."""
+        """A row makes, changes or unmakes the link of its record, also one that does not count. A deletion is no
+        unlink."""
         known = self.identity[entity.name]
         for ref, record in said.items():
-            if record.counts and ref[0] in entity.links_in:
+            if ref[0] in entity.links_in:
                 known[ref] = replace(known[ref], copy_of=record.copy_of, taken_over_at=record.taken_over_at)
 
     # -- identity
@@ -294,10 +295,10 @@ def _way(ref: Ref, links: dict[Ref, Ref]) -> Iterator[Ref]:
 
 
 def components(known: Iterable[Ref], links: dict[Ref, Ref]) -> list[set[Ref]]:
-    """The records, those together that links join."""
+    """The records, those together that links among them join."""
     part = {ref: {ref} for ref in known}
     for one, to in links.items():
-        if part[one] is not part[to]:
+        if one in part and part[one] is not part[to]:
             part[one] |= part[to]
             for ref in part[to]:
                 part[ref] = part[one]
