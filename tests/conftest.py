@@ -123,21 +123,23 @@ def new_world(platform: Platform) -> Callable[[str], World]:
 def _same_chance_in_all_worlds(catalogue: Catalogue, world: World) -> None:
     """Salt and epochs are random; two worlds can be compared only when theirs are the same."""
     servers = world.servers
-    servers.big_query.query(f"UPDATE `{servers.cloud.table('identity', 'salt')}` SET salt = 'test' WHERE TRUE")
+    script = [f"UPDATE `{servers.cloud.table('identity', 'salt')}` SET salt = 'test' WHERE TRUE"]
     for entity in catalogue.entity_names():
-        ledger = servers.cloud.table("ledger", entity)
-        servers.big_query.query(f"UPDATE `{ledger}` SET epoch = 'test' WHERE name = 'entity'")
+        script.append(f"UPDATE `{servers.cloud.table('ledger', entity)}` SET epoch = 'test' WHERE name = 'entity'")
+    servers.big_query.query(";".join(["BEGIN TRANSACTION", *script, "COMMIT TRANSACTION"]))
 
 
 def bare_world(platform: Platform, label: str) -> World:
-    """A world with a bucket and nothing else."""
+    """A world with a bucket and nothing else. Its project is its own, too: the local server reads a project's whole
+    catalog anew after each change of a table."""
     from google.auth.credentials import AnonymousCredentials
     from google.cloud import storage
 
     name = f"{label}{next(_numbers)}"
     environment = dict(platform.environment())
     google = json.loads(environment["AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT"])
-    google["extra"] |= {"bucket": f"{name}-bucket", "dataset_prefix": f"{name}_"}
+    project = f"project-{name.replace('_', '-')}"
+    google["extra"] |= {"bucket": f"{name}-bucket", "dataset_prefix": f"{name}_", "project": project}
     kafka = json.loads(environment["AIRFLOW_CONN_KAFKA_DEFAULT"])
     kafka["extra"]["topic_prefix"] = f"{name}."
     environment["AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT"] = json.dumps(google)

@@ -119,6 +119,7 @@ def merge_statement(catalogue: Catalogue, table: TableName, name: MappingName, c
         "batches": list(chain.batches),
         "columns": list(e.columns),
         "kept": [*e.columns, SAME_AS, TAKEN_OVER_AT],
+        "required": [name for name, column in entity.columns.items() if column.required],
         "counts": COUNTS,
         "key": keys(source),
         "references": {

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import random
-import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import sqlglot
-from sqlglot import exp
-
 from include.catalogue import Catalogue
-from include.errors import DriftError, Unavailable, raise_first
-from include.merge.entity_facts import entity_tables, facts
+from include.errors import Unavailable, raise_first
+from include.merge.entity_facts import TableName, entity_tables, facts
 from include.publish.schema_files import schema_mistakes
 from include.publish.schemas import event_schema, schema_text, subject
 from include.publish.topics import Topic, compare, event_topic, positions_topic
-from include.rendering import column, render, table
+from include.rendering import render
 from include.steps.environment import (
     check_datasets,
     check_topics,
@@ -27,6 +23,7 @@ from include.steps.environment import (
     topics_are_ours,
 )
 from include.steps.servers import Servers
+from include.steps.tables_there import Wanted, columns_there
 
 DATASETS = ("staging", "conformed", "identity", "common_model", "change_log", "ledger", "migration")
 _ENTITY_TABLES = ("ledger", "conformed", "identity", "common_model", "change_log")
@@ -40,23 +37,43 @@ def apply_tables(catalogue: Catalogue, servers: Servers, report: Report) -> None
     Raises DriftError when a column has another type than its contract says: such a change is a migration;
     IntegrityError, before anything is made, when bucket or datasets belong to another environment.
     """
-    cloud, big_query = servers.cloud, servers.big_query
     refuse_others_storage(servers)
     for name in DATASETS:
-        big_query.create_dataset(cloud.dataset_prefix + name)
+        servers.big_query.create_dataset(servers.cloud.dataset_prefix + name)
     stamp_storage(catalogue, servers)
+    wanted = [Wanted(ddl) for ddl in _all_ddl(catalogue, servers.cloud.table)]
+    for tries_left in range(4, -1, -1):
+        try:
+            return _apply_once(servers, wanted, report)
+        except Unavailable:  # another deployment changes a table at the same moment: we look again
+            if not tries_left:
+                raise
+            time.sleep(random.uniform(0.5, 2))  # noqa: S311  so that two do not meet again
+
+
+def _apply_once(servers: Servers, wanted: Sequence[Wanted], report: Report) -> None:
+    """All is compared before anything is changed; then one script makes what is missing, in the order of `wanted`."""
+    there = columns_there(servers, [name for name in DATASETS if name != "staging"])
+    new = {table.name for table in wanted if table.name not in there}
+    added = {table.name: table.additions(there[table.name]) for table in wanted if table.name in there}
+    script = [table.ddl.rstrip() for table in wanted if table.name in new]
+    script += [table.alteration(added[table.name]) for table in wanted if added.get(table.name)]
+    if script:
+        servers.big_query.query(";\n".join(script), where=f"{servers.cloud.project}.{servers.cloud.dataset_prefix}*")
+    for table in wanted:
+        what = f"added {', '.join(added[table.name])}" if added.get(table.name) else "as it must be"
+        report(f"table {table.name}: {'created' if table.name in new else what}")
+
+
+def _all_ddl(catalogue: Catalogue, name_of: TableName) -> Iterator[str]:
+    """Of each entity the change log comes last: who finds that as it must be finds the others so, too."""
     for name in _SHARED_TABLES:
-        _apply(
-            servers,
-            render(catalogue.sql / "ledger", f"{name}.sql", tables=entity_tables(cloud.table, "customer")),
-            report,
-        )
+        yield render(catalogue.sql / "ledger", f"{name}.sql", tables=entity_tables(name_of, "customer"))
     for entity in catalogue.entity_names():
-        for statement in entity_ddl(catalogue, cloud.table, entity).values():
-            _apply(servers, statement, report)
+        yield from entity_ddl(catalogue, name_of, entity).values()
 
 
-def entity_ddl(catalogue: Catalogue, name_of: Callable[[str, str], str], entity: str) -> dict[str, str]:
+def entity_ddl(catalogue: Catalogue, name_of: TableName, entity: str) -> dict[str, str]:
     """The CREATE statements of an entity's own tables, by dataset."""
     e = facts(catalogue, name_of, entity)
     return {name: render(catalogue.sql / "ledger", f"{name}.sql", e=e) for name in _ENTITY_TABLES}
@@ -98,47 +115,6 @@ def register_schemas(catalogue: Catalogue, servers: Servers, report: Report) -> 
         name = subject(servers.kafka_settings.topic(catalogue.topic(entity)))
         schema_id = servers.registry.register(name, schema_text(event_schema(entity, contract)))
         report(f"schema {name}: id {schema_id}")
-
-
-def declared_columns(ddl: str) -> tuple[str, dict[str, str]]:
-    """The table and its columns, name to type, of a CREATE TABLE."""
-    tree = sqlglot.parse_one(ddl, read="bigquery")
-    columns = {c.name: c.args["kind"].sql("bigquery") for c in tree.find_all(exp.ColumnDef)}
-    return ".".join(part.name for part in tree.find(exp.Table).parts), columns  # type: ignore[union-attr]
-
-
-def _apply(servers: Servers, ddl: str, report: Report) -> None:
-    """Looks again when another deployment changes the table at the same moment."""
-    for tries_left in range(4, -1, -1):
-        try:
-            return _apply_once(servers, ddl, report)
-        except Unavailable:
-            if not tries_left:
-                raise
-            time.sleep(random.uniform(0.5, 2))  # noqa: S311  so that two do not meet again
-
-
-def _apply_once(servers: Servers, ddl: str, report: Report) -> None:
-    name, wanted = declared_columns(ddl)
-    there = servers.big_query.facts(name)
-    if there is None:
-        servers.big_query.query(ddl, where=name)
-        report(f"table {name}: created")
-        return
-    new = {column_name: kind for column_name, kind in wanted.items() if column_name not in there.columns}
-    _refuse_other_types(name, wanted, there.columns)
-    for column_name, kind in new.items():
-        addition = f"ADD COLUMN IF NOT EXISTS {column(column_name)} {kind}"
-        servers.big_query.query(f"ALTER TABLE {table(name)} {addition}", where=name)
-    report(f"table {name}: {'added ' + ', '.join(new) if new else 'as it must be'}")
-
-
-def _refuse_other_types(name: str, wanted: Mapping[str, str], there: Mapping[str, str]) -> None:
-    other = {c: (there[c], kind) for c, kind in wanted.items() if c in there and re.split(r"\(", kind)[0] != there[c]}
-    if other:
-        text = "; ".join(f"{c} is {was}, the contract says {kind}" for c, (was, kind) in other.items())
-        remedy = "a type is never changed in place: add a column of another name, fill it, and retire the old one"
-        raise DriftError(text, where=name, remedy=remedy)
 
 
 def pools(catalogue: Catalogue) -> dict[str, dict[str, Any]]:

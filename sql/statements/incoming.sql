@@ -140,3 +140,9 @@ ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE _source_key IS NULL)
 AS 'Rule: a row of {{ mapping.name.source }} has no key';
 ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE is_present IS NULL AND NOT _is_gone)
 AS 'Rule: is_present is NULL for a row of {{ mapping.name.source }}, the mapping must decide what a missing value means';
+{% if required %}
+ASSERT (
+  SELECT COUNT(*) = 0 FROM incoming
+  WHERE NOT _is_gone AND ({% for name in required %}{{ name | column }} IS NULL{{ ' OR ' if not loop.last }}{% endfor %})
+) AS 'Rule: a row of {{ mapping.name.source }} lacks {{ required | join(' or ') }}';
+{% endif %}

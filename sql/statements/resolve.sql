@@ -47,6 +47,7 @@ WITH candidate AS (
   SELECT
     i.{{ e.key | column }},
     c.system,
+    c.id_space,
     c.source_key,
 {% for name in e.columns %}
 {% if name in e.references %}
@@ -82,7 +83,7 @@ WITH candidate AS (
 {% else %}
   WHERE TRUE
 {% endif %}
-  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.{{ e.key | column }} ORDER BY c.rank, c.source_key) = 1
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.{{ e.key | column }} ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
   SELECT
     CASE

@@ -72,26 +72,28 @@ class Analyser:
         self._options.default_timezone = "UTC"
         self._options.error_message_mode = zetasql_types.ErrorMessageMode.ERROR_MESSAGE_ONE_LINE
         self._tables: dict[tuple[str, ...], list[tuple[str, Any]]] = {}
+        self._analysed: dict[Any, tuple[str, dict[tuple[str, ...], list[tuple[str, Any]]]]] = {}
 
     def create(self, ddl: str) -> None:
         """Make the table of a CREATE TABLE known."""
         self.statement(ddl)
 
     def statement(self, sql: str) -> str:
-        """The kind of statement that the analyser found. Raises its error for SQL that BigQuery would refuse."""
-        analysed = Analyzer(self._options, self._catalog()).analyze_statement(_as_parameters(sql))
-        columns = getattr(analysed, "column_definition_list", None)
-        if columns:
-            name = tuple(".".join(analysed.name_path).split("."))
-            reserved = [column.name for column in columns if _RESERVED.match(column.name)]
-            if reserved:
-                raise ValueError(f"INVALID_ARGUMENT: BigQuery reserves the name {reserved[0]}")
-            self._tables[name] = [(column.name, column.type) for column in columns]
-        return type(analysed).__name__
+        """The kind of statement that the analyser found. Raises its error for SQL that BigQuery would refuse.
+
+        Many scripts have the same statements: each is analysed once, as long as its tables are the same.
+        """
+        known = sql, tuple((path, tuple(map(str, columns))) for path, columns in self._named_in(sql))
+        if known not in self._analysed:
+            analysed = Analyzer(self._options, self._catalog(sql)).analyze_statement(_as_parameters(sql))
+            self._analysed[known] = type(analysed).__name__, _created(analysed)
+        kind, created = self._analysed[known]
+        self._tables |= created
+        return kind
 
     def types(self, sql: str) -> dict[str, str]:
         """Output column to type name of a SELECT. Raises the analyser's error, with line and column."""
-        analysed = Analyzer(self._options, self._catalog()).analyze_statement(sql)
+        analysed = Analyzer(self._options, self._catalog(sql)).analyze_statement(sql)
         return {out.name: str(out.column.type).replace("DOUBLE", "FLOAT64") for out in analysed.output_column_list}
 
     def script(self, sql: str) -> list[str]:
@@ -105,17 +107,32 @@ class Analyser:
 
     def evaluate(self, sql: str) -> list[str]:
         """The only row of a query over no table, whose columns are all text."""
-        query = PreparedQuery.builder().set_sql(sql).set_analyzer_options(self._options).set_catalog(self._catalog())
+        query = PreparedQuery.builder().set_sql(sql).set_analyzer_options(self._options).set_catalog(self._catalog(sql))
         with query.prepare() as prepared:
             (row,) = prepared.execute().content.table_data.row
         return [cell.string_value for cell in row.cell]
 
-    def _catalog(self) -> Any:
+    def _named_in(self, sql: str) -> list[tuple[tuple[str, ...], list[tuple[str, Any]]]]:
+        return [(path, columns) for path, columns in self._tables.items() if path[-1] in sql]
+
+    def _catalog(self, sql: str) -> Any:
+        """The tables that a statement may name: a catalog is made anew for each, and its size is most of the time."""
         builder = CatalogBuilder("bigquery")
-        for path, columns in self._tables.items():
+        for path, columns in self._named_in(sql):
             builder = builder.add_table(_table(".".join(path), columns))
         options = zetasql_types.ZetaSQLBuiltinFunctionOptions(language_options=self._language)
         return builder.with_builtin_functions(options).build()
+
+
+def _created(analysed: Any) -> dict[tuple[str, ...], list[tuple[str, Any]]]:
+    """The table that a statement makes, with its columns."""
+    columns = getattr(analysed, "column_definition_list", None)
+    if not columns:
+        return {}
+    reserved = [column.name for column in columns if _RESERVED.match(column.name)]
+    if reserved:
+        raise ValueError(f"INVALID_ARGUMENT: BigQuery reserves the name {reserved[0]}")
+    return {tuple(".".join(analysed.name_path).split(".")): [(column.name, column.type) for column in columns]}
 
 
 def _table(name: str, columns: list[tuple[str, Any]]) -> Any:

@@ -94,11 +94,11 @@ def test_a_changed_use_case_works_in_a_shadow_and_production_is_as_it_was(
 
 
 def _sharing(production: World, own: World, *shared: str) -> World:
-    """A shadow in which these settings are production's by mistake."""
+    """A shadow in production's project, in which these settings are production's, too, by mistake."""
     environment = dict(own.environment)
     for connection in ("AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", "AIRFLOW_CONN_KAFKA_DEFAULT"):
         theirs, ours = json.loads(production.environment[connection]), json.loads(environment[connection])
-        ours["extra"] |= {key: value for key, value in theirs["extra"].items() if key in shared}
+        ours["extra"] |= {key: value for key, value in theirs["extra"].items() if key in ("project", *shared)}
         environment[connection] = json.dumps(ours)
     return replace(own, environment=environment)
 
