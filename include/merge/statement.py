@@ -12,6 +12,7 @@ from include.catalogue import Catalogue
 from include.contract import DatasetContract, EntityContract, Landed
 from include.mapping import SAME_AS, TAKEN_OVER_AT
 from include.mapping import Mapping as RowMapping
+from include.merge.checks import fails
 from include.merge.entity_facts import (
     Facts,
     Key,
@@ -135,6 +136,7 @@ def merge_statement(catalogue: Catalogue, table: TableName, name: MappingName, c
         "tells_link": mapping.gives(SAME_AS),
         "tells_taken_over": mapping.gives(TAKEN_OVER_AT),
         "longest": LONGEST_CHAIN,
+        "fails": fails(catalogue, name.entity),
     }
     params: dict[str, str | int | float] = {}
     if chain.landing_is_full:

@@ -1,5 +1,6 @@
 -- {{ mapping.name }}: batches {{ batches | join(', ') }} of {{ mapping.name.source }}, one transaction.
 {% import 'authority.sql' as authority %}
+{% import 'checks.sql' as checks %}
 {% import 'dependents.sql' as dependents %}
 {% import 'resolve.sql' as resolving %}
 DECLARE v_first_number INT64;
@@ -49,6 +50,7 @@ ASSERT v_first_number IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: the ledger of
 {{ authority.first_decisions(e) }}
 {% endif %}
 {{ resolving.resolve(e) }}
+{{ checks.assert_all(e, fails) }}
 {{ resolving.write(e) }}
 {% if below %}
 {{ dependents.follow(below, parents_below, entity) }}
