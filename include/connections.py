@@ -18,6 +18,8 @@ from typing import Any, Protocol
 
 from include.errors import RequestError
 
+APPROVE_MOVES_ABOVE = 1_000
+"""Customers: a larger move waits for a person's approval."""
 QUERY_TIMEOUT = 900
 """Seconds: a count of the largest tables is silent for some minutes, and a task may last hours."""
 
@@ -43,7 +45,8 @@ class GoogleCloudSettings:
     `bucket` holds the staged parts and the log. `dataset_prefix` goes before the name of every dataset of ours,
     so that two worlds can live in one project. `storage_read_endpoint` (`http://host:port` without TLS,
     `https://…` with it) is None for Google's own. A query that would be billed for more than `maximum_bytes_billed`
-    is refused before it costs anything; None: the project's own quota alone.
+    is refused before it costs anything; None: the project's own quota alone. A move of more than `approve_moves_above`
+    customers waits for a person's approval.
     """
 
     project: str
@@ -52,6 +55,7 @@ class GoogleCloudSettings:
     dataset_prefix: str = ""
     storage_read_endpoint: str | None = None
     maximum_bytes_billed: int | None = None
+    approve_moves_above: int = APPROVE_MOVES_ABOVE
     credentials: Any = field(default=None, repr=False)
 
     def table(self, dataset: str, name: str) -> str:
@@ -103,6 +107,8 @@ def google_cloud_settings(extra: Mapping[str, Any], credentials: Any) -> GoogleC
     missing = [name for name in ("project", "location", "bucket") if not extra.get(name)]
     if missing:
         raise _incomplete("google_cloud_default", f"the extras {', '.join(missing)}")
+    above = extra.get("approve_moves_above")
+    approve_above = _whole("google_cloud_default", "approve_moves_above", "customers", above, least=0)
     return GoogleCloudSettings(
         project=extra["project"],
         location=extra["location"],
@@ -112,15 +118,16 @@ def google_cloud_settings(extra: Mapping[str, Any], credentials: Any) -> GoogleC
         maximum_bytes_billed=_whole(
             "google_cloud_default", "maximum_bytes_billed", "bytes", extra.get("maximum_bytes_billed")
         ),
+        approve_moves_above=APPROVE_MOVES_ABOVE if approve_above is None else approve_above,
         credentials=credentials,
     )
 
 
-def _whole(connection: str, name: str, of: str, given: Any) -> int | None:
+def _whole(connection: str, name: str, of: str, given: Any, least: int = 1) -> int | None:
     """An extra that is a whole number; the UI gives numbers, a URI text."""
     if given in (None, ""):
         return None
-    if isinstance(given, bool) or not re.fullmatch(r"[1-9][0-9]*", str(given)):
+    if isinstance(given, bool) or not re.fullmatch(r"0|[1-9][0-9]*", str(given)) or int(given) < least:
         raise _incomplete(connection, f"a whole number of {of} as {name}, not '{given}'")
     return int(given)
 

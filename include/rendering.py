@@ -14,8 +14,8 @@ import jinja2
 
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
-_TABLE = re.compile(r"[a-z0-9-]+\.[A-Za-z0-9_]+\.[A-Za-z0-9_]+")
 _SENTENCE = re.compile(r"[^'\"\\\n]+")
+_TABLE = re.compile(r"([a-z0-9-]+\.[A-Za-z0-9_]+\.)?[A-Za-z0-9_]+")
 _WORD = re.compile(r"[A-Za-z0-9_/.-]+")
 
 
@@ -51,7 +51,7 @@ def path(expression: str) -> str:
 
 
 def table(name: str) -> str:
-    """`project.dataset.table` in backticks."""
+    """`project.dataset.table`, or the name of a temporary table, in backticks."""
     return f"`{_checked(_TABLE, name)}`"
 
 

@@ -9,12 +9,12 @@ import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from include.errors import FormError
+from include.errors import RequestError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Problem = Callable[[str, str], FormError]
+Problem = Callable[[str, str], RequestError]
 """What is wrong and what to do, to the error that says it of this file."""
 _EXCELS_DIGITS = 15
 

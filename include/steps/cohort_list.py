@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -14,7 +15,7 @@ from include.errors import FormError
 from include.extract.cohort import Cohort
 from include.names import DatasetName, did_you_mean
 from include.stage.keys import Keys
-from include.steps.cohort_file import ids_of_file
+from include.steps.cohort_file import Problem, ids_of_file
 from include.steps.cohort_query import read_cohort_query
 from include.steps.cohort_space import IdSpace, check_known_to, check_spaces
 from include.steps.request import Request
@@ -66,7 +67,7 @@ class _Lists:
                 raise FormError(problem, where=self._form, remedy=f"name one of: {', '.join(there) or 'none is there'}")
             self._query = read_cohort_query(catalogue, name)
             check_known_to(catalogue, use_case, spaces, self._query.entity)
-        self._data = self._file(request.cohort_file) if request.cohort_file else b""
+        self._data = list_file(servers, request.cohort_file, self._problem) if request.cohort_file else b""
 
     @property
     def _where(self) -> str:
@@ -77,7 +78,7 @@ class _Lists:
     def of(self, name: DatasetName) -> Cohort:
         space, column = self._spaces[name], self._catalogue.dataset(name).cohort_by
         assert column
-        ids = [self._id(place, text, space) for place, text in self._texts(name, space)]
+        ids = [right_id(place, text, space, self._problem) for place, text in self._texts(name, space)]
         if not ids:
             raise self._problem(f"none of the customers is one of {space.name}", f"leave {name} out, with `only`")
         if len(ids) > MOST:
@@ -108,40 +109,46 @@ class _Lists:
         params = {"system": space.name.system, "id_space": space.name.dataset}
         return [row["source_key"] for row in self._servers.big_query.query(sql, params, where=self._where)]
 
-    def _file(self, path: str) -> bytes:
-        size = self._servers.bucket.size(path)
-        if size is not None and size > MOST_BYTES:
-            raise self._problem(
-                f"the file has {size:,} bytes, and a list of {MOST:,} ids has less than {MOST_BYTES:,}",
-                "take out what is no id: other columns, formats, pictures",
-            )
-        data = self._servers.bucket.read(path)
-        if data is None:
-            raise self._problem("there is no such file", "put it there, or correct cohort_file")
-        return data
-
-    def _id(self, place: str, text: str, space: IdSpace) -> int | str:
-        """The value that is not an id is never quoted: it may be somebody's name."""
-        if space.type == "STRING":
-            if text != text.strip() or not text or not text.isprintable():
-                what = "is empty, or has blanks around it or what cannot be printed in it"
-                raise self._problem(f"{place} {what}", f"write the id as {space.name} has it")
-            return text
-        if not _WHOLE.fullmatch(text) or not -(2**63) <= int(text) < 2**63:
-            remedy = (
-                f"{space.name}.{space.key} is {space.type}: digits alone, without separators, blanks, leading zeros"
-            )
-            raise self._problem(f"{place} is no whole number", f"{remedy}; a heading is called {space.key}")
-        return int(text)
-
     def _problem(self, problem: str, remedy: str) -> FormError:
         return FormError(problem, where=self._where, remedy=remedy)
 
 
+def list_file(servers: Servers, path: str, problem: Problem) -> bytes:
+    """The file that somebody has put into the bucket. Raises FormError when there is none, or it is too large."""
+    size = servers.bucket.size(path)
+    if size is not None and size > MOST_BYTES:
+        raise problem(
+            f"the file has {size:,} bytes, and a list of {MOST:,} ids has less than {MOST_BYTES:,}",
+            "take out what is no id: other columns, formats, pictures",
+        )
+    data = servers.bucket.read(path)
+    if data is None:
+        raise problem("there is no such file", "put it there, or correct cohort_file")
+    return data
+
+
+def right_id(place: str, text: str, space: IdSpace, problem: Problem) -> int | str:
+    """The id, as its dataset's key has it. What is not an id is never quoted: it may be somebody's name."""
+    if space.type == "STRING":
+        if text != text.strip() or not text or not text.isprintable():
+            what = "is empty, or has blanks around it or what cannot be printed in it"
+            raise problem(f"{place} {what}", f"write the id as {space.name} has it")
+        return text
+    if not _WHOLE.fullmatch(text) or not -(2**63) <= int(text) < 2**63:
+        remedy = f"{space.name}.{space.key} is {space.type}: digits alone, without separators, blanks, leading zeros"
+        raise problem(f"{place} is no whole number", f"{remedy}; a heading is called {space.key}")
+    return int(text)
+
+
 def _each_once(ids: list[int | str], column: str, space: IdSpace) -> Cohort:
     """Two ids that are one to the source are taken once. Their digest is that of the canonical forms, sorted."""
-    rows = Keys({space.key: space.collation}).canonical(pa.table({space.key: ids}))
-    once = dict(zip(reversed(rows.column(space.key).to_pylist()), reversed(ids), strict=True))
-    listed = "\n".join(str(canonical) for canonical in sorted(once))
+    once = canonical(ids, space)
+    listed = "\n".join(str(key) for key in sorted(once))
     digest = hashlib.sha256(listed.encode()).hexdigest()
-    return Cohort(column, tuple(once[canonical] for canonical in sorted(once)), digest, len(ids) - len(once))
+    return Cohort(column, tuple(once[key] for key in sorted(once)), digest, len(ids) - len(once))
+
+
+def canonical(ids: Sequence[int | str], space: IdSpace) -> dict[Any, int | str]:
+    """Each id's form in `identity`, to the id as it was first written."""
+    rows = Keys({space.key: space.collation}).canonical(pa.table({space.key: ids}))
+    return dict(zip(reversed(rows.column(space.key).to_pylist()), reversed(ids), strict=True))

@@ -36,6 +36,11 @@ class CohortQuery:
             most=most + 1,
         )
 
+    def keys(self, catalogue: Catalogue, table: TableName, *, most: int) -> str:
+        """The statement of the keys themselves, of whichever system: `most` and one more."""
+        chosen, key = reviewed.in_full(self.sql, table), key_column(self.entity)
+        return render(catalogue.sql / "statements", "move_chosen.sql", key=key, chosen=chosen, most=most + 1)
+
 
 def read_cohort_query(catalogue: Catalogue, name: str) -> CohortQuery:
     """Of a file that is there. Raises DeclarationError with path:line when it is no query that gives one key."""

@@ -27,7 +27,7 @@ from include.steps.tables_there import Wanted, columns_there
 
 DATASETS = ("staging", "conformed", "identity", "common_model", "change_log", "ledger", "migration")
 _ENTITY_TABLES = ("ledger", "conformed", "identity", "common_model", "change_log")
-_SHARED_TABLES = ("authority", "salt")
+_SHARED_TABLES = ("authority", "move", "moved_customer", "salt")
 Report = Callable[[str], None]
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from include.errors import FormError
 from include.steps.request import COHORTS
-from include.use_case import UseCase
 from orchestration.delivery import deliver
 from orchestration.scrubbed import scrubbed
 
@@ -39,8 +38,22 @@ def leave_error(context: Context) -> None:
     context["ti"].xcom_push(key=FAILURE, value={"type": type(error).__name__, "text": scrubbed(error)})
 
 
-def alert_for(use_case: UseCase, doc: str) -> Callable[[Context], None]:
-    """The DAG's callback: one message to `alerts_tier_<n>` for one failed run.
+class Told(Protocol):
+    """Whose runs people are told of: a use case, or a job that is run by hand."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def purpose(self) -> str: ...
+    @property
+    def owner(self) -> str: ...
+    @property
+    def tier(self) -> int: ...
+
+
+def alert_for(use_case: Told, doc: str, *, lasts: bool = True) -> Callable[[Context], None]:
+    """The DAG's callback: one message to `alerts_tier_<n>` for one failed run. lasts: it is failing until a run
+    succeeds; not so where each run is a matter of its own.
 
     A run whose form was refused is not told (docs/decisions/0017). Raises Unavailable when the message was not
     delivered (Airflow logs and counts that).
@@ -51,14 +64,16 @@ def alert_for(use_case: UseCase, doc: str) -> Callable[[Context], None]:
         if _is_mistyped(context, failures):
             log.info("not told: a person's form was refused, and they see it")
             return
-        since = _note_failing(use_case, context)  # before the message: if that is lost, people still hear of the end
+        since = (
+            _note_failing(use_case, context) if lasts else _began(context)
+        )  # before the message: if that is lost, people still hear of the end
         body = _body(use_case, doc, context, failures, since)
         deliver(_connection(use_case), _title(use_case, context), body, is_failure=True)
 
     return alert
 
 
-def all_clear_for(use_case: UseCase) -> Callable[[Context], None]:
+def all_clear_for(use_case: Told) -> Callable[[Context], None]:
     """The DAG's callback for a success: one message when the use case was failing and is whole again.
 
     A dry run, a bite (`only`) or some customers prove nothing of the whole, so they end nothing. Raises as `alert_for`
@@ -79,20 +94,19 @@ def all_clear_for(use_case: UseCase) -> Callable[[Context], None]:
     return all_clear
 
 
-def _connection(use_case: UseCase) -> str:
+def _connection(use_case: Told) -> str:
     return f"alerts_tier_{use_case.tier}"
 
 
-def _failing(use_case: UseCase) -> str:
+def _failing(use_case: Told) -> str:
     return f"failing.{use_case.name}"
 
 
-def _note_failing(use_case: UseCase, context: Context) -> str:
+def _note_failing(use_case: Told, context: Context) -> str:
     """Since when the use case fails; a second failure changes nothing."""
     from airflow.sdk import Variable
 
-    began = getattr(context.get("dag_run"), "start_date", None)
-    now = f"{began:%Y-%m-%d %H:%M:%S} UTC" if began else "an unknown time"
+    now = _began(context)
     try:
         noted = Variable.get(_failing(use_case), default=None)
         if noted is None:
@@ -101,6 +115,11 @@ def _note_failing(use_case: UseCase, context: Context) -> str:
     except Exception as error:  # noqa: BLE001 - a message without this is better than none
         log.warning("since when it fails cannot be noted, and its end will not be told: %s", scrubbed(error))
         return now
+
+
+def _began(context: Context) -> str:
+    began = getattr(context.get("dag_run"), "start_date", None)
+    return f"{began:%Y-%m-%d %H:%M:%S} UTC" if began else "an unknown time"
 
 
 # ---- what went wrong
@@ -156,12 +175,12 @@ def _is_mistyped(context: Context, failures: Mapping[tuple[str, int], Mapping[st
 # ---- the message
 
 
-def _title(use_case: UseCase, context: Context) -> str:
+def _title(use_case: Told, context: Context) -> str:
     return f"{use_case.name} failed ({context.get('reason') or 'unknown reason'}), tier {use_case.tier}"
 
 
 def _body(
-    use_case: UseCase, doc: str, context: Context, failures: Mapping[tuple[str, int], Mapping[str, str]], since: str
+    use_case: Told, doc: str, context: Context, failures: Mapping[tuple[str, int], Mapping[str, str]], since: str
 ) -> str:
     told = list(failures)[:MOST]
     lines = [*_head(use_case, context), f"Since: {since}"]
@@ -172,7 +191,7 @@ def _body(
     return "\n".join([*lines, "", doc.strip(), "", *_links(use_case, context, told)])
 
 
-def _head(use_case: UseCase, context: Context) -> list[str]:
+def _head(use_case: Told, context: Context) -> list[str]:
     return [
         f"Use case: {use_case.name}: {use_case.purpose}",
         f"Owner: {use_case.owner}",
@@ -184,7 +203,7 @@ def _name(task_id: str, map_index: int) -> str:
     return task_id if map_index < 0 else f"{task_id}[{map_index}]"
 
 
-def _links(use_case: UseCase, context: Context, failed: list[tuple[str, int]]) -> list[str]:
+def _links(use_case: Told, context: Context, failed: list[tuple[str, int]]) -> list[str]:
     """The run's page, and the log of each failed task."""
     from airflow.configuration import conf
 

@@ -147,13 +147,18 @@ def publish(use_case: str, entity: str) -> Summary:
 
 
 def _guarded[Result: (Summary, list[Summary])](use_case: str, step: Callable[[_Work], Result]) -> Result:
+    """Run a step of a use case."""
+    return guarded(lambda: step(_work(use_case)))
+
+
+def guarded[Result: (Summary, list[Summary])](step: Callable[[], Result]) -> Result:
     """Run a step; what leaves it is ours and holds no value of a row.
 
     An error of a library may quote the row that it stumbled over, and Airflow logs the whole chain of causes: so
     causes are cut off, and of an unforeseen error only its type and place remain.
     """
     try:
-        summary = step(_work(use_case))
+        summary = step()
         if isinstance(summary, dict):
             _tell_assets(summary)
         return summary

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from airflow.sdk import (
     DAG,
@@ -24,7 +24,7 @@ from include.errors import DeclarationError
 from include.names import DatasetName
 from include.use_case import PRIORITIES, UseCase
 from orchestration import tasks
-from orchestration.alerts import alert_for, all_clear_for, leave_error
+from orchestration.alerts import Told, alert_for, all_clear_for, leave_error
 from orchestration.assets import entity_asset, topic_asset
 from orchestration.params import form
 
@@ -70,8 +70,15 @@ def use_case_dag(use_case: UseCase, doc: str | None) -> DAG:
     return dag
 
 
-def run_settings(use_case: UseCase, doc: str) -> dict[str, Any]:
-    """What holds for each run of any use case: who is told, how often a task is tried, how long all may take."""
+class Run(Told, Protocol):
+    """What is run for somebody: a use case, or a job that is run by hand."""
+
+    @property
+    def priority(self) -> int: ...
+
+
+def run_settings(use_case: Run, doc: str) -> dict[str, Any]:
+    """What holds for each run of a use case or a job: who is told, how often a task is tried, how long all may take."""
     return {
         "max_active_runs": 1,
         "dagrun_timeout": timedelta(hours=12),

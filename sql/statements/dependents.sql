@@ -1,7 +1,8 @@
 {#- What follows in the same transaction when records of an entity get other keys, or their customers another system:
     the rows of the entities that refer to them. `stirred_<entity>` (system, id_space, source_key, is_rekeyed) holds the
     records; below: the facts of the dependents, each behind all that it refers to; parents_below: those of them that
-    others refer to; from: the entity that is stirred. -#}
+    others refer to; from: the entity that is stirred; write: what is done with the changes of each, if not that they are
+    written. -#}
 {% import 'keys.sql' as keys %}
 {% import 'resolve.sql' as resolving %}
 
@@ -9,7 +10,7 @@
 CREATE TEMP TABLE stirred_{{ e.name }} (system STRING, id_space STRING, source_key STRING, is_rekeyed BOOL);
 {% endmacro %}
 
-{% macro follow(below, parents_below, from) %}
+{% macro follow(below, parents_below, from, write=none) %}
 {% set stirring = namespace(names=[from]) %}
 {% for e in below %}
 {% set followed = e.references.values() | selectattr('entity', 'in', stirring.names) | list %}
@@ -21,7 +22,7 @@ CREATE TEMP TABLE stirred_{{ e.name }} (system STRING, id_space STRING, source_k
 IF EXISTS (SELECT 1 FROM keyed_{{ e.name }}) THEN
 {{ affect(e) }}
 {{ resolving.resolve(e) }}
-{{ resolving.write(e) }}
+{{ (write or resolving.write)(e) }}
 {% if e.name in parents_below %}
   INSERT INTO stirred_{{ e.name }} (system, id_space, source_key, is_rekeyed)
   SELECT system, id_space, source_key, key_before <> key_after FROM keyed_{{ e.name }};

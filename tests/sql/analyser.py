@@ -182,7 +182,13 @@ def _analysable(statement: str) -> str:
 
 def _as_parameters(sql: str) -> str:
     """Script variables become parameters of the same types: the analyser takes statements, not scripts."""
-    casts = {"v_first_number": "INT64", "v_followed": "INT64", "v_changed_at": "TIMESTAMP", "v_salt": "STRING"}
+    casts = {
+        "v_first_number": "INT64",
+        "v_followed": "INT64",
+        "v_changed_at": "TIMESTAMP",
+        "v_moved_at": "TIMESTAMP",
+        "v_salt": "STRING",
+    }
     return _VARIABLE.sub(lambda match: f"CAST(@{match[0]} AS {casts.get(match[0], 'ARRAY<TIMESTAMP>')})", sql)
 
 

@@ -19,6 +19,7 @@ from include.rendering import render
 from include.steps.cohort_list import MOST
 from include.steps.cohort_query import read_cohort_query
 from include.steps.deploy import entity_ddl
+from tests.sql.move_renderings import move_renderings
 
 GOLDEN = Path(__file__).with_name("golden")
 CLOUD = GoogleCloudSettings("project", "EU", "bucket")
@@ -28,7 +29,7 @@ FULL, WINDOW = 7, 8
 def all_renderings(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
     """(file name, SQL) of every statement of `sql/`, with fixed batches."""
     shared = {"tables": entity_tables(CLOUD.table, "customer")}
-    for name in ("authority", "environment", "salt"):
+    for name in ("authority", "environment", "move", "moved_customer", "salt"):
         yield f"ddl/{name}.sql", render(catalogue.sql / "ledger", f"{name}.sql", **shared)
     for entity in catalogue.entity_names():
         for name, ddl in entity_ddl(catalogue, CLOUD.table, entity).items():
@@ -47,6 +48,7 @@ def all_renderings(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
             yield f"checks/{entity}.sql", warnings
     for cohort in catalogue.cohort_names():
         yield f"cohort/{cohort}.sql", read_cohort_query(catalogue, cohort).ids(catalogue, CLOUD.table, most=MOST)
+    yield from move_renderings(catalogue, CLOUD)
     for dataset in catalogue.dataset_names():
         capture = catalogue.dataset(dataset).capture
         if isinstance(capture, Landed):

@@ -52,7 +52,8 @@ def _grants(
     for entity in catalogue.entity_names():
         yield rows, "TABLE", settings.table("identity", entity), runner
     yield _VIEWER, "TABLE", settings.table("identity", "salt"), runner
-    yield rows, "TABLE", settings.table("migration", "authority"), runner
+    for table in ("authority", "move", "moved_customer"):
+        yield rows, "TABLE", settings.table("migration", table), runner
     yield _VIEWER, "TABLE", settings.table("migration", "environment"), runner
     for name in claimed(catalogue):
         if isinstance(catalogue.dataset(name).capture, Landed):

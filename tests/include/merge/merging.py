@@ -16,13 +16,15 @@ from include.names import MappingName, key_column
 from include.steps.servers import Servers
 
 Row = dict[str, Any]
-ENTITIES = ("customer", "account")
 _OF_CHANGES = ("operation", "is_event", "change_number", "changed_at")
 SSE_CUSTOMER = "customer/from_sse_customer"
 MIS_CUSTOMER = "customer/from_mis_gentrack_customer"
 PLATFORM_CUSTOMER = "customer/from_platform_customer"
 PLATFORM_ACCOUNT = "account/from_platform_account"
 SSE_ACCOUNT = "account/from_sse_account"
+SSE_AGREEMENT = "agreement/from_sse_agreement"
+SSE_METER = "meter/from_sse_meter"
+SSE_READING = "meter_reading/from_sse_meter_reading"
 MIS_ACCOUNT = "account/from_mis_gentrack_account"
 
 
@@ -137,9 +139,16 @@ class Merging:
     def clear(self) -> None:
         """Nothing was ever merged."""
         table, query = self.servers.cloud.table, self.servers.big_query.query
-        emptied = [table(d, e) for d in ("conformed", "identity", "common_model", "change_log") for e in ENTITIES]
-        script = [f"DELETE FROM `{name}` WHERE TRUE" for name in [*emptied, table("migration", "authority")]]
-        for entity in ENTITIES:
+        found = [
+            f"SELECT '{e}' AS entity FROM `{self.ledger(e)}` GROUP BY 1 HAVING COUNT(*) > 1 OR MAX(change_number) > 0"
+            for e in self.catalogue.entity_names()
+        ]
+        script = [f"DELETE FROM `{table('migration', 'authority')}` WHERE TRUE"]
+        for entity in (row["entity"] for row in query(" UNION ALL ".join(found))):
+            script += [
+                f"DELETE FROM `{table(dataset, entity)}` WHERE TRUE"
+                for dataset in ("conformed", "identity", "common_model", "change_log")
+            ]
             script.append(f"DELETE FROM `{self.ledger(entity)}` WHERE name <> 'entity'")
             script.append(f"UPDATE `{self.ledger(entity)}` SET change_number = 0 WHERE TRUE")
         query(";\n".join(script))
@@ -156,6 +165,16 @@ def mis_customer(reference: str, name: str = "Doe, Jo", **more: Any) -> Row:
 
 def sse_account(number: str, customer: int, balance: str = "1.0000", version: int = 1) -> Row:
     return {"AccountNo": number, "CustomerId": customer, "Balance": balance, "RowVer": version}
+
+
+def sse_meter(number: int, serial: str, version: int = 1) -> Row:
+    row = {"MeterId": number, "SupplyPointId": 1, "SerialNumber": serial, "MeterType": "N", "Registers": 1}
+    return {**row, "RowVer": version}
+
+
+def sse_reading(number: int, meter: int, read_at: str, reading: str = "1.000", version: int = 1) -> Row:
+    row = {"ReadingId": number, "MeterId": meter, "Register": "01", "ReadAt": read_at, "Reading": reading}
+    return {**row, "ReadingType": "A", "Status": "V", "RowVer": version}
 
 
 def platform_customer(key: str, same_as: str | None = None, **more: Any) -> Row:

@@ -18,7 +18,9 @@ CREATE TABLE IF NOT EXISTS `project.ledger.account` (
   updated INT64,
   removed INT64,
   events INT64,
-  contested INT64
+  contested INT64,
+  followed INT64,
+  unsettled INT64
 )
 AS SELECT
   'entity' AS name,
@@ -37,4 +39,6 @@ AS SELECT
   CAST(NULL AS INT64) AS updated,
   CAST(NULL AS INT64) AS removed,
   CAST(NULL AS INT64) AS events,
-  CAST(NULL AS INT64) AS contested
+  CAST(NULL AS INT64) AS contested,
+  CAST(NULL AS INT64) AS followed,
+  CAST(NULL AS INT64) AS unsettled

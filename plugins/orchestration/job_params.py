@@ -1,0 +1,129 @@
+"""What can somebody ask for in the form of a job? (Airflow checks the types; the first task checks the rest)"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from airflow.sdk import Param
+
+from include.steps.move_request import LEAVE, LONGEST_REASON, OUR_KEY, REFUSE, SHORTEST_REASON
+from include.steps.request import COHORT_FILE, MOST_IN_FORM
+
+
+def move_form(systems: Sequence[str], spaces: Sequence[str], cohorts: Sequence[str]) -> dict[str, Param]:
+    """systems: those that have customers; spaces: the datasets whose ids a list may hold; cohorts: the queries."""
+    return {
+        "to_system": Param(
+            None,
+            type=["null", "string"],
+            title="To which system",
+            enum=[None, *systems],
+            description_md="It speaks for these customers from then on. Only whoever has a present record there, "
+            "linked to theirs, can be moved.",
+        ),
+        **_customers(spaces, cohorts),
+        "why": _why(),
+        "leave_out_not_ready": Param(
+            False,
+            type="boolean",
+            title="Leave out who is not ready",
+            description_md="Move the others. Otherwise one id that is unknown or not ready refuses the whole move.",
+        ),
+        "ignore_balances": Param(
+            False,
+            type="boolean",
+            title="Whatever their balances",
+            description_md="Move also those whose open accounts have other balances in the two systems.",
+        ),
+        "allow_vanishing": _allow_vanishing(
+            "What only the system has that spoke before leaves the common model (a **tombstone**). The report counts "
+            "it; a move that would make more vanish than is written here is refused."
+        ),
+        "dry_run": _dry_run(),
+    }
+
+
+def roll_back_form() -> dict[str, Param]:
+    return {
+        "move_id": Param(
+            None,
+            type=["null", "string"],
+            title="Which move",
+            description_md="The id that the summary of its run names, and **python -m include customer**.",
+        ),
+        "why": _why(),
+        "accounts_opened_since": Param(
+            REFUSE,
+            type="string",
+            enum=[REFUSE, LEAVE],
+            title="Accounts that were opened since the move",
+            description_md=f"In the system that the customers were moved to. **{REFUSE}** the roll-back when there are "
+            f"any (the report lists them), or **{LEAVE}** them there: they are not in the common model until their "
+            "customer moves again.",
+        ),
+        "allow_vanishing": _allow_vanishing(
+            "What was there before the move, and what the old system no longer has. The report counts it; a roll-back "
+            "that would make more vanish than is written here is refused."
+        ),
+        "dry_run": _dry_run(),
+    }
+
+
+def _customers(spaces: Sequence[str], cohorts: Sequence[str]) -> dict[str, Param]:
+    """Exactly one of the three lists."""
+    return {
+        "ids_of": Param(
+            OUR_KEY,
+            type="string",
+            enum=[OUR_KEY, *spaces],
+            title="Whose ids the list holds",
+            description_md=f"**{OUR_KEY}**: keys of the common model. A list holds one dataset's ids.",
+        ),
+        "cohort": Param(
+            [],
+            type=["array", "null"],
+            title="These customers",
+            items={"type": "string", "pattern": r"^(\S(.*\S)?)?$"},  # an empty line is no id
+            maxItems=MOST_IN_FORM,
+            description_md="Ids, a line each.",
+        ),
+        "cohort_file": Param(
+            None,
+            type=["null", "string"],
+            title="Or the customers of a list",
+            pattern=f"^{COHORT_FILE}$",
+            description_md="A CSV or Excel file in the bucket, **cohorts/moving_in_june.csv**: a column of ids, or one "
+            f"that is called like the dataset's key, or **{OUR_KEY}**.",
+        ),
+        "cohort_query": Param(
+            None,
+            type=["null", "string"],
+            title="Or the customers of a query",
+            enum=[None, *cohorts],
+            description_md="A query of **sql/cohorts** on the common model.",
+        ),
+    }
+
+
+def _allow_vanishing(what: str) -> Param:
+    return Param(0, type="integer", minimum=0, title="Keys that may vanish", description_md=what)
+
+
+def _why() -> Param:
+    return Param(
+        None,
+        type=["null", "string"],
+        title="Why",
+        minLength=SHORTEST_REASON,
+        maxLength=LONGEST_REASON,
+        description_md="Kept for good in **migration.move**: write nobody's data into it.",
+    )
+
+
+def _dry_run() -> Param:
+    return Param(
+        True,
+        type="boolean",
+        title="Dry run",
+        description_md="Only the report. **Nothing is changed.**",
+    )

@@ -1,0 +1,134 @@
+"""A world in which some of SSE's customers are prepared on the platform: merged by the real statements, then moved."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from include.contract import Landed
+from include.merge.statement import Chain, OffsetWindow
+from include.names import MappingName
+from include.run import Run
+from include.steps.move_back import check_roll_back
+from include.steps.move_check import check_move
+from include.steps.move_make import move_customers
+from include.steps.move_request import MoveRequest, RollBackRequest
+from tests.include.merge.merging import SSE_ACCOUNT, SSE_CUSTOMER, Merging, Row, sse_account, sse_customer
+
+_runs = itertools.count(1)
+WHY = "the cohort of June moves"
+
+
+@dataclass
+class Moving(Merging):
+    """Rows go in by hand, a batch each time."""
+
+    _batches: dict[str, int] = field(default_factory=dict)
+    _offsets: dict[str, int] = field(default_factory=dict)
+
+    # -- what the systems say
+    def sse(self, customers: Sequence[Row] = (), accounts: Sequence[Row] = ()) -> None:
+        """A window of SSE's rows, as they are now."""
+        for mapping, rows in ((SSE_CUSTOMER, customers), (SSE_ACCOUNT, accounts)):
+            if rows:
+                number = self._next(mapping)
+                self.merge(mapping, self.batch(mapping, number, rows, full=number == 1))
+
+    def platform(self, customers: Sequence[Row] = (), accounts: Sequence[Row] = ()) -> None:
+        """Records that the platform lands now, each by its key."""
+        for entity, rows in (("customer", customers), ("account", accounts)):
+            if rows:
+                self._land(f"{entity}/from_platform_{entity}", entity, rows)
+
+    def _land(self, mapping: str, name: str, rows: Sequence[Row]) -> None:
+        table, begins = self._landing(mapping, name), self._offsets.get(mapping, 0)
+        ends = self._offsets[mapping] = begins + len(rows)
+        at = datetime.now(UTC).isoformat()
+        places = ({"topic": "t", "partition": 0, "offset": offset, "insert_time": at} for offset in range(begins, ends))
+        self.servers.big_query.append_json(
+            table, [{**row, "kafka_data": place} for row, place in zip(rows, places, strict=True)]
+        )
+        window = OffsetWindow(0, begins, begins, ends)
+        number = self._next(mapping)
+        self.run(mapping, Chain((number,), landing_table=table, windows=(window,), landing_counted=len(rows)))
+
+    def _landing(self, mapping: str, name: str) -> str:
+        """The landing table, made with its first record."""
+        contract = self.catalogue.dataset(MappingName.parse(mapping, "test").source)
+        assert isinstance(contract.capture, Landed)
+        dataset = f"{self.servers.cloud.dataset_prefix}landing"
+        table = f"{self.servers.cloud.project}.{dataset}.{name}"
+        if mapping not in self._offsets:
+            columns = ", ".join(f"`{column}` {contract.column_type(column)}" for column in contract.columns)
+            place = "kafka_data STRUCT<topic STRING, `partition` INT64, `offset` INT64, insert_time TIMESTAMP>"
+            self.servers.big_query.create_dataset(dataset)
+            self.servers.big_query.query(f"CREATE TABLE `{table}` ({columns}, {place})")
+        return table
+
+    def _next(self, mapping: str) -> int:
+        self._batches[mapping] = self._batches.get(mapping, 0) + 1
+        return self._batches[mapping]
+
+    # -- what people do
+    @staticmethod
+    def begin(job: str = "move_cohort") -> Run:
+        return Run.begin(job, f"test-{next(_runs)}", 1)
+
+    def report(self, *ids: str, to: str = "platform", run: Run | None = None, **form: Any) -> dict[str, Any]:
+        """Of a dry run, unless the form says otherwise; `ids` are SSE's."""
+        given = {"ids_of": "sse/customer", "cohort": ids, **form}
+        return check_move(self.catalogue, self.servers, run or self.begin(), MoveRequest(to, WHY, **given))
+
+    def move(self, *ids: str, to: str = "platform", run: Run | None = None, **form: Any) -> dict[str, Any]:
+        """Checked, and made."""
+        run = run or self.begin()
+        request = MoveRequest(to, WHY, **{"ids_of": "sse/customer", "cohort": ids, "dry_run": False, **form})
+        report = check_move(self.catalogue, self.servers, run, request)
+        return self.make(run, request, report)
+
+    def make(
+        self, run: Run, request: MoveRequest | RollBackRequest, report: dict[str, Any], approval: Any = None
+    ) -> dict[str, Any]:
+        """A task gets what another one said as JSON."""
+        said = json.loads(json.dumps(report))
+        run = replace(run, token=Run.begin(run.use_case, run.run_id, 1).token)
+        return move_customers(self.catalogue, self.servers, run, request, said, approval, "somebody")
+
+    def roll_back(self, move_id: str, *, run: Run | None = None, **form: Any) -> dict[str, Any]:
+        run = run or self.begin("roll_back_move")
+        request = RollBackRequest(move_id, WHY, **{"dry_run": False, **form})
+        return self.make(run, request, check_roll_back(self.catalogue, self.servers, run, request))
+
+    def back_report(self, move_id: str, **form: Any) -> dict[str, Any]:
+        request = RollBackRequest(move_id, WHY, **form)
+        return check_roll_back(self.catalogue, self.servers, self.begin("roll_back_move"), request)
+
+    # -- looking
+    def speaks(self) -> dict[str, str]:
+        """Source key in SSE to the system that speaks."""
+        keys = {
+            row["customer_key"]: row["source_key"]
+            for row in self.rows("identity", "customer")
+            if row["system"] == "sse"
+        }
+        open_rows = [row for row in self.rows("migration", "authority") if row["until"] is None]
+        return {keys[row["customer_key"]]: row["system"] for row in open_rows if row["customer_key"] in keys}
+
+
+def platform_customer(key: str, copy_of: int | None = None, family_name: str | None = "Doe", **more: Any) -> Row:
+    """Prepared: nobody was taken over yet."""
+    row: Row = {"kafka_key": key, "customer_id": key, "family_name": family_name, "is_active": True}
+    row["created_at"] = "2020-01-01T00:00:00Z"
+    return {**row, "imported_from": copy_of and f"sse:{copy_of}", **more}
+
+
+def platform_account(key: str, customer: str, copy_of: str | None = None, balance: str = "1.0000", **more: Any) -> Row:
+    row: Row = {"kafka_key": key, "account_id": key, "customer_id": customer, "balance_gbp": balance}
+    return {**row, "imported_from": copy_of and f"sse:{copy_of}", **more}
+
+
+__all__ = ["WHY", "Moving", "platform_account", "platform_customer", "sse_account", "sse_customer"]
