@@ -158,8 +158,9 @@ class Catalogue:
         return [column for column in self.dataset(name).columns if column in wanted]
 
     def merge_pool(self, entity: str) -> str:
-        """The pool of an entity's merges: all that lock the customer's ledger share one."""
-        return "merge_customer" if self.entity(entity).mastered == "by_customer" else f"merge_{entity}"
+        """The pool of an entity's merges: all that lock the customer's ledger share one. (Where a child that leads to
+        the customer makes its parent lock it too, a retry is spared less.)"""
+        return f"merge_{CUSTOMER}" if CUSTOMER in {entity, *self.ancestors(entity)} else f"merge_{entity}"
 
     def is_split(self, name: DatasetName) -> bool:
         """Whether a contract names `split_by`, by its text alone: a DAG is made also where the contract is wrong, so
@@ -192,6 +193,17 @@ class Catalogue:
             if next_one
         ]
         return next(iter([*own, *through]), [])
+
+    def ancestors(self, entity: str) -> set[str]:
+        """What its references lead to, by whatever way; of a contract that is wrong none is known (`check` tells)."""
+        found: set[str] = set()
+        waiting = [entity]
+        while waiting:
+            with suppress(DeclarationError):
+                parents = set(self.entity(waiting.pop()).references.values()) - found
+                found |= parents
+                waiting += parents
+        return found
 
     def id_spaces(self, entity: str) -> dict[str, list[DatasetName]]:
         """Per system the datasets that an entity is made of; where it is one, `<system>:<id>` names a record."""

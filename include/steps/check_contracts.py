@@ -118,6 +118,7 @@ def of_entities(catalogue: Catalogue) -> Iterator[DeclarationError]:
         except DeclarationError as error:
             yield from error.all()
             continue
+        yield from _in_a_circle(catalogue, path, name, contract)
         yield from _without_customer(catalogue, path, name, contract)
         yield from shared_topic(catalogue, name)
 
@@ -152,6 +153,17 @@ def _refers_to_nobody(catalogue: Catalogue, path: Path) -> Iterator[DeclarationE
                 f"{column} refers to {parent}, which is no entity{did_you_mean(parent, catalogue.entity_names())}",
                 where=line_of(path, "columns", column),
                 remedy=f"name one of: {', '.join(catalogue.entity_names())}",
+            )
+
+
+def _in_a_circle(catalogue: Catalogue, path: Path, name: str, contract: EntityContract) -> Iterator[DeclarationError]:
+    """A row's key can follow its parent's only where each row has a last parent."""
+    for column, parent in contract.references.items():
+        if name in {parent, *catalogue.ancestors(parent)}:
+            yield DeclarationError(
+                f"{name} refers to {parent}, which leads back to {name}",
+                where=line_of(path, "columns", column),
+                remedy="take one of the references out: what belongs to what has an end",
             )
 
 

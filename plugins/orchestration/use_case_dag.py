@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +22,7 @@ from airflow.sdk import (
 
 from include.catalogue import Catalogue
 from include.errors import DeclarationError
-from include.names import DatasetName
+from include.names import DatasetName, MappingName
 from include.use_case import PRIORITIES, UseCase
 from orchestration import tasks
 from orchestration.alerts import Told, alert_for, all_clear_for, leave_error
@@ -37,6 +38,8 @@ RETRY_POLICY = ExceptionRetryPolicy(
     ]
 )
 
+_APART = 100
+"""Between two priorities: more than an entity has ancestors, so that no parent overtakes a use case."""
 _RANGE = "{{ task.op_kwargs['share']['range']['number'] + 1 }} of {{ task.op_kwargs['share']['range']['of'] }}"
 
 
@@ -92,27 +95,47 @@ def run_settings(use_case: Run, doc: str) -> dict[str, Any]:
             "max_retry_delay": timedelta(minutes=15),
             "retry_policy": RETRY_POLICY,
             "execution_timeout": timedelta(hours=4),
-            "priority_weight": PRIORITIES.stop - use_case.priority,
+            "priority_weight": weight(use_case),
             "weight_rule": WeightRule.ABSOLUTE,
             "on_failure_callback": leave_error,
         },
     }
 
 
+def weight(use_case: Run, above: int = 0) -> int:
+    """Which task goes first where slots are few: that of the use case with the smaller priority; within one, what
+    leads to parents before what leads to their children, which have more `above` them. (A child whose parent is late
+    is only keyed anew later.)"""
+    return _APART * (PRIORITIES.stop - use_case.priority) - min(above, _APART - 1)
+
+
+def _weights(catalogue: Catalogue, use_case: UseCase) -> dict[DatasetName | MappingName, int]:
+    """Of what merges each mapping, and of what reads each dataset: that of the first who waits for it."""
+    found: dict[DatasetName | MappingName, int] = {dataset: weight(use_case, _APART) for dataset in use_case.datasets}
+    for mapping in use_case.mappings:
+        found[mapping] = weight(use_case, len(catalogue.ancestors(mapping.entity)))
+        found[mapping.source] = max(found[mapping.source], found[mapping])
+    return found
+
+
 def _wire(catalogue: Catalogue, use_case: UseCase) -> None:
     """check, then per dataset extract and load, per mapping merge, per entity publish. A dataset with `split_by` is
     planned, and read in ranges, before its extract."""
-    name = use_case.name
+    name, weights = use_case.name, _weights(catalogue, use_case)
     with TaskGroup("check"):
         checked = _task(tasks.check, name)(name)
-    extracts = _extracts(catalogue, use_case, checked)
+    extracts = _extracts(catalogue, use_case, checked, weights)
     with TaskGroup("load"):
-        loads = {d: _task(tasks.load, d.flat)(name, str(d)) for d in use_case.datasets}
+        loads = {d: _task(tasks.load, d.flat, priority_weight=weights[d])(name, str(d)) for d in use_case.datasets}
     with TaskGroup("merge"):
         merges = {
-            m: _task(tasks.merge, m.task, pool=catalogue.merge_pool(m.entity), outlets=[entity_asset(m.entity)])(
-                name, str(m)
-            )
+            m: _task(
+                tasks.merge,
+                m.task,
+                pool=catalogue.merge_pool(m.entity),
+                priority_weight=weights[m],
+                outlets=[entity_asset(m.entity)],
+            )(name, str(m))
             for m in use_case.mappings
         }
     with TaskGroup("publish"):
@@ -134,23 +157,30 @@ def _wire(catalogue: Catalogue, use_case: UseCase) -> None:
             merged >> publishes[mapping.entity]
 
 
-def _extracts(catalogue: Catalogue, use_case: UseCase, checked: Any) -> dict[DatasetName, Any]:
+def _extracts(
+    catalogue: Catalogue, use_case: UseCase, checked: Any, weights: Mapping[DatasetName | MappingName, int]
+) -> dict[DatasetName, Any]:
     """The extract of each dataset, behind what goes before it."""
+
+    def at_source(function: Any, dataset: DatasetName, **settings: Any) -> Any:
+        pool = f"source_{dataset.system}"
+        return _task(function, dataset.flat, pool=pool, priority_weight=weights[dataset], **settings)
+
     name, split = use_case.name, [d for d in use_case.datasets if catalogue.is_split(d)]
     reads: dict[DatasetName, Any] = {}
     if split:
         with TaskGroup("plan"):
-            plans = {d: _task(tasks.plan, d.flat, pool=f"source_{d.system}")(name, str(d)) for d in split}
+            plans = {d: at_source(tasks.plan, d)(name, str(d)) for d in split}
         with TaskGroup("read"):
             for d, planned in plans.items():
                 checked >> planned
-                read = _task(tasks.read, d.flat, pool=f"source_{d.system}", map_index_template=_RANGE)
+                read = at_source(tasks.read, d, map_index_template=_RANGE)
                 reads[d] = read.partial(use_case=name, dataset=str(d)).expand(share=planned)
     extracts = {}
     with TaskGroup("extract"):
         for d in use_case.datasets:
             rule = TriggerRule.NONE_FAILED if d in reads else TriggerRule.ALL_SUCCESS  # there may be no range to read
-            task_of = _task(tasks.extract, d.flat, pool=f"source_{d.system}", trigger_rule=rule)
+            task_of = at_source(tasks.extract, d, trigger_rule=rule)
             extracts[d] = task_of(name, str(d), reads[d]) if d in reads else task_of(name, str(d))
             checked >> extracts[d]
     return extracts

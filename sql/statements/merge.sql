@@ -53,7 +53,9 @@ ASSERT v_first_number IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: the ledger of
 {{ checks.assert_all(e, fails) }}
 {{ resolving.write(e) }}
 {% if below %}
+IF EXISTS (SELECT 1 FROM stirred_{{ entity }}) THEN
 {{ dependents.follow(below, parents_below, entity) }}
+END IF;
 {% endif %}
 
 -- Progress, in the same transaction as the data that it describes.

@@ -56,7 +56,7 @@ ASSERT v_changed_at IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: a ledger or the
 ASSERT (SELECT COUNT(*) = @customers AND COUNTIF(s.standing = 'ready') = @customers FROM standing AS s)
 AS 'Rule: who can be moved is no longer what the report says';
 CREATE TEMP TABLE moving AS
-SELECT customer_key, from_system, since, {{ 'to_system' if back else '@to_system' }} AS system FROM standing;
+SELECT customer_key, from_system, since, {{ 'to_system' if back else 'CAST(@to_system AS STRING)' }} AS system FROM standing;
 
 INSERT INTO {{ customer.moved_customer | table }} (move_id, customer_key, from_system, to_system, since, restores)
 {% if back %}

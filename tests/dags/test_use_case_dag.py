@@ -88,11 +88,22 @@ def test_every_pool_is_one_that_the_deployment_makes(dag: DAG) -> None:
 
 def test_what_comes_first_has_the_greater_weight_and_it_is_absolute(dag: DAG) -> None:
     later = use_case_dag(replace(Catalogue().use_case("customer_base"), name="later", priority=2), "Later.")
-    (first,) = {dag.get_task(task_id).priority_weight for task_id in dag.task_ids}
-    (second,) = {later.get_task(task_id).priority_weight for task_id in later.task_ids}
+    first = min(dag.get_task(task_id).priority_weight for task_id in dag.task_ids)
+    second = max(later.get_task(task_id).priority_weight for task_id in later.task_ids)
     rules = {WeightRule(dag.get_task(task_id).weight_rule) for task_id in dag.task_ids}
     assert first > second > 0
     assert rules == {WeightRule.ABSOLUTE}
+
+
+def test_what_leads_to_a_parent_comes_before_what_leads_to_its_child(dag: DAG) -> None:
+    """At the source, too: a parent that waits for its load is late whatever the pool of the merges does."""
+    weights = {
+        entity: {dag.get_task(f"{verb}.{system}_{table}").priority_weight for verb in ("extract", "load")}
+        | {dag.get_task(f"merge.{entity}_from_{system}_{table}").priority_weight}
+        for entity, system, table in (("customer", "mis", "gentrack_customer"), ("account", "mis", "gentrack_account"))
+    }
+    (parent,), (child,) = weights.values()
+    assert parent == child + 1
 
 
 def test_there_is_an_asset_per_entity_and_per_topic(dag: DAG) -> None:

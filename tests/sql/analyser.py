@@ -20,6 +20,7 @@ from sqlglot import exp
 ROOT = Path(__file__).resolve().parents[2]
 # BigQuery's own rule, of which the analyser knows nothing (Google: "Column names", in the page on table schemas)
 _RESERVED = re.compile(r"_TABLE_|_FILE_|_PARTITION|_ROW_TIMESTAMP|__ROOT__|_COLIDENTIFIER", re.IGNORECASE)
+_CREATES = re.compile(r"(?:\s|--[^\n]*\n)*CREATE\b", re.IGNORECASE)
 _VARIABLE = re.compile(r"\bv_[a-z_]+\b")
 
 
@@ -58,6 +59,11 @@ wasm_client.WasmClient.read_bytes = _read
 
 from zetasql import types as zetasql_types  # noqa: E402
 from zetasql.api import Analyzer, CatalogBuilder, PreparedQuery, TableBuilder  # noqa: E402
+from zetasql.core.local_service import ZetaSqlLocalService  # noqa: E402
+from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2  # noqa: E402
+
+TablePath = tuple[str, ...]
+Columns = list[tuple[str, Any]]
 
 
 class Analyser:
@@ -71,8 +77,9 @@ class Analyser:
         self._options.allow_undeclared_parameters = True
         self._options.default_timezone = "UTC"
         self._options.error_message_mode = zetasql_types.ErrorMessageMode.ERROR_MESSAGE_ONE_LINE
-        self._tables: dict[tuple[str, ...], list[tuple[str, Any]]] = {}
-        self._analysed: dict[Any, tuple[str, dict[tuple[str, ...], list[tuple[str, Any]]]]] = {}
+        self._tables: dict[TablePath, Columns] = {}
+        self._shapes: dict[TablePath, str] = {}
+        self._analysed: dict[Any, tuple[str, dict[TablePath, Columns]]] = {}
 
     def create(self, ddl: str) -> None:
         """Make the table of a CREATE TABLE known."""
@@ -81,15 +88,41 @@ class Analyser:
     def statement(self, sql: str) -> str:
         """The kind of statement that the analyser found. Raises its error for SQL that BigQuery would refuse.
 
-        Many scripts have the same statements: each is analysed once, as long as its tables are the same.
+        What was analysed once against the same tables is not analysed again: scripts differ in few statements.
         """
-        known = sql, tuple((path, tuple(map(str, columns))) for path, columns in self._named_in(sql))
-        if known not in self._analysed:
-            analysed = Analyzer(self._options, self._catalog(sql)).analyze_statement(_as_parameters(sql))
-            self._analysed[known] = type(analysed).__name__, _created(analysed)
-        kind, created = self._analysed[known]
-        self._tables |= created
+        sql = _as_parameters(sql)
+        key = sql, tuple((path, self._shapes[path]) for path in self._meant(sql))
+        if key not in self._analysed:
+            self._analysed[key] = self._analyse(sql)
+        kind, made = self._analysed[key]
+        for path, columns in made.items():
+            self._tables[path] = columns
+            self._shapes[path] = str(columns)
         return kind
+
+    def _analyse(self, sql: str) -> tuple[str, dict[TablePath, Columns]]:
+        """The statement's kind, and the table that it makes."""
+        if not _CREATES.match(sql):
+            return self._kind(sql), {}
+        analysed = Analyzer(self._options, self._catalog(sql)).analyze_statement(sql)
+        columns = getattr(analysed, "column_definition_list", None) or []
+        reserved = [column.name for column in columns if _RESERVED.match(column.name)]
+        if reserved:
+            raise ValueError(f"INVALID_ARGUMENT: BigQuery reserves the name {reserved[0]}")
+        name = tuple(".".join(analysed.name_path).split("."))
+        made = {name: [(column.name, column.type) for column in columns]} if columns else {}
+        return type(analysed).__name__, made
+
+    def _kind(self, sql: str) -> str:
+        """Of the analyser's answer only its kind: the library makes a Python object of each of its thousand nodes."""
+        request = zetasql_types.AnalyzeRequest(
+            sql_statement=sql, options=self._options, simple_catalog=self._catalog(sql)
+        )
+        service = ZetaSqlLocalService.get_instance().wasm_client
+        answer = service.call_grpc_func(
+            "ZetaSqlLocalService_Analyze", request.to_proto(), local_service_pb2.AnalyzeResponse
+        )
+        return str(answer.resolved_statement.WhichOneof("node"))
 
     def types(self, sql: str) -> dict[str, str]:
         """Output column to type name of a SELECT. Raises the analyser's error, with line and column."""
@@ -112,27 +145,16 @@ class Analyser:
             (row,) = prepared.execute().content.table_data.row
         return [cell.string_value for cell in row.cell]
 
-    def _named_in(self, sql: str) -> list[tuple[tuple[str, ...], list[tuple[str, Any]]]]:
-        return [(path, columns) for path, columns in self._tables.items() if path[-1] in sql]
-
     def _catalog(self, sql: str) -> Any:
-        """The tables that a statement may name: a catalog is made anew for each, and its size is most of the time."""
+        """The tables that the statement can mean: the whole catalog would be handed over anew for each statement."""
         builder = CatalogBuilder("bigquery")
-        for path, columns in self._named_in(sql):
-            builder = builder.add_table(_table(".".join(path), columns))
+        for path in self._meant(sql):
+            builder = builder.add_table(_table(".".join(path), self._tables[path]))
         options = zetasql_types.ZetaSQLBuiltinFunctionOptions(language_options=self._language)
         return builder.with_builtin_functions(options).build()
 
-
-def _created(analysed: Any) -> dict[tuple[str, ...], list[tuple[str, Any]]]:
-    """The table that a statement makes, with its columns."""
-    columns = getattr(analysed, "column_definition_list", None)
-    if not columns:
-        return {}
-    reserved = [column.name for column in columns if _RESERVED.match(column.name)]
-    if reserved:
-        raise ValueError(f"INVALID_ARGUMENT: BigQuery reserves the name {reserved[0]}")
-    return {tuple(".".join(analysed.name_path).split(".")): [(column.name, column.type) for column in columns]}
+    def _meant(self, sql: str) -> list[TablePath]:
+        return [path for path in self._tables if path[-1] in sql and (len(path) == 1 or ".".join(path) in sql)]
 
 
 def _table(name: str, columns: list[tuple[str, Any]]) -> Any:

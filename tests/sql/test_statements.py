@@ -9,10 +9,11 @@ import pytest
 from include.catalogue import Catalogue
 from include.contract import Landed
 from tests.sql.analyser import Analyser, split
-from tests.sql.renderings import CLOUD, GOLDEN, all_renderings, staging_ddl
+from tests.sql.renderings import CLOUD, GOLDEN, REVIEWED_IN_ALL_SHAPES, all_renderings, reviewed, staging_ddl
 
 CATALOGUE = Catalogue()
 RENDERINGS = dict(all_renderings(CATALOGUE))
+REVIEWED = reviewed(CATALOGUE)
 MERGES = sorted(name for name in RENDERINGS if name.startswith("merge/"))
 
 
@@ -44,16 +45,27 @@ def test_googles_analyser_accepts(name: str, analyser: Analyser) -> None:
         pytest.fail(f"golden/{name} (is it the mapping? see test_mappings): {said}", pytrace=False)
 
 
-@pytest.mark.parametrize("name", sorted(RENDERINGS))
+@pytest.mark.parametrize("name", sorted(REVIEWED))
 def test_the_rendering_is_the_reviewed_one(name: str) -> None:
     path = GOLDEN / name
     assert path.exists(), f"run `make golden` and review {name}"
-    assert RENDERINGS[name] == path.read_text(encoding="utf-8"), f"run `make golden` and review the change of {name}"
+    assert REVIEWED[name] == path.read_text(encoding="utf-8"), f"run `make golden` and review the change of {name}"
 
 
 def test_no_reviewed_rendering_is_left_over() -> None:
     kept = {str(path.relative_to(GOLDEN)) for path in GOLDEN.rglob("*.sql")}
-    assert kept == set(RENDERINGS)
+    assert kept == set(REVIEWED)
+
+
+def test_every_entity_and_every_shape_of_a_chain_is_reviewed() -> None:
+    kept = [name.removeprefix("merge/") for name in REVIEWED if name.startswith("merge/")]
+    assert {name.partition("_from_")[0] for name in kept} == {m.entity for m in CATALOGUE.mapping_names()}
+    assert {name.split(".")[1] for name in kept} == {name.split(".")[1] for name in MERGES}
+    for mapping in REVIEWED_IN_ALL_SHAPES:
+        shapes = {name for name in MERGES if name.startswith(f"merge/{mapping.replace('/', '_')}.")}
+        assert len(shapes) >= 2
+        assert shapes <= set(REVIEWED)
+    assert not {name for name in RENDERINGS if not name.startswith("merge/")} - set(REVIEWED)
 
 
 @pytest.mark.parametrize(
@@ -75,8 +87,12 @@ def test_the_analyser_refuses_wrong_columns_types_and_dialects(wrong: str, analy
 def test_a_merge_begins_with_the_lock_and_computes_everything_after_it(name: str) -> None:
     statements = [re.sub(r"^(--[^\n]*\n)+", "", s) for s in split(RENDERINGS[name])]
     body = [s for s in statements if not s.startswith("DECLARE")]
-    entity = name.split("/")[1].partition("_from_")[0]
-    locked = sorted({entity, *CATALOGUE.entity(entity).references.values(), "customer"})
+    named = set(
+        re.findall(r"`project\.(?:ledger|conformed|identity|common_model|change_log)\.(\w+)`", RENDERINGS[name])
+    )
+    locked = sorted(named & set(CATALOGUE.entity_names()))
+    assert name.split("/")[1].partition("_from_")[0] in locked
+    assert "project.migration.authority" not in RENDERINGS[name] or "customer" in locked
     assert body[0] == "BEGIN TRANSACTION"
     assert body[1 : 1 + len(locked)] == [
         f"UPDATE `{CLOUD.table('ledger', e)}` SET locked_by = @attempt WHERE TRUE" for e in locked
@@ -92,7 +108,10 @@ def test_a_merge_holds_no_value_in_its_text(name: str) -> None:
     """Literals are names of ours, the canonical forms' separators, and what the mapping's author wrote."""
     mapping = next(m for m in CATALOGUE.mapping_names() if f"/{m.task}." in name)
     text = RENDERINGS[name].replace(CATALOGUE.mapping(mapping).projections.replace("\n", "\n  "), "")
-    allowed = {"", " ", "entity", "insert", "update", "delete", "precedence", "/", r"\x1f"}
+    text = re.sub(r"-- What must hold of the rows.*?AS 'Rule: a check of [^']*'", "", text, flags=re.DOTALL)
+    allowed = {"", " ", "entity", "insert", "update", "delete", "precedence", "link", "unlink", "/", ":", r"\x1f"}
+    allowed |= {"unreadable", "own system", "unknown system", "cycle", "too long"}
+    allowed |= {"facts", "|", r"\\|", r"\\", r"\\\\", "%F %H:%M:%E6S", "UTC"}
     allowed |= {part for m in CATALOGUE.mapping_names() for part in (m.entity, m.source.system, m.source.dataset)}
     allowed |= {str(m.source) for m in CATALOGUE.mapping_names()}
     found = set(re.findall(r"'([^']*)'", re.sub(r"--[^\n]*|AS 'Rule: [^']*'|ERROR\(CONCAT\('Rule: [^\n]*", "", text)))

@@ -3,10 +3,21 @@ DECLARE v_first_number INT64;
 DECLARE v_changed_at TIMESTAMP;
 DECLARE v_salt STRING;
 DECLARE v_followed INT64 DEFAULT 0;
+DECLARE v_months_meter_reading ARRAY<TIMESTAMP> DEFAULT [];
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
 UPDATE `project.ledger.account` SET locked_by = @attempt WHERE TRUE;
+UPDATE `project.ledger.agreement` SET locked_by = @attempt WHERE TRUE;
+UPDATE `project.ledger.bill` SET locked_by = @attempt WHERE TRUE;
+UPDATE `project.ledger.contact` SET locked_by = @attempt WHERE TRUE;
+UPDATE `project.ledger.contact_preference` SET locked_by = @attempt WHERE TRUE;
 UPDATE `project.ledger.customer` SET locked_by = @attempt WHERE TRUE;
+UPDATE `project.ledger.interaction` SET locked_by = @attempt WHERE TRUE;
+UPDATE `project.ledger.meter` SET locked_by = @attempt WHERE TRUE;
+UPDATE `project.ledger.meter_reading` SET locked_by = @attempt WHERE TRUE;
+UPDATE `project.ledger.payment` SET locked_by = @attempt WHERE TRUE;
+UPDATE `project.ledger.priority_service` SET locked_by = @attempt WHERE TRUE;
+UPDATE `project.ledger.supply_point` SET locked_by = @attempt WHERE TRUE;
 -- A retry after a lost reply finds that progress moved, and does nothing.
 ASSERT (
   SELECT COALESCE(MAX(batch), 0) = @expected_batch AND COALESCE(MAX(mapping_hash), '') = @expected_hash
@@ -18,7 +29,27 @@ SET v_changed_at = (
   FROM (
     SELECT changed_at FROM `project.ledger.account` WHERE name = 'entity'
     UNION ALL
+    SELECT changed_at FROM `project.ledger.agreement` WHERE name = 'entity'
+    UNION ALL
+    SELECT changed_at FROM `project.ledger.bill` WHERE name = 'entity'
+    UNION ALL
+    SELECT changed_at FROM `project.ledger.contact` WHERE name = 'entity'
+    UNION ALL
+    SELECT changed_at FROM `project.ledger.contact_preference` WHERE name = 'entity'
+    UNION ALL
     SELECT changed_at FROM `project.ledger.customer` WHERE name = 'entity'
+    UNION ALL
+    SELECT changed_at FROM `project.ledger.interaction` WHERE name = 'entity'
+    UNION ALL
+    SELECT changed_at FROM `project.ledger.meter` WHERE name = 'entity'
+    UNION ALL
+    SELECT changed_at FROM `project.ledger.meter_reading` WHERE name = 'entity'
+    UNION ALL
+    SELECT changed_at FROM `project.ledger.payment` WHERE name = 'entity'
+    UNION ALL
+    SELECT changed_at FROM `project.ledger.priority_service` WHERE name = 'entity'
+    UNION ALL
+    SELECT changed_at FROM `project.ledger.supply_point` WHERE name = 'entity'
   )
 );
 SET v_salt = (SELECT salt FROM `project.identity.salt`);
@@ -424,6 +455,8 @@ VALUES
 UPDATE `project.ledger.customer`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_customer WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
+IF EXISTS (SELECT 1 FROM stirred_customer) THEN
+CREATE TEMP TABLE stirred_account (system STRING, id_space STRING, source_key STRING, is_rekeyed BOOL);
 CREATE TEMP TABLE keyed_account AS
 SELECT
   c.system,
@@ -551,7 +584,1321 @@ VALUES
 UPDATE `project.ledger.account`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_account WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
+  INSERT INTO stirred_account (system, id_space, source_key, is_rekeyed)
+  SELECT system, id_space, source_key, key_before <> key_after FROM keyed_account;
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_account WHERE is_change);
+END IF;
+CREATE TEMP TABLE keyed_contact AS
+SELECT
+  c.system,
+  c.id_space,
+  c.source_key,
+  i.`contact_key` AS key_before,
+  i.`contact_key` AS key_after
+FROM `project.conformed.contact` AS c
+JOIN stirred_customer AS s
+  ON s.system = c.system AND s.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/contact' THEN 'customer' END) AND s.source_key = c.`customer_id`
+JOIN `project.identity.contact` AS i
+  ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+;
+IF EXISTS (SELECT 1 FROM keyed_contact) THEN
+  CREATE TEMP TABLE affected_contact AS
+  SELECT key_before AS `contact_key` FROM keyed_contact
+  UNION DISTINCT
+  SELECT key_after FROM keyed_contact;
+-- contact: every record that could speak for an affected key, its references as keys. A parent may be late: its
+-- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
+-- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE change_contact AS
+WITH candidate AS (
+  SELECT
+    i.`contact_key`,
+    c.system,
+    c.id_space,
+    c.source_key,
+    CASE
+    WHEN c.`customer_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_customer_id`.`customer_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'customer', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/contact' THEN 'customer' END), '\x1f', c.`customer_id`))), 1, 32)
+    )
+  END AS `customer_key`,
+    c.`kind`,
+    c.`full_name`,
+    c.`phone`,
+    c.`email`,
+    c.`authorised_at`,
+    CASE c.system WHEN 'sse' THEN 1 END AS rank
+  FROM affected_contact AS a
+  JOIN `project.identity.contact` AS i ON i.`contact_key` = a.`contact_key`
+  JOIN `project.conformed.contact` AS c
+    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  LEFT JOIN `project.identity.customer` AS `p_customer_id`
+  ON `p_customer_id`.system = c.system
+  AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/contact' THEN 'customer' END)
+  AND `p_customer_id`.source_key = c.`customer_id`
+  WHERE c.is_present
+), winner AS (
+  SELECT
+    c.*,
+    COUNT(*) OVER (PARTITION BY c.`contact_key`, c.rank) AS rivals
+  FROM candidate AS c
+  LEFT JOIN `project.migration.authority` AS m
+    ON m.customer_key = c.`customer_key` AND m.until IS NULL
+  WHERE m.system IS NULL
+    OR m.system = c.system
+    OR m.system NOT IN ('sse')
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`contact_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
+), compared AS (
+  SELECT
+    CASE
+      WHEN p.`contact_key` IS NULL THEN 'insert'
+      WHEN w.`contact_key` IS NULL THEN 'delete'
+      ELSE 'update'
+    END AS operation,
+    (p.`contact_key` IS NULL) <> (w.`contact_key` IS NULL)
+      OR w.`customer_key` IS DISTINCT FROM p.`customer_key`
+      OR w.`kind` IS DISTINCT FROM p.`kind`
+      OR w.`full_name` IS DISTINCT FROM p.`full_name`
+      OR w.`phone` IS DISTINCT FROM p.`phone`
+      OR w.`email` IS DISTINCT FROM p.`email`
+      OR w.`authorised_at` IS DISTINCT FROM p.`authorised_at`
+      AS is_event,
+    (p.`contact_key` IS NULL) <> (w.`contact_key` IS NULL)
+      OR w.system IS DISTINCT FROM p.source_system
+      OR w.`customer_key` IS DISTINCT FROM p.`customer_key`
+      OR w.`kind` IS DISTINCT FROM p.`kind`
+      OR w.`full_name` IS DISTINCT FROM p.`full_name`
+      OR w.`phone` IS DISTINCT FROM p.`phone`
+      OR w.`email` IS DISTINCT FROM p.`email`
+      OR w.`authorised_at` IS DISTINCT FROM p.`authorised_at`
+      AS is_change,
+    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    a.`contact_key`,
+    w.system AS source_system,
+    w.`customer_key`,
+    w.`kind`,
+    w.`full_name`,
+    w.`phone`,
+    w.`email`,
+    w.`authorised_at`
+  FROM affected_contact AS a
+  LEFT JOIN winner AS w ON w.`contact_key` = a.`contact_key`
+  LEFT JOIN `project.common_model.contact` AS p
+    ON p.`contact_key` = a.`contact_key`
+)
+SELECT
+  (SELECT change_number FROM `project.ledger.contact` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `contact_key`) AS change_number,
+  compared.*
+FROM compared
+WHERE is_change OR is_contested;
+INSERT INTO `project.change_log.contact`
+  (change_number, changed_at, operation, is_event, `contact_key`, source_system, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`)
+SELECT change_number, v_changed_at, operation, is_event, `contact_key`, source_system, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`
+FROM change_contact
+WHERE is_change;
+MERGE `project.common_model.contact` AS t
+USING (SELECT * FROM change_contact WHERE is_change) AS s
+ON t.`contact_key` = s.`contact_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `kind` = s.`kind`, `full_name` = s.`full_name`, `phone` = s.`phone`, `email` = s.`email`, `authorised_at` = s.`authorised_at`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+  (`contact_key`, source_system, change_number, changed_at, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`)
+VALUES
+  (s.`contact_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`kind`, s.`full_name`, s.`phone`, s.`email`, s.`authorised_at`);
+UPDATE `project.ledger.contact`
+SET change_number = change_number + (SELECT COUNT(*) FROM change_contact WHERE is_change), changed_at = v_changed_at
+WHERE name = 'entity';
+  SET v_followed = v_followed + (SELECT COUNT(*) FROM change_contact WHERE is_change);
+END IF;
+CREATE TEMP TABLE keyed_contact_preference AS
+SELECT
+  c.system,
+  c.id_space,
+  c.source_key,
+  i.`contact_preference_key` AS key_before,
+  i.`contact_preference_key` AS key_after
+FROM `project.conformed.contact_preference` AS c
+JOIN stirred_customer AS s
+  ON s.system = c.system AND s.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/contact_preference' THEN 'customer' END) AND s.source_key = c.`customer_id`
+JOIN `project.identity.contact_preference` AS i
+  ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+;
+IF EXISTS (SELECT 1 FROM keyed_contact_preference) THEN
+  CREATE TEMP TABLE affected_contact_preference AS
+  SELECT key_before AS `contact_preference_key` FROM keyed_contact_preference
+  UNION DISTINCT
+  SELECT key_after FROM keyed_contact_preference;
+-- contact_preference: every record that could speak for an affected key, its references as keys. A parent may be late: its
+-- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
+-- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE change_contact_preference AS
+WITH candidate AS (
+  SELECT
+    i.`contact_preference_key`,
+    c.system,
+    c.id_space,
+    c.source_key,
+    CASE
+    WHEN c.`customer_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_customer_id`.`customer_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'customer', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/contact_preference' THEN 'customer' END), '\x1f', c.`customer_id`))), 1, 32)
+    )
+  END AS `customer_key`,
+    c.`channel`,
+    c.`purpose`,
+    c.`is_allowed`,
+    c.`decided_at`,
+    c.`told_by`,
+    CASE c.system WHEN 'sse' THEN 1 END AS rank
+  FROM affected_contact_preference AS a
+  JOIN `project.identity.contact_preference` AS i ON i.`contact_preference_key` = a.`contact_preference_key`
+  JOIN `project.conformed.contact_preference` AS c
+    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  LEFT JOIN `project.identity.customer` AS `p_customer_id`
+  ON `p_customer_id`.system = c.system
+  AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/contact_preference' THEN 'customer' END)
+  AND `p_customer_id`.source_key = c.`customer_id`
+  WHERE c.is_present
+), winner AS (
+  SELECT
+    c.*,
+    COUNT(*) OVER (PARTITION BY c.`contact_preference_key`, c.rank) AS rivals
+  FROM candidate AS c
+  LEFT JOIN `project.migration.authority` AS m
+    ON m.customer_key = c.`customer_key` AND m.until IS NULL
+  WHERE m.system IS NULL
+    OR m.system = c.system
+    OR m.system NOT IN ('sse')
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`contact_preference_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
+), compared AS (
+  SELECT
+    CASE
+      WHEN p.`contact_preference_key` IS NULL THEN 'insert'
+      WHEN w.`contact_preference_key` IS NULL THEN 'delete'
+      ELSE 'update'
+    END AS operation,
+    (p.`contact_preference_key` IS NULL) <> (w.`contact_preference_key` IS NULL)
+      OR w.`customer_key` IS DISTINCT FROM p.`customer_key`
+      OR w.`channel` IS DISTINCT FROM p.`channel`
+      OR w.`purpose` IS DISTINCT FROM p.`purpose`
+      OR w.`is_allowed` IS DISTINCT FROM p.`is_allowed`
+      OR w.`decided_at` IS DISTINCT FROM p.`decided_at`
+      OR w.`told_by` IS DISTINCT FROM p.`told_by`
+      AS is_event,
+    (p.`contact_preference_key` IS NULL) <> (w.`contact_preference_key` IS NULL)
+      OR w.system IS DISTINCT FROM p.source_system
+      OR w.`customer_key` IS DISTINCT FROM p.`customer_key`
+      OR w.`channel` IS DISTINCT FROM p.`channel`
+      OR w.`purpose` IS DISTINCT FROM p.`purpose`
+      OR w.`is_allowed` IS DISTINCT FROM p.`is_allowed`
+      OR w.`decided_at` IS DISTINCT FROM p.`decided_at`
+      OR w.`told_by` IS DISTINCT FROM p.`told_by`
+      AS is_change,
+    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    a.`contact_preference_key`,
+    w.system AS source_system,
+    w.`customer_key`,
+    w.`channel`,
+    w.`purpose`,
+    w.`is_allowed`,
+    w.`decided_at`,
+    w.`told_by`
+  FROM affected_contact_preference AS a
+  LEFT JOIN winner AS w ON w.`contact_preference_key` = a.`contact_preference_key`
+  LEFT JOIN `project.common_model.contact_preference` AS p
+    ON p.`contact_preference_key` = a.`contact_preference_key`
+)
+SELECT
+  (SELECT change_number FROM `project.ledger.contact_preference` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `contact_preference_key`) AS change_number,
+  compared.*
+FROM compared
+WHERE is_change OR is_contested;
+INSERT INTO `project.change_log.contact_preference`
+  (change_number, changed_at, operation, is_event, `contact_preference_key`, source_system, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`)
+SELECT change_number, v_changed_at, operation, is_event, `contact_preference_key`, source_system, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`
+FROM change_contact_preference
+WHERE is_change;
+MERGE `project.common_model.contact_preference` AS t
+USING (SELECT * FROM change_contact_preference WHERE is_change) AS s
+ON t.`contact_preference_key` = s.`contact_preference_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `channel` = s.`channel`, `purpose` = s.`purpose`, `is_allowed` = s.`is_allowed`, `decided_at` = s.`decided_at`, `told_by` = s.`told_by`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+  (`contact_preference_key`, source_system, change_number, changed_at, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`)
+VALUES
+  (s.`contact_preference_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`channel`, s.`purpose`, s.`is_allowed`, s.`decided_at`, s.`told_by`);
+UPDATE `project.ledger.contact_preference`
+SET change_number = change_number + (SELECT COUNT(*) FROM change_contact_preference WHERE is_change), changed_at = v_changed_at
+WHERE name = 'entity';
+  SET v_followed = v_followed + (SELECT COUNT(*) FROM change_contact_preference WHERE is_change);
+END IF;
+CREATE TEMP TABLE keyed_interaction AS
+SELECT
+  c.system,
+  c.id_space,
+  c.source_key,
+  i.`interaction_key` AS key_before,
+  i.`interaction_key` AS key_after
+FROM `project.conformed.interaction` AS c
+JOIN stirred_customer AS s
+  ON s.system = c.system AND s.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/salesforce_case' THEN 'gentrack_customer' END) AND s.source_key = c.`customer_id`
+JOIN `project.identity.interaction` AS i
+  ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+;
+IF EXISTS (SELECT 1 FROM keyed_interaction) THEN
+  CREATE TEMP TABLE affected_interaction AS
+  SELECT key_before AS `interaction_key` FROM keyed_interaction
+  UNION DISTINCT
+  SELECT key_after FROM keyed_interaction;
+-- interaction: every record that could speak for an affected key, its references as keys. A parent may be late: its
+-- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
+-- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE change_interaction AS
+WITH candidate AS (
+  SELECT
+    i.`interaction_key`,
+    c.system,
+    c.id_space,
+    c.source_key,
+    CASE
+    WHEN c.`customer_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_customer_id`.`customer_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'customer', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/salesforce_case' THEN 'gentrack_customer' END), '\x1f', c.`customer_id`))), 1, 32)
+    )
+  END AS `customer_key`,
+    c.`case_number`,
+    c.`subject`,
+    c.`status`,
+    c.`opened_at`,
+    c.`closed_at`,
+    CASE c.system WHEN 'mis' THEN 1 END AS rank
+  FROM affected_interaction AS a
+  JOIN `project.identity.interaction` AS i ON i.`interaction_key` = a.`interaction_key`
+  JOIN `project.conformed.interaction` AS c
+    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  LEFT JOIN `project.identity.customer` AS `p_customer_id`
+  ON `p_customer_id`.system = c.system
+  AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/salesforce_case' THEN 'gentrack_customer' END)
+  AND `p_customer_id`.source_key = c.`customer_id`
+  WHERE c.is_present
+), winner AS (
+  SELECT
+    c.*,
+    COUNT(*) OVER (PARTITION BY c.`interaction_key`, c.rank) AS rivals
+  FROM candidate AS c
+  LEFT JOIN `project.migration.authority` AS m
+    ON m.customer_key = c.`customer_key` AND m.until IS NULL
+  WHERE m.system IS NULL
+    OR m.system = c.system
+    OR m.system NOT IN ('mis')
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`interaction_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
+), compared AS (
+  SELECT
+    CASE
+      WHEN p.`interaction_key` IS NULL THEN 'insert'
+      WHEN w.`interaction_key` IS NULL THEN 'delete'
+      ELSE 'update'
+    END AS operation,
+    (p.`interaction_key` IS NULL) <> (w.`interaction_key` IS NULL)
+      OR w.`customer_key` IS DISTINCT FROM p.`customer_key`
+      OR w.`case_number` IS DISTINCT FROM p.`case_number`
+      OR w.`subject` IS DISTINCT FROM p.`subject`
+      OR w.`status` IS DISTINCT FROM p.`status`
+      OR w.`opened_at` IS DISTINCT FROM p.`opened_at`
+      OR w.`closed_at` IS DISTINCT FROM p.`closed_at`
+      AS is_event,
+    (p.`interaction_key` IS NULL) <> (w.`interaction_key` IS NULL)
+      OR w.system IS DISTINCT FROM p.source_system
+      OR w.`customer_key` IS DISTINCT FROM p.`customer_key`
+      OR w.`case_number` IS DISTINCT FROM p.`case_number`
+      OR w.`subject` IS DISTINCT FROM p.`subject`
+      OR w.`status` IS DISTINCT FROM p.`status`
+      OR w.`opened_at` IS DISTINCT FROM p.`opened_at`
+      OR w.`closed_at` IS DISTINCT FROM p.`closed_at`
+      AS is_change,
+    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    a.`interaction_key`,
+    w.system AS source_system,
+    w.`customer_key`,
+    w.`case_number`,
+    w.`subject`,
+    w.`status`,
+    w.`opened_at`,
+    w.`closed_at`
+  FROM affected_interaction AS a
+  LEFT JOIN winner AS w ON w.`interaction_key` = a.`interaction_key`
+  LEFT JOIN `project.common_model.interaction` AS p
+    ON p.`interaction_key` = a.`interaction_key`
+)
+SELECT
+  (SELECT change_number FROM `project.ledger.interaction` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `interaction_key`) AS change_number,
+  compared.*
+FROM compared
+WHERE is_change OR is_contested;
+INSERT INTO `project.change_log.interaction`
+  (change_number, changed_at, operation, is_event, `interaction_key`, source_system, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`)
+SELECT change_number, v_changed_at, operation, is_event, `interaction_key`, source_system, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`
+FROM change_interaction
+WHERE is_change;
+MERGE `project.common_model.interaction` AS t
+USING (SELECT * FROM change_interaction WHERE is_change) AS s
+ON t.`interaction_key` = s.`interaction_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `case_number` = s.`case_number`, `subject` = s.`subject`, `status` = s.`status`, `opened_at` = s.`opened_at`, `closed_at` = s.`closed_at`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+  (`interaction_key`, source_system, change_number, changed_at, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`)
+VALUES
+  (s.`interaction_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`case_number`, s.`subject`, s.`status`, s.`opened_at`, s.`closed_at`);
+UPDATE `project.ledger.interaction`
+SET change_number = change_number + (SELECT COUNT(*) FROM change_interaction WHERE is_change), changed_at = v_changed_at
+WHERE name = 'entity';
+  SET v_followed = v_followed + (SELECT COUNT(*) FROM change_interaction WHERE is_change);
+END IF;
+CREATE TEMP TABLE keyed_priority_service AS
+SELECT
+  c.system,
+  c.id_space,
+  c.source_key,
+  i.`priority_service_key` AS key_before,
+  i.`priority_service_key` AS key_after
+FROM `project.conformed.priority_service` AS c
+JOIN stirred_customer AS s
+  ON s.system = c.system AND s.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/priority_services' THEN 'customer' END) AND s.source_key = c.`customer_id`
+JOIN `project.identity.priority_service` AS i
+  ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+;
+IF EXISTS (SELECT 1 FROM keyed_priority_service) THEN
+  CREATE TEMP TABLE affected_priority_service AS
+  SELECT key_before AS `priority_service_key` FROM keyed_priority_service
+  UNION DISTINCT
+  SELECT key_after FROM keyed_priority_service;
+-- priority_service: every record that could speak for an affected key, its references as keys. A parent may be late: its
+-- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
+-- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE change_priority_service AS
+WITH candidate AS (
+  SELECT
+    i.`priority_service_key`,
+    c.system,
+    c.id_space,
+    c.source_key,
+    CASE
+    WHEN c.`customer_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_customer_id`.`customer_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'customer', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/priority_services' THEN 'customer' END), '\x1f', c.`customer_id`))), 1, 32)
+    )
+  END AS `customer_key`,
+    c.`needs_code`,
+    c.`details`,
+    c.`may_be_shared`,
+    c.`registered_on`,
+    c.`review_on`,
+    CASE c.system WHEN 'sse' THEN 1 END AS rank
+  FROM affected_priority_service AS a
+  JOIN `project.identity.priority_service` AS i ON i.`priority_service_key` = a.`priority_service_key`
+  JOIN `project.conformed.priority_service` AS c
+    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  LEFT JOIN `project.identity.customer` AS `p_customer_id`
+  ON `p_customer_id`.system = c.system
+  AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/priority_services' THEN 'customer' END)
+  AND `p_customer_id`.source_key = c.`customer_id`
+  WHERE c.is_present
+), winner AS (
+  SELECT
+    c.*,
+    COUNT(*) OVER (PARTITION BY c.`priority_service_key`, c.rank) AS rivals
+  FROM candidate AS c
+  LEFT JOIN `project.migration.authority` AS m
+    ON m.customer_key = c.`customer_key` AND m.until IS NULL
+  WHERE m.system IS NULL
+    OR m.system = c.system
+    OR m.system NOT IN ('sse')
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`priority_service_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
+), compared AS (
+  SELECT
+    CASE
+      WHEN p.`priority_service_key` IS NULL THEN 'insert'
+      WHEN w.`priority_service_key` IS NULL THEN 'delete'
+      ELSE 'update'
+    END AS operation,
+    FALSE AS is_event,
+    (p.`priority_service_key` IS NULL) <> (w.`priority_service_key` IS NULL)
+      OR w.system IS DISTINCT FROM p.source_system
+      OR w.`customer_key` IS DISTINCT FROM p.`customer_key`
+      OR w.`needs_code` IS DISTINCT FROM p.`needs_code`
+      OR w.`details` IS DISTINCT FROM p.`details`
+      OR w.`may_be_shared` IS DISTINCT FROM p.`may_be_shared`
+      OR w.`registered_on` IS DISTINCT FROM p.`registered_on`
+      OR w.`review_on` IS DISTINCT FROM p.`review_on`
+      AS is_change,
+    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    a.`priority_service_key`,
+    w.system AS source_system,
+    w.`customer_key`,
+    w.`needs_code`,
+    w.`details`,
+    w.`may_be_shared`,
+    w.`registered_on`,
+    w.`review_on`
+  FROM affected_priority_service AS a
+  LEFT JOIN winner AS w ON w.`priority_service_key` = a.`priority_service_key`
+  LEFT JOIN `project.common_model.priority_service` AS p
+    ON p.`priority_service_key` = a.`priority_service_key`
+)
+SELECT
+  (SELECT change_number FROM `project.ledger.priority_service` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `priority_service_key`) AS change_number,
+  compared.*
+FROM compared
+WHERE is_change OR is_contested;
+INSERT INTO `project.change_log.priority_service`
+  (change_number, changed_at, operation, is_event, `priority_service_key`, source_system, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`)
+SELECT change_number, v_changed_at, operation, is_event, `priority_service_key`, source_system, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`
+FROM change_priority_service
+WHERE is_change;
+MERGE `project.common_model.priority_service` AS t
+USING (SELECT * FROM change_priority_service WHERE is_change) AS s
+ON t.`priority_service_key` = s.`priority_service_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `needs_code` = s.`needs_code`, `details` = s.`details`, `may_be_shared` = s.`may_be_shared`, `registered_on` = s.`registered_on`, `review_on` = s.`review_on`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+  (`priority_service_key`, source_system, change_number, changed_at, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`)
+VALUES
+  (s.`priority_service_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`needs_code`, s.`details`, s.`may_be_shared`, s.`registered_on`, s.`review_on`);
+UPDATE `project.ledger.priority_service`
+SET change_number = change_number + (SELECT COUNT(*) FROM change_priority_service WHERE is_change), changed_at = v_changed_at
+WHERE name = 'entity';
+  SET v_followed = v_followed + (SELECT COUNT(*) FROM change_priority_service WHERE is_change);
+END IF;
+CREATE TEMP TABLE keyed_bill AS
+SELECT
+  c.system,
+  c.id_space,
+  c.source_key,
+  i.`bill_key` AS key_before,
+  i.`bill_key` AS key_after
+FROM `project.conformed.bill` AS c
+JOIN stirred_account AS s
+  ON s.system = c.system AND s.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/gentrack_invoice' THEN 'gentrack_account' WHEN 'sse/bill' THEN 'account' END) AND s.source_key = c.`account_id`
+JOIN `project.identity.bill` AS i
+  ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+WHERE s.is_rekeyed
+;
+IF EXISTS (SELECT 1 FROM keyed_bill) THEN
+  CREATE TEMP TABLE affected_bill AS
+  SELECT key_before AS `bill_key` FROM keyed_bill
+  UNION DISTINCT
+  SELECT key_after FROM keyed_bill;
+-- bill: every record that could speak for an affected key, its references as keys. A parent may be late: its
+-- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
+-- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE change_bill AS
+WITH candidate AS (
+  SELECT
+    i.`bill_key`,
+    c.system,
+    c.id_space,
+    c.source_key,
+    CASE
+    WHEN c.`account_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_account_id`.`account_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'account', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/gentrack_invoice' THEN 'gentrack_account' WHEN 'sse/bill' THEN 'account' END), '\x1f', c.`account_id`))), 1, 32)
+    )
+  END AS `account_key`,
+    c.`bill_number`,
+    c.`period_starts_on`,
+    c.`period_ends_on`,
+    c.`net_gbp`,
+    c.`vat_gbp`,
+    c.`kind`,
+    c.`issued_on`,
+    c.`due_on`,
+    CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 END AS rank
+  FROM affected_bill AS a
+  JOIN `project.identity.bill` AS i ON i.`bill_key` = a.`bill_key`
+  JOIN `project.conformed.bill` AS c
+    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  LEFT JOIN `project.identity.account` AS `p_account_id`
+  ON `p_account_id`.system = c.system
+  AND `p_account_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/gentrack_invoice' THEN 'gentrack_account' WHEN 'sse/bill' THEN 'account' END)
+  AND `p_account_id`.source_key = c.`account_id`
+  WHERE c.is_present
+), winner AS (
+  SELECT
+    c.*,
+    COUNT(*) OVER (PARTITION BY c.`bill_key`, c.rank) AS rivals
+  FROM candidate AS c
+  WHERE TRUE
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`bill_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
+), compared AS (
+  SELECT
+    CASE
+      WHEN p.`bill_key` IS NULL THEN 'insert'
+      WHEN w.`bill_key` IS NULL THEN 'delete'
+      ELSE 'update'
+    END AS operation,
+    (p.`bill_key` IS NULL) <> (w.`bill_key` IS NULL)
+      OR w.`account_key` IS DISTINCT FROM p.`account_key`
+      OR w.`bill_number` IS DISTINCT FROM p.`bill_number`
+      OR w.`period_starts_on` IS DISTINCT FROM p.`period_starts_on`
+      OR w.`period_ends_on` IS DISTINCT FROM p.`period_ends_on`
+      OR w.`net_gbp` IS DISTINCT FROM p.`net_gbp`
+      OR w.`vat_gbp` IS DISTINCT FROM p.`vat_gbp`
+      OR w.`kind` IS DISTINCT FROM p.`kind`
+      OR w.`issued_on` IS DISTINCT FROM p.`issued_on`
+      OR w.`due_on` IS DISTINCT FROM p.`due_on`
+      AS is_event,
+    (p.`bill_key` IS NULL) <> (w.`bill_key` IS NULL)
+      OR w.system IS DISTINCT FROM p.source_system
+      OR w.`account_key` IS DISTINCT FROM p.`account_key`
+      OR w.`bill_number` IS DISTINCT FROM p.`bill_number`
+      OR w.`period_starts_on` IS DISTINCT FROM p.`period_starts_on`
+      OR w.`period_ends_on` IS DISTINCT FROM p.`period_ends_on`
+      OR w.`net_gbp` IS DISTINCT FROM p.`net_gbp`
+      OR w.`vat_gbp` IS DISTINCT FROM p.`vat_gbp`
+      OR w.`kind` IS DISTINCT FROM p.`kind`
+      OR w.`issued_on` IS DISTINCT FROM p.`issued_on`
+      OR w.`due_on` IS DISTINCT FROM p.`due_on`
+      AS is_change,
+    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    a.`bill_key`,
+    w.system AS source_system,
+    w.`account_key`,
+    w.`bill_number`,
+    w.`period_starts_on`,
+    w.`period_ends_on`,
+    w.`net_gbp`,
+    w.`vat_gbp`,
+    w.`kind`,
+    w.`issued_on`,
+    w.`due_on`
+  FROM affected_bill AS a
+  LEFT JOIN winner AS w ON w.`bill_key` = a.`bill_key`
+  LEFT JOIN `project.common_model.bill` AS p
+    ON p.`bill_key` = a.`bill_key`
+)
+SELECT
+  (SELECT change_number FROM `project.ledger.bill` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `bill_key`) AS change_number,
+  compared.*
+FROM compared
+WHERE is_change OR is_contested;
+INSERT INTO `project.change_log.bill`
+  (change_number, changed_at, operation, is_event, `bill_key`, source_system, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`)
+SELECT change_number, v_changed_at, operation, is_event, `bill_key`, source_system, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`
+FROM change_bill
+WHERE is_change;
+MERGE `project.common_model.bill` AS t
+USING (SELECT * FROM change_bill WHERE is_change) AS s
+ON t.`bill_key` = s.`bill_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `bill_number` = s.`bill_number`, `period_starts_on` = s.`period_starts_on`, `period_ends_on` = s.`period_ends_on`, `net_gbp` = s.`net_gbp`, `vat_gbp` = s.`vat_gbp`, `kind` = s.`kind`, `issued_on` = s.`issued_on`, `due_on` = s.`due_on`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+  (`bill_key`, source_system, change_number, changed_at, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`)
+VALUES
+  (s.`bill_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`bill_number`, s.`period_starts_on`, s.`period_ends_on`, s.`net_gbp`, s.`vat_gbp`, s.`kind`, s.`issued_on`, s.`due_on`);
+UPDATE `project.ledger.bill`
+SET change_number = change_number + (SELECT COUNT(*) FROM change_bill WHERE is_change), changed_at = v_changed_at
+WHERE name = 'entity';
+  SET v_followed = v_followed + (SELECT COUNT(*) FROM change_bill WHERE is_change);
+END IF;
+CREATE TEMP TABLE keyed_payment AS
+SELECT
+  c.system,
+  c.id_space,
+  c.source_key,
+  i.`payment_key` AS key_before,
+  i.`payment_key` AS key_after
+FROM `project.conformed.payment` AS c
+JOIN stirred_account AS s
+  ON s.system = c.system AND s.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/payment' THEN 'account' END) AND s.source_key = c.`account_id`
+JOIN `project.identity.payment` AS i
+  ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+WHERE s.is_rekeyed
+;
+IF EXISTS (SELECT 1 FROM keyed_payment) THEN
+  CREATE TEMP TABLE affected_payment AS
+  SELECT key_before AS `payment_key` FROM keyed_payment
+  UNION DISTINCT
+  SELECT key_after FROM keyed_payment;
+-- payment: every record that could speak for an affected key, its references as keys. A parent may be late: its
+-- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
+-- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE change_payment AS
+WITH candidate AS (
+  SELECT
+    i.`payment_key`,
+    c.system,
+    c.id_space,
+    c.source_key,
+    CASE
+    WHEN c.`account_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_account_id`.`account_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'account', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/payment' THEN 'account' END), '\x1f', c.`account_id`))), 1, 32)
+    )
+  END AS `account_key`,
+    c.`amount_gbp`,
+    c.`paid_at`,
+    c.`method`,
+    CASE c.system WHEN 'sse' THEN 1 END AS rank
+  FROM affected_payment AS a
+  JOIN `project.identity.payment` AS i ON i.`payment_key` = a.`payment_key`
+  JOIN `project.conformed.payment` AS c
+    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  LEFT JOIN `project.identity.account` AS `p_account_id`
+  ON `p_account_id`.system = c.system
+  AND `p_account_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/payment' THEN 'account' END)
+  AND `p_account_id`.source_key = c.`account_id`
+  WHERE c.is_present
+), winner AS (
+  SELECT
+    c.*,
+    COUNT(*) OVER (PARTITION BY c.`payment_key`, c.rank) AS rivals
+  FROM candidate AS c
+  WHERE TRUE
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`payment_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
+), compared AS (
+  SELECT
+    CASE
+      WHEN p.`payment_key` IS NULL THEN 'insert'
+      WHEN w.`payment_key` IS NULL THEN 'delete'
+      ELSE 'update'
+    END AS operation,
+    (p.`payment_key` IS NULL) <> (w.`payment_key` IS NULL)
+      OR w.`account_key` IS DISTINCT FROM p.`account_key`
+      OR w.`amount_gbp` IS DISTINCT FROM p.`amount_gbp`
+      OR w.`paid_at` IS DISTINCT FROM p.`paid_at`
+      OR w.`method` IS DISTINCT FROM p.`method`
+      AS is_event,
+    (p.`payment_key` IS NULL) <> (w.`payment_key` IS NULL)
+      OR w.system IS DISTINCT FROM p.source_system
+      OR w.`account_key` IS DISTINCT FROM p.`account_key`
+      OR w.`amount_gbp` IS DISTINCT FROM p.`amount_gbp`
+      OR w.`paid_at` IS DISTINCT FROM p.`paid_at`
+      OR w.`method` IS DISTINCT FROM p.`method`
+      AS is_change,
+    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    a.`payment_key`,
+    w.system AS source_system,
+    w.`account_key`,
+    w.`amount_gbp`,
+    w.`paid_at`,
+    w.`method`
+  FROM affected_payment AS a
+  LEFT JOIN winner AS w ON w.`payment_key` = a.`payment_key`
+  LEFT JOIN `project.common_model.payment` AS p
+    ON p.`payment_key` = a.`payment_key`
+)
+SELECT
+  (SELECT change_number FROM `project.ledger.payment` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `payment_key`) AS change_number,
+  compared.*
+FROM compared
+WHERE is_change OR is_contested;
+INSERT INTO `project.change_log.payment`
+  (change_number, changed_at, operation, is_event, `payment_key`, source_system, `account_key`, `amount_gbp`, `paid_at`, `method`)
+SELECT change_number, v_changed_at, operation, is_event, `payment_key`, source_system, `account_key`, `amount_gbp`, `paid_at`, `method`
+FROM change_payment
+WHERE is_change;
+MERGE `project.common_model.payment` AS t
+USING (SELECT * FROM change_payment WHERE is_change) AS s
+ON t.`payment_key` = s.`payment_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `amount_gbp` = s.`amount_gbp`, `paid_at` = s.`paid_at`, `method` = s.`method`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+  (`payment_key`, source_system, change_number, changed_at, `account_key`, `amount_gbp`, `paid_at`, `method`)
+VALUES
+  (s.`payment_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`amount_gbp`, s.`paid_at`, s.`method`);
+UPDATE `project.ledger.payment`
+SET change_number = change_number + (SELECT COUNT(*) FROM change_payment WHERE is_change), changed_at = v_changed_at
+WHERE name = 'entity';
+  SET v_followed = v_followed + (SELECT COUNT(*) FROM change_payment WHERE is_change);
+END IF;
+CREATE TEMP TABLE stirred_supply_point (system STRING, id_space STRING, source_key STRING, is_rekeyed BOOL);
+CREATE TEMP TABLE keyed_supply_point AS
+SELECT
+  c.system,
+  c.id_space,
+  c.source_key,
+  i.`supply_point_key` AS key_before,
+  COALESCE(SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'supply_point', '\x1f', 'facts', '\x1f', '', '\x1f', CONCAT(REPLACE(REPLACE(c.`fuel`, '\\', '\\\\'), '|', '\\|'), '|', REPLACE(REPLACE(c.`supply_number`, '\\', '\\\\'), '|', '\\|'))))), 1, 32), SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'supply_point', '\x1f', c.system, '\x1f', c.id_space, '\x1f', c.source_key))), 1, 32)) AS key_after
+FROM `project.conformed.supply_point` AS c
+JOIN stirred_account AS s
+  ON s.system = c.system AND s.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/supply_point' THEN 'account' END) AND s.source_key = c.`account_id`
+JOIN `project.identity.supply_point` AS i
+  ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+WHERE s.is_rekeyed
+;
+IF EXISTS (SELECT 1 FROM keyed_supply_point) THEN
+  MERGE `project.identity.supply_point` AS t
+  USING (SELECT * FROM keyed_supply_point WHERE key_before <> key_after) AS s
+  ON t.system = s.system AND t.id_space = s.id_space AND t.source_key = s.source_key
+  WHEN MATCHED THEN UPDATE SET own_key = s.key_after, `supply_point_key` = s.key_after;
+  CREATE TEMP TABLE affected_supply_point AS
+  SELECT key_before AS `supply_point_key` FROM keyed_supply_point
+  UNION DISTINCT
+  SELECT key_after FROM keyed_supply_point;
+-- supply_point: every record that could speak for an affected key, its references as keys. A parent may be late: its
+-- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
+-- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE change_supply_point AS
+WITH candidate AS (
+  SELECT
+    i.`supply_point_key`,
+    c.system,
+    c.id_space,
+    c.source_key,
+    CASE
+    WHEN c.`account_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_account_id`.`account_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'account', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/supply_point' THEN 'account' END), '\x1f', c.`account_id`))), 1, 32)
+    )
+  END AS `account_key`,
+    c.`fuel`,
+    c.`supply_number`,
+    c.`region`,
+    c.`profile_class`,
+    c.`postcode`,
+    c.`is_deenergised`,
+    c.`supplied_since_at`,
+    CASE c.system WHEN 'sse' THEN 1 END AS rank
+  FROM affected_supply_point AS a
+  JOIN `project.identity.supply_point` AS i ON i.`supply_point_key` = a.`supply_point_key`
+  JOIN `project.conformed.supply_point` AS c
+    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  LEFT JOIN `project.identity.account` AS `p_account_id`
+  ON `p_account_id`.system = c.system
+  AND `p_account_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/supply_point' THEN 'account' END)
+  AND `p_account_id`.source_key = c.`account_id`
+  WHERE c.is_present
+), winner AS (
+  SELECT
+    c.*,
+    COUNT(*) OVER (PARTITION BY c.`supply_point_key`, c.rank) AS rivals
+  FROM candidate AS c
+  WHERE TRUE
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`supply_point_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
+), compared AS (
+  SELECT
+    CASE
+      WHEN p.`supply_point_key` IS NULL THEN 'insert'
+      WHEN w.`supply_point_key` IS NULL THEN 'delete'
+      ELSE 'update'
+    END AS operation,
+    (p.`supply_point_key` IS NULL) <> (w.`supply_point_key` IS NULL)
+      OR w.`account_key` IS DISTINCT FROM p.`account_key`
+      OR w.`fuel` IS DISTINCT FROM p.`fuel`
+      OR w.`supply_number` IS DISTINCT FROM p.`supply_number`
+      OR w.`region` IS DISTINCT FROM p.`region`
+      OR w.`profile_class` IS DISTINCT FROM p.`profile_class`
+      OR w.`postcode` IS DISTINCT FROM p.`postcode`
+      OR w.`is_deenergised` IS DISTINCT FROM p.`is_deenergised`
+      OR w.`supplied_since_at` IS DISTINCT FROM p.`supplied_since_at`
+      AS is_event,
+    (p.`supply_point_key` IS NULL) <> (w.`supply_point_key` IS NULL)
+      OR w.system IS DISTINCT FROM p.source_system
+      OR w.`account_key` IS DISTINCT FROM p.`account_key`
+      OR w.`fuel` IS DISTINCT FROM p.`fuel`
+      OR w.`supply_number` IS DISTINCT FROM p.`supply_number`
+      OR w.`region` IS DISTINCT FROM p.`region`
+      OR w.`profile_class` IS DISTINCT FROM p.`profile_class`
+      OR w.`postcode` IS DISTINCT FROM p.`postcode`
+      OR w.`is_deenergised` IS DISTINCT FROM p.`is_deenergised`
+      OR w.`supplied_since_at` IS DISTINCT FROM p.`supplied_since_at`
+      AS is_change,
+    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    a.`supply_point_key`,
+    w.system AS source_system,
+    w.`account_key`,
+    w.`fuel`,
+    w.`supply_number`,
+    w.`region`,
+    w.`profile_class`,
+    w.`postcode`,
+    w.`is_deenergised`,
+    w.`supplied_since_at`
+  FROM affected_supply_point AS a
+  LEFT JOIN winner AS w ON w.`supply_point_key` = a.`supply_point_key`
+  LEFT JOIN `project.common_model.supply_point` AS p
+    ON p.`supply_point_key` = a.`supply_point_key`
+)
+SELECT
+  (SELECT change_number FROM `project.ledger.supply_point` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `supply_point_key`) AS change_number,
+  compared.*
+FROM compared
+WHERE is_change OR is_contested;
+INSERT INTO `project.change_log.supply_point`
+  (change_number, changed_at, operation, is_event, `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`)
+SELECT change_number, v_changed_at, operation, is_event, `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`
+FROM change_supply_point
+WHERE is_change;
+MERGE `project.common_model.supply_point` AS t
+USING (SELECT * FROM change_supply_point WHERE is_change) AS s
+ON t.`supply_point_key` = s.`supply_point_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `fuel` = s.`fuel`, `supply_number` = s.`supply_number`, `region` = s.`region`, `profile_class` = s.`profile_class`, `postcode` = s.`postcode`, `is_deenergised` = s.`is_deenergised`, `supplied_since_at` = s.`supplied_since_at`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+  (`supply_point_key`, source_system, change_number, changed_at, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`)
+VALUES
+  (s.`supply_point_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`fuel`, s.`supply_number`, s.`region`, s.`profile_class`, s.`postcode`, s.`is_deenergised`, s.`supplied_since_at`);
+UPDATE `project.ledger.supply_point`
+SET change_number = change_number + (SELECT COUNT(*) FROM change_supply_point WHERE is_change), changed_at = v_changed_at
+WHERE name = 'entity';
+  INSERT INTO stirred_supply_point (system, id_space, source_key, is_rekeyed)
+  SELECT system, id_space, source_key, key_before <> key_after FROM keyed_supply_point;
+  SET v_followed = v_followed + (SELECT COUNT(*) FROM change_supply_point WHERE is_change);
+END IF;
+CREATE TEMP TABLE keyed_agreement AS
+SELECT
+  c.system,
+  c.id_space,
+  c.source_key,
+  i.`agreement_key` AS key_before,
+  i.`agreement_key` AS key_after
+FROM `project.conformed.agreement` AS c
+JOIN stirred_account AS s
+  ON s.system = c.system AND s.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'account' END) AND s.source_key = c.`account_id`
+JOIN `project.identity.agreement` AS i
+  ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+UNION DISTINCT
+SELECT
+  c.system,
+  c.id_space,
+  c.source_key,
+  i.`agreement_key` AS key_before,
+  i.`agreement_key` AS key_after
+FROM `project.conformed.agreement` AS c
+JOIN stirred_supply_point AS s
+  ON s.system = c.system AND s.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'supply_point' END) AND s.source_key = c.`supply_point_id`
+JOIN `project.identity.agreement` AS i
+  ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+WHERE s.is_rekeyed
+;
+IF EXISTS (SELECT 1 FROM keyed_agreement) THEN
+  CREATE TEMP TABLE affected_agreement AS
+  SELECT key_before AS `agreement_key` FROM keyed_agreement
+  UNION DISTINCT
+  SELECT key_after FROM keyed_agreement;
+-- agreement: every record that could speak for an affected key, its references as keys. A parent may be late: its
+-- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
+-- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE change_agreement AS
+WITH candidate AS (
+  SELECT
+    i.`agreement_key`,
+    c.system,
+    c.id_space,
+    c.source_key,
+    CASE
+    WHEN c.`account_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_account_id`.`account_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'account', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'account' END), '\x1f', c.`account_id`))), 1, 32)
+    )
+  END AS `account_key`,
+    CASE
+    WHEN c.`supply_point_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_supply_point_id`.`supply_point_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'supply_point', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'supply_point' END), '\x1f', c.`supply_point_id`))), 1, 32)
+    )
+  END AS `supply_point_key`,
+    c.`tariff_code`,
+    c.`payment_method`,
+    c.`monthly_amount_gbp`,
+    c.`signed_at`,
+    c.`starts_on`,
+    c.`ends_on`,
+    via_customer.customer_key AS _customer_key,
+    CASE c.system WHEN 'sse' THEN 1 END AS rank
+  FROM affected_agreement AS a
+  JOIN `project.identity.agreement` AS i ON i.`agreement_key` = a.`agreement_key`
+  JOIN `project.conformed.agreement` AS c
+    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  LEFT JOIN `project.identity.account` AS `p_account_id`
+  ON `p_account_id`.system = c.system
+  AND `p_account_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'account' END)
+  AND `p_account_id`.source_key = c.`account_id`
+  LEFT JOIN `project.identity.supply_point` AS `p_supply_point_id`
+  ON `p_supply_point_id`.system = c.system
+  AND `p_supply_point_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'supply_point' END)
+  AND `p_supply_point_id`.source_key = c.`supply_point_id`
+  LEFT JOIN `project.conformed.account` AS via
+    ON via.system = c.system
+    AND via.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'account' END)
+    AND via.source_key = c.`account_id`
+  LEFT JOIN `project.identity.customer` AS via_customer
+    ON via_customer.system = via.system
+    AND via_customer.id_space = (CASE CONCAT(via.system, '/', via.id_space) WHEN 'mis/gentrack_account' THEN 'gentrack_customer' WHEN 'platform/account' THEN 'customer' WHEN 'sse/account' THEN 'customer' END)
+    AND via_customer.source_key = via.`customer_id`
+  WHERE c.is_present
+), winner AS (
+  SELECT
+    c.*,
+    COUNT(*) OVER (PARTITION BY c.`agreement_key`, c.rank) AS rivals
+  FROM candidate AS c
+  LEFT JOIN `project.migration.authority` AS m
+    ON m.customer_key = c.`_customer_key` AND m.until IS NULL
+  WHERE m.system IS NULL
+    OR m.system = c.system
+    OR m.system NOT IN ('sse')
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`agreement_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
+), compared AS (
+  SELECT
+    CASE
+      WHEN p.`agreement_key` IS NULL THEN 'insert'
+      WHEN w.`agreement_key` IS NULL THEN 'delete'
+      ELSE 'update'
+    END AS operation,
+    (p.`agreement_key` IS NULL) <> (w.`agreement_key` IS NULL)
+      OR w.`account_key` IS DISTINCT FROM p.`account_key`
+      OR w.`supply_point_key` IS DISTINCT FROM p.`supply_point_key`
+      OR w.`tariff_code` IS DISTINCT FROM p.`tariff_code`
+      OR w.`payment_method` IS DISTINCT FROM p.`payment_method`
+      OR w.`monthly_amount_gbp` IS DISTINCT FROM p.`monthly_amount_gbp`
+      OR w.`signed_at` IS DISTINCT FROM p.`signed_at`
+      OR w.`starts_on` IS DISTINCT FROM p.`starts_on`
+      OR w.`ends_on` IS DISTINCT FROM p.`ends_on`
+      AS is_event,
+    (p.`agreement_key` IS NULL) <> (w.`agreement_key` IS NULL)
+      OR w.system IS DISTINCT FROM p.source_system
+      OR w.`account_key` IS DISTINCT FROM p.`account_key`
+      OR w.`supply_point_key` IS DISTINCT FROM p.`supply_point_key`
+      OR w.`tariff_code` IS DISTINCT FROM p.`tariff_code`
+      OR w.`payment_method` IS DISTINCT FROM p.`payment_method`
+      OR w.`monthly_amount_gbp` IS DISTINCT FROM p.`monthly_amount_gbp`
+      OR w.`signed_at` IS DISTINCT FROM p.`signed_at`
+      OR w.`starts_on` IS DISTINCT FROM p.`starts_on`
+      OR w.`ends_on` IS DISTINCT FROM p.`ends_on`
+      AS is_change,
+    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    a.`agreement_key`,
+    w.system AS source_system,
+    w.`account_key`,
+    w.`supply_point_key`,
+    w.`tariff_code`,
+    w.`payment_method`,
+    w.`monthly_amount_gbp`,
+    w.`signed_at`,
+    w.`starts_on`,
+    w.`ends_on`
+  FROM affected_agreement AS a
+  LEFT JOIN winner AS w ON w.`agreement_key` = a.`agreement_key`
+  LEFT JOIN `project.common_model.agreement` AS p
+    ON p.`agreement_key` = a.`agreement_key`
+)
+SELECT
+  (SELECT change_number FROM `project.ledger.agreement` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `agreement_key`) AS change_number,
+  compared.*
+FROM compared
+WHERE is_change OR is_contested;
+INSERT INTO `project.change_log.agreement`
+  (change_number, changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`)
+SELECT change_number, v_changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
+FROM change_agreement
+WHERE is_change;
+MERGE `project.common_model.agreement` AS t
+USING (SELECT * FROM change_agreement WHERE is_change) AS s
+ON t.`agreement_key` = s.`agreement_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `supply_point_key` = s.`supply_point_key`, `tariff_code` = s.`tariff_code`, `payment_method` = s.`payment_method`, `monthly_amount_gbp` = s.`monthly_amount_gbp`, `signed_at` = s.`signed_at`, `starts_on` = s.`starts_on`, `ends_on` = s.`ends_on`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+  (`agreement_key`, source_system, change_number, changed_at, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`)
+VALUES
+  (s.`agreement_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`supply_point_key`, s.`tariff_code`, s.`payment_method`, s.`monthly_amount_gbp`, s.`signed_at`, s.`starts_on`, s.`ends_on`);
+UPDATE `project.ledger.agreement`
+SET change_number = change_number + (SELECT COUNT(*) FROM change_agreement WHERE is_change), changed_at = v_changed_at
+WHERE name = 'entity';
+  SET v_followed = v_followed + (SELECT COUNT(*) FROM change_agreement WHERE is_change);
+END IF;
+CREATE TEMP TABLE stirred_meter (system STRING, id_space STRING, source_key STRING, is_rekeyed BOOL);
+CREATE TEMP TABLE keyed_meter AS
+SELECT
+  c.system,
+  c.id_space,
+  c.source_key,
+  i.`meter_key` AS key_before,
+  COALESCE(SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'meter', '\x1f', 'facts', '\x1f', '', '\x1f', CONCAT(REPLACE(REPLACE(c.`serial_number`, '\\', '\\\\'), '|', '\\|'))))), 1, 32), SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'meter', '\x1f', c.system, '\x1f', c.id_space, '\x1f', c.source_key))), 1, 32)) AS key_after
+FROM `project.conformed.meter` AS c
+JOIN stirred_supply_point AS s
+  ON s.system = c.system AND s.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter' THEN 'supply_point' END) AND s.source_key = c.`supply_point_id`
+JOIN `project.identity.meter` AS i
+  ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+WHERE s.is_rekeyed
+;
+IF EXISTS (SELECT 1 FROM keyed_meter) THEN
+  MERGE `project.identity.meter` AS t
+  USING (SELECT * FROM keyed_meter WHERE key_before <> key_after) AS s
+  ON t.system = s.system AND t.id_space = s.id_space AND t.source_key = s.source_key
+  WHEN MATCHED THEN UPDATE SET own_key = s.key_after, `meter_key` = s.key_after;
+  CREATE TEMP TABLE affected_meter AS
+  SELECT key_before AS `meter_key` FROM keyed_meter
+  UNION DISTINCT
+  SELECT key_after FROM keyed_meter;
+-- meter: every record that could speak for an affected key, its references as keys. A parent may be late: its
+-- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
+-- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE change_meter AS
+WITH candidate AS (
+  SELECT
+    i.`meter_key`,
+    c.system,
+    c.id_space,
+    c.source_key,
+    CASE
+    WHEN c.`supply_point_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_supply_point_id`.`supply_point_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'supply_point', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter' THEN 'supply_point' END), '\x1f', c.`supply_point_id`))), 1, 32)
+    )
+  END AS `supply_point_key`,
+    c.`serial_number`,
+    c.`meter_type`,
+    c.`register_count`,
+    c.`installed_on`,
+    c.`removed_on`,
+    CASE c.system WHEN 'sse' THEN 1 END AS rank
+  FROM affected_meter AS a
+  JOIN `project.identity.meter` AS i ON i.`meter_key` = a.`meter_key`
+  JOIN `project.conformed.meter` AS c
+    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  LEFT JOIN `project.identity.supply_point` AS `p_supply_point_id`
+  ON `p_supply_point_id`.system = c.system
+  AND `p_supply_point_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter' THEN 'supply_point' END)
+  AND `p_supply_point_id`.source_key = c.`supply_point_id`
+  WHERE c.is_present
+), winner AS (
+  SELECT
+    c.*,
+    COUNT(*) OVER (PARTITION BY c.`meter_key`, c.rank) AS rivals
+  FROM candidate AS c
+  WHERE TRUE
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`meter_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
+), compared AS (
+  SELECT
+    CASE
+      WHEN p.`meter_key` IS NULL THEN 'insert'
+      WHEN w.`meter_key` IS NULL THEN 'delete'
+      ELSE 'update'
+    END AS operation,
+    (p.`meter_key` IS NULL) <> (w.`meter_key` IS NULL)
+      OR w.`supply_point_key` IS DISTINCT FROM p.`supply_point_key`
+      OR w.`serial_number` IS DISTINCT FROM p.`serial_number`
+      OR w.`meter_type` IS DISTINCT FROM p.`meter_type`
+      OR w.`register_count` IS DISTINCT FROM p.`register_count`
+      OR w.`installed_on` IS DISTINCT FROM p.`installed_on`
+      OR w.`removed_on` IS DISTINCT FROM p.`removed_on`
+      AS is_event,
+    (p.`meter_key` IS NULL) <> (w.`meter_key` IS NULL)
+      OR w.system IS DISTINCT FROM p.source_system
+      OR w.`supply_point_key` IS DISTINCT FROM p.`supply_point_key`
+      OR w.`serial_number` IS DISTINCT FROM p.`serial_number`
+      OR w.`meter_type` IS DISTINCT FROM p.`meter_type`
+      OR w.`register_count` IS DISTINCT FROM p.`register_count`
+      OR w.`installed_on` IS DISTINCT FROM p.`installed_on`
+      OR w.`removed_on` IS DISTINCT FROM p.`removed_on`
+      AS is_change,
+    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    a.`meter_key`,
+    w.system AS source_system,
+    w.`supply_point_key`,
+    w.`serial_number`,
+    w.`meter_type`,
+    w.`register_count`,
+    w.`installed_on`,
+    w.`removed_on`
+  FROM affected_meter AS a
+  LEFT JOIN winner AS w ON w.`meter_key` = a.`meter_key`
+  LEFT JOIN `project.common_model.meter` AS p
+    ON p.`meter_key` = a.`meter_key`
+)
+SELECT
+  (SELECT change_number FROM `project.ledger.meter` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `meter_key`) AS change_number,
+  compared.*
+FROM compared
+WHERE is_change OR is_contested;
+INSERT INTO `project.change_log.meter`
+  (change_number, changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`)
+SELECT change_number, v_changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`
+FROM change_meter
+WHERE is_change;
+MERGE `project.common_model.meter` AS t
+USING (SELECT * FROM change_meter WHERE is_change) AS s
+ON t.`meter_key` = s.`meter_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `supply_point_key` = s.`supply_point_key`, `serial_number` = s.`serial_number`, `meter_type` = s.`meter_type`, `register_count` = s.`register_count`, `installed_on` = s.`installed_on`, `removed_on` = s.`removed_on`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+  (`meter_key`, source_system, change_number, changed_at, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`)
+VALUES
+  (s.`meter_key`, s.source_system, s.change_number, v_changed_at, s.`supply_point_key`, s.`serial_number`, s.`meter_type`, s.`register_count`, s.`installed_on`, s.`removed_on`);
+UPDATE `project.ledger.meter`
+SET change_number = change_number + (SELECT COUNT(*) FROM change_meter WHERE is_change), changed_at = v_changed_at
+WHERE name = 'entity';
+  INSERT INTO stirred_meter (system, id_space, source_key, is_rekeyed)
+  SELECT system, id_space, source_key, key_before <> key_after FROM keyed_meter;
+  SET v_followed = v_followed + (SELECT COUNT(*) FROM change_meter WHERE is_change);
+END IF;
+CREATE TEMP TABLE keyed_meter_reading AS
+SELECT
+  c.system,
+  c.id_space,
+  c.source_key,
+  i.`meter_reading_key` AS key_before,
+  COALESCE(SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'meter_reading', '\x1f', 'facts', '\x1f', '', '\x1f', CONCAT(CAST(CASE
+    WHEN c.`meter_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_meter_id`.`meter_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'meter', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter_reading' THEN 'meter' END), '\x1f', c.`meter_id`))), 1, 32)
+    )
+  END AS STRING), '|', REPLACE(REPLACE(c.`register`, '\\', '\\\\'), '|', '\\|'), '|', FORMAT_TIMESTAMP('%F %H:%M:%E6S', c.`read_at`, 'UTC'))))), 1, 32), SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'meter_reading', '\x1f', c.system, '\x1f', c.id_space, '\x1f', c.source_key))), 1, 32)) AS key_after,
+  i.month
+FROM `project.conformed.meter_reading` AS c
+JOIN stirred_meter AS s
+  ON s.system = c.system AND s.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter_reading' THEN 'meter' END) AND s.source_key = c.`meter_id`
+JOIN `project.identity.meter_reading` AS i
+  ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+LEFT JOIN `project.identity.meter` AS `p_meter_id`
+  ON `p_meter_id`.system = c.system
+  AND `p_meter_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter_reading' THEN 'meter' END)
+  AND `p_meter_id`.source_key = c.`meter_id`
+WHERE s.is_rekeyed
+;
+IF EXISTS (SELECT 1 FROM keyed_meter_reading) THEN
+  MERGE `project.identity.meter_reading` AS t
+  USING (SELECT * FROM keyed_meter_reading WHERE key_before <> key_after) AS s
+  ON t.system = s.system AND t.id_space = s.id_space AND t.source_key = s.source_key
+  WHEN MATCHED THEN UPDATE SET own_key = s.key_after, `meter_reading_key` = s.key_after;
+  CREATE TEMP TABLE affected_meter_reading AS
+  SELECT key_before AS `meter_reading_key` FROM keyed_meter_reading
+  UNION DISTINCT
+  SELECT key_after FROM keyed_meter_reading;
+  SET v_months_meter_reading = (SELECT IFNULL(ARRAY_AGG(DISTINCT month IGNORE NULLS), []) FROM keyed_meter_reading);
+SET v_months_meter_reading = ARRAY_CONCAT(v_months_meter_reading, (
+  SELECT IFNULL(ARRAY_AGG(DISTINCT i.month IGNORE NULLS), [])
+  FROM affected_meter_reading AS a
+  JOIN `project.identity.meter_reading` AS i ON i.`meter_reading_key` = a.`meter_reading_key`
+));
+-- meter_reading: every record that could speak for an affected key, its references as keys. A parent may be late: its
+-- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
+-- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE change_meter_reading AS
+WITH candidate AS (
+  SELECT
+    i.`meter_reading_key`,
+    c.system,
+    c.id_space,
+    c.source_key,
+    CASE
+    WHEN c.`meter_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_meter_id`.`meter_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'meter', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter_reading' THEN 'meter' END), '\x1f', c.`meter_id`))), 1, 32)
+    )
+  END AS `meter_key`,
+    c.`register`,
+    c.`read_at`,
+    c.`reading`,
+    c.`taken_by`,
+    CASE c.system WHEN 'sse' THEN 1 END AS rank
+  FROM affected_meter_reading AS a
+  JOIN `project.identity.meter_reading` AS i ON i.`meter_reading_key` = a.`meter_reading_key`
+  JOIN `project.conformed.meter_reading` AS c
+    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND TIMESTAMP_TRUNC(c.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
+  LEFT JOIN `project.identity.meter` AS `p_meter_id`
+  ON `p_meter_id`.system = c.system
+  AND `p_meter_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter_reading' THEN 'meter' END)
+  AND `p_meter_id`.source_key = c.`meter_id`
+  WHERE c.is_present
+), winner AS (
+  SELECT
+    c.*,
+    COUNT(*) OVER (PARTITION BY c.`meter_reading_key`, c.rank) AS rivals
+  FROM candidate AS c
+  WHERE TRUE
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`meter_reading_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
+), compared AS (
+  SELECT
+    CASE
+      WHEN p.`meter_reading_key` IS NULL THEN 'insert'
+      WHEN w.`meter_reading_key` IS NULL THEN 'delete'
+      ELSE 'update'
+    END AS operation,
+    (p.`meter_reading_key` IS NULL) <> (w.`meter_reading_key` IS NULL)
+      OR w.`meter_key` IS DISTINCT FROM p.`meter_key`
+      OR w.`register` IS DISTINCT FROM p.`register`
+      OR w.`read_at` IS DISTINCT FROM p.`read_at`
+      OR w.`reading` IS DISTINCT FROM p.`reading`
+      OR w.`taken_by` IS DISTINCT FROM p.`taken_by`
+      AS is_event,
+    (p.`meter_reading_key` IS NULL) <> (w.`meter_reading_key` IS NULL)
+      OR w.system IS DISTINCT FROM p.source_system
+      OR w.`meter_key` IS DISTINCT FROM p.`meter_key`
+      OR w.`register` IS DISTINCT FROM p.`register`
+      OR w.`read_at` IS DISTINCT FROM p.`read_at`
+      OR w.`reading` IS DISTINCT FROM p.`reading`
+      OR w.`taken_by` IS DISTINCT FROM p.`taken_by`
+      AS is_change,
+    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    a.`meter_reading_key`,
+    w.system AS source_system,
+    w.`meter_key`,
+    w.`register`,
+    w.`read_at`,
+    w.`reading`,
+    w.`taken_by`
+  FROM affected_meter_reading AS a
+  LEFT JOIN winner AS w ON w.`meter_reading_key` = a.`meter_reading_key`
+  LEFT JOIN `project.common_model.meter_reading` AS p
+    ON p.`meter_reading_key` = a.`meter_reading_key` AND TIMESTAMP_TRUNC(p.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
+)
+SELECT
+  (SELECT change_number FROM `project.ledger.meter_reading` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `meter_reading_key`) AS change_number,
+  compared.*
+FROM compared
+WHERE is_change OR is_contested;
+INSERT INTO `project.change_log.meter_reading`
+  (change_number, changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`)
+SELECT change_number, v_changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
+FROM change_meter_reading
+WHERE is_change;
+MERGE `project.common_model.meter_reading` AS t
+USING (SELECT * FROM change_meter_reading WHERE is_change) AS s
+ON t.`meter_reading_key` = s.`meter_reading_key` AND TIMESTAMP_TRUNC(t.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `meter_key` = s.`meter_key`, `register` = s.`register`, `read_at` = s.`read_at`, `reading` = s.`reading`, `taken_by` = s.`taken_by`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+  (`meter_reading_key`, source_system, change_number, changed_at, `meter_key`, `register`, `read_at`, `reading`, `taken_by`)
+VALUES
+  (s.`meter_reading_key`, s.source_system, s.change_number, v_changed_at, s.`meter_key`, s.`register`, s.`read_at`, s.`reading`, s.`taken_by`);
+UPDATE `project.ledger.meter_reading`
+SET change_number = change_number + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change), changed_at = v_changed_at
+WHERE name = 'entity';
+  SET v_followed = v_followed + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change);
+END IF;
 END IF;
 -- Progress, in the same transaction as the data that it describes.
 MERGE `project.ledger.customer` AS t

@@ -121,6 +121,7 @@ FROM change_customer
 WHERE is_change AND operation = 'delete'
 ORDER BY `customer_key`
 LIMIT 20;
+CREATE TEMP TABLE stirred_account (system STRING, id_space STRING, source_key STRING, is_rekeyed BOOL);
 CREATE TEMP TABLE keyed_account AS
 SELECT
   c.system,
@@ -264,6 +265,730 @@ FROM change_account
 WHERE is_change AND operation = 'delete'
 ORDER BY `account_key`
 LIMIT 20;
+  INSERT INTO stirred_account (system, id_space, source_key, is_rekeyed)
+  SELECT system, id_space, source_key, key_before <> key_after FROM keyed_account;
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_account WHERE is_change);
+END IF;
+CREATE TEMP TABLE keyed_contact AS
+SELECT
+  c.system,
+  c.id_space,
+  c.source_key,
+  i.`contact_key` AS key_before,
+  i.`contact_key` AS key_after
+FROM `project.conformed.contact` AS c
+JOIN stirred_customer AS s
+  ON s.system = c.system AND s.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/contact' THEN 'customer' END) AND s.source_key = c.`customer_id`
+JOIN `project.identity.contact` AS i
+  ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+;
+IF EXISTS (SELECT 1 FROM keyed_contact) THEN
+  CREATE TEMP TABLE affected_contact AS
+  SELECT key_before AS `contact_key` FROM keyed_contact
+  UNION DISTINCT
+  SELECT key_after FROM keyed_contact;
+-- contact: every record that could speak for an affected key, its references as keys. A parent may be late: its
+-- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
+-- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE change_contact AS
+WITH candidate AS (
+  SELECT
+    i.`contact_key`,
+    c.system,
+    c.id_space,
+    c.source_key,
+    CASE
+    WHEN c.`customer_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_customer_id`.`customer_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'customer', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/contact' THEN 'customer' END), '\x1f', c.`customer_id`))), 1, 32)
+    )
+  END AS `customer_key`,
+    c.`kind`,
+    c.`full_name`,
+    c.`phone`,
+    c.`email`,
+    c.`authorised_at`,
+    CASE c.system WHEN 'sse' THEN 1 END AS rank
+  FROM affected_contact AS a
+  JOIN `project.identity.contact` AS i ON i.`contact_key` = a.`contact_key`
+  JOIN `project.conformed.contact` AS c
+    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  LEFT JOIN `project.identity.customer` AS `p_customer_id`
+  ON `p_customer_id`.system = c.system
+  AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/contact' THEN 'customer' END)
+  AND `p_customer_id`.source_key = c.`customer_id`
+  WHERE c.is_present
+), winner AS (
+  SELECT
+    c.*,
+    COUNT(*) OVER (PARTITION BY c.`contact_key`, c.rank) AS rivals
+  FROM candidate AS c
+  LEFT JOIN `authority_then` AS m
+    ON m.customer_key = c.`customer_key` AND m.until IS NULL
+  WHERE m.system IS NULL
+    OR m.system = c.system
+    OR m.system NOT IN ('sse')
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`contact_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
+), compared AS (
+  SELECT
+    CASE
+      WHEN p.`contact_key` IS NULL THEN 'insert'
+      WHEN w.`contact_key` IS NULL THEN 'delete'
+      ELSE 'update'
+    END AS operation,
+    (p.`contact_key` IS NULL) <> (w.`contact_key` IS NULL)
+      OR w.`customer_key` IS DISTINCT FROM p.`customer_key`
+      OR w.`kind` IS DISTINCT FROM p.`kind`
+      OR w.`full_name` IS DISTINCT FROM p.`full_name`
+      OR w.`phone` IS DISTINCT FROM p.`phone`
+      OR w.`email` IS DISTINCT FROM p.`email`
+      OR w.`authorised_at` IS DISTINCT FROM p.`authorised_at`
+      AS is_event,
+    (p.`contact_key` IS NULL) <> (w.`contact_key` IS NULL)
+      OR w.system IS DISTINCT FROM p.source_system
+      OR w.`customer_key` IS DISTINCT FROM p.`customer_key`
+      OR w.`kind` IS DISTINCT FROM p.`kind`
+      OR w.`full_name` IS DISTINCT FROM p.`full_name`
+      OR w.`phone` IS DISTINCT FROM p.`phone`
+      OR w.`email` IS DISTINCT FROM p.`email`
+      OR w.`authorised_at` IS DISTINCT FROM p.`authorised_at`
+      AS is_change,
+    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    a.`contact_key`,
+    w.system AS source_system,
+    w.`customer_key`,
+    w.`kind`,
+    w.`full_name`,
+    w.`phone`,
+    w.`email`,
+    w.`authorised_at`
+  FROM affected_contact AS a
+  LEFT JOIN winner AS w ON w.`contact_key` = a.`contact_key`
+  LEFT JOIN `project.common_model.contact` AS p
+    ON p.`contact_key` = a.`contact_key`
+)
+SELECT
+  (SELECT change_number FROM `project.ledger.contact` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `contact_key`) AS change_number,
+  compared.*
+FROM compared
+WHERE is_change OR is_contested;
+INSERT INTO effect (entity, what, name, number)
+SELECT 'contact', 'count', name, number
+FROM (
+  SELECT
+    COUNTIF(operation = 'insert') AS inserted,
+    COUNTIF(operation = 'update') AS updated,
+    COUNTIF(operation = 'delete') AS vanished,
+    COUNTIF(is_event) AS events
+  FROM change_contact
+  WHERE is_change
+)
+UNPIVOT (number FOR name IN (inserted, updated, vanished, events));
+INSERT INTO effect (entity, what, name, number)
+SELECT 'contact', 'column', name, number
+FROM (
+  SELECT
+    COUNTIF(c.`customer_key` IS DISTINCT FROM p.`customer_key`) AS `customer_key`,
+    COUNTIF(c.`kind` IS DISTINCT FROM p.`kind`) AS `kind`,
+    COUNTIF(c.`full_name` IS DISTINCT FROM p.`full_name`) AS `full_name`,
+    COUNTIF(c.`phone` IS DISTINCT FROM p.`phone`) AS `phone`,
+    COUNTIF(c.`email` IS DISTINCT FROM p.`email`) AS `email`,
+    COUNTIF(c.`authorised_at` IS DISTINCT FROM p.`authorised_at`) AS `authorised_at`
+  FROM change_contact AS c
+  JOIN `project.common_model.contact` AS p ON p.`contact_key` = c.`contact_key`
+  WHERE c.is_change AND c.operation = 'update'
+)
+UNPIVOT (number FOR name IN (`customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`));
+INSERT INTO effect (entity, what, name, number)
+SELECT 'contact', 'vanishing', `contact_key`, 1
+FROM change_contact
+WHERE is_change AND operation = 'delete'
+ORDER BY `contact_key`
+LIMIT 20;
+  SET v_followed = v_followed + (SELECT COUNT(*) FROM change_contact WHERE is_change);
+END IF;
+CREATE TEMP TABLE keyed_contact_preference AS
+SELECT
+  c.system,
+  c.id_space,
+  c.source_key,
+  i.`contact_preference_key` AS key_before,
+  i.`contact_preference_key` AS key_after
+FROM `project.conformed.contact_preference` AS c
+JOIN stirred_customer AS s
+  ON s.system = c.system AND s.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/contact_preference' THEN 'customer' END) AND s.source_key = c.`customer_id`
+JOIN `project.identity.contact_preference` AS i
+  ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+;
+IF EXISTS (SELECT 1 FROM keyed_contact_preference) THEN
+  CREATE TEMP TABLE affected_contact_preference AS
+  SELECT key_before AS `contact_preference_key` FROM keyed_contact_preference
+  UNION DISTINCT
+  SELECT key_after FROM keyed_contact_preference;
+-- contact_preference: every record that could speak for an affected key, its references as keys. A parent may be late: its
+-- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
+-- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE change_contact_preference AS
+WITH candidate AS (
+  SELECT
+    i.`contact_preference_key`,
+    c.system,
+    c.id_space,
+    c.source_key,
+    CASE
+    WHEN c.`customer_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_customer_id`.`customer_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'customer', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/contact_preference' THEN 'customer' END), '\x1f', c.`customer_id`))), 1, 32)
+    )
+  END AS `customer_key`,
+    c.`channel`,
+    c.`purpose`,
+    c.`is_allowed`,
+    c.`decided_at`,
+    c.`told_by`,
+    CASE c.system WHEN 'sse' THEN 1 END AS rank
+  FROM affected_contact_preference AS a
+  JOIN `project.identity.contact_preference` AS i ON i.`contact_preference_key` = a.`contact_preference_key`
+  JOIN `project.conformed.contact_preference` AS c
+    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  LEFT JOIN `project.identity.customer` AS `p_customer_id`
+  ON `p_customer_id`.system = c.system
+  AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/contact_preference' THEN 'customer' END)
+  AND `p_customer_id`.source_key = c.`customer_id`
+  WHERE c.is_present
+), winner AS (
+  SELECT
+    c.*,
+    COUNT(*) OVER (PARTITION BY c.`contact_preference_key`, c.rank) AS rivals
+  FROM candidate AS c
+  LEFT JOIN `authority_then` AS m
+    ON m.customer_key = c.`customer_key` AND m.until IS NULL
+  WHERE m.system IS NULL
+    OR m.system = c.system
+    OR m.system NOT IN ('sse')
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`contact_preference_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
+), compared AS (
+  SELECT
+    CASE
+      WHEN p.`contact_preference_key` IS NULL THEN 'insert'
+      WHEN w.`contact_preference_key` IS NULL THEN 'delete'
+      ELSE 'update'
+    END AS operation,
+    (p.`contact_preference_key` IS NULL) <> (w.`contact_preference_key` IS NULL)
+      OR w.`customer_key` IS DISTINCT FROM p.`customer_key`
+      OR w.`channel` IS DISTINCT FROM p.`channel`
+      OR w.`purpose` IS DISTINCT FROM p.`purpose`
+      OR w.`is_allowed` IS DISTINCT FROM p.`is_allowed`
+      OR w.`decided_at` IS DISTINCT FROM p.`decided_at`
+      OR w.`told_by` IS DISTINCT FROM p.`told_by`
+      AS is_event,
+    (p.`contact_preference_key` IS NULL) <> (w.`contact_preference_key` IS NULL)
+      OR w.system IS DISTINCT FROM p.source_system
+      OR w.`customer_key` IS DISTINCT FROM p.`customer_key`
+      OR w.`channel` IS DISTINCT FROM p.`channel`
+      OR w.`purpose` IS DISTINCT FROM p.`purpose`
+      OR w.`is_allowed` IS DISTINCT FROM p.`is_allowed`
+      OR w.`decided_at` IS DISTINCT FROM p.`decided_at`
+      OR w.`told_by` IS DISTINCT FROM p.`told_by`
+      AS is_change,
+    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    a.`contact_preference_key`,
+    w.system AS source_system,
+    w.`customer_key`,
+    w.`channel`,
+    w.`purpose`,
+    w.`is_allowed`,
+    w.`decided_at`,
+    w.`told_by`
+  FROM affected_contact_preference AS a
+  LEFT JOIN winner AS w ON w.`contact_preference_key` = a.`contact_preference_key`
+  LEFT JOIN `project.common_model.contact_preference` AS p
+    ON p.`contact_preference_key` = a.`contact_preference_key`
+)
+SELECT
+  (SELECT change_number FROM `project.ledger.contact_preference` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `contact_preference_key`) AS change_number,
+  compared.*
+FROM compared
+WHERE is_change OR is_contested;
+INSERT INTO effect (entity, what, name, number)
+SELECT 'contact_preference', 'count', name, number
+FROM (
+  SELECT
+    COUNTIF(operation = 'insert') AS inserted,
+    COUNTIF(operation = 'update') AS updated,
+    COUNTIF(operation = 'delete') AS vanished,
+    COUNTIF(is_event) AS events
+  FROM change_contact_preference
+  WHERE is_change
+)
+UNPIVOT (number FOR name IN (inserted, updated, vanished, events));
+INSERT INTO effect (entity, what, name, number)
+SELECT 'contact_preference', 'column', name, number
+FROM (
+  SELECT
+    COUNTIF(c.`customer_key` IS DISTINCT FROM p.`customer_key`) AS `customer_key`,
+    COUNTIF(c.`channel` IS DISTINCT FROM p.`channel`) AS `channel`,
+    COUNTIF(c.`purpose` IS DISTINCT FROM p.`purpose`) AS `purpose`,
+    COUNTIF(c.`is_allowed` IS DISTINCT FROM p.`is_allowed`) AS `is_allowed`,
+    COUNTIF(c.`decided_at` IS DISTINCT FROM p.`decided_at`) AS `decided_at`,
+    COUNTIF(c.`told_by` IS DISTINCT FROM p.`told_by`) AS `told_by`
+  FROM change_contact_preference AS c
+  JOIN `project.common_model.contact_preference` AS p ON p.`contact_preference_key` = c.`contact_preference_key`
+  WHERE c.is_change AND c.operation = 'update'
+)
+UNPIVOT (number FOR name IN (`customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`));
+INSERT INTO effect (entity, what, name, number)
+SELECT 'contact_preference', 'vanishing', `contact_preference_key`, 1
+FROM change_contact_preference
+WHERE is_change AND operation = 'delete'
+ORDER BY `contact_preference_key`
+LIMIT 20;
+  SET v_followed = v_followed + (SELECT COUNT(*) FROM change_contact_preference WHERE is_change);
+END IF;
+CREATE TEMP TABLE keyed_interaction AS
+SELECT
+  c.system,
+  c.id_space,
+  c.source_key,
+  i.`interaction_key` AS key_before,
+  i.`interaction_key` AS key_after
+FROM `project.conformed.interaction` AS c
+JOIN stirred_customer AS s
+  ON s.system = c.system AND s.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/salesforce_case' THEN 'gentrack_customer' END) AND s.source_key = c.`customer_id`
+JOIN `project.identity.interaction` AS i
+  ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+;
+IF EXISTS (SELECT 1 FROM keyed_interaction) THEN
+  CREATE TEMP TABLE affected_interaction AS
+  SELECT key_before AS `interaction_key` FROM keyed_interaction
+  UNION DISTINCT
+  SELECT key_after FROM keyed_interaction;
+-- interaction: every record that could speak for an affected key, its references as keys. A parent may be late: its
+-- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
+-- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE change_interaction AS
+WITH candidate AS (
+  SELECT
+    i.`interaction_key`,
+    c.system,
+    c.id_space,
+    c.source_key,
+    CASE
+    WHEN c.`customer_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_customer_id`.`customer_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'customer', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/salesforce_case' THEN 'gentrack_customer' END), '\x1f', c.`customer_id`))), 1, 32)
+    )
+  END AS `customer_key`,
+    c.`case_number`,
+    c.`subject`,
+    c.`status`,
+    c.`opened_at`,
+    c.`closed_at`,
+    CASE c.system WHEN 'mis' THEN 1 END AS rank
+  FROM affected_interaction AS a
+  JOIN `project.identity.interaction` AS i ON i.`interaction_key` = a.`interaction_key`
+  JOIN `project.conformed.interaction` AS c
+    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  LEFT JOIN `project.identity.customer` AS `p_customer_id`
+  ON `p_customer_id`.system = c.system
+  AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/salesforce_case' THEN 'gentrack_customer' END)
+  AND `p_customer_id`.source_key = c.`customer_id`
+  WHERE c.is_present
+), winner AS (
+  SELECT
+    c.*,
+    COUNT(*) OVER (PARTITION BY c.`interaction_key`, c.rank) AS rivals
+  FROM candidate AS c
+  LEFT JOIN `authority_then` AS m
+    ON m.customer_key = c.`customer_key` AND m.until IS NULL
+  WHERE m.system IS NULL
+    OR m.system = c.system
+    OR m.system NOT IN ('mis')
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`interaction_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
+), compared AS (
+  SELECT
+    CASE
+      WHEN p.`interaction_key` IS NULL THEN 'insert'
+      WHEN w.`interaction_key` IS NULL THEN 'delete'
+      ELSE 'update'
+    END AS operation,
+    (p.`interaction_key` IS NULL) <> (w.`interaction_key` IS NULL)
+      OR w.`customer_key` IS DISTINCT FROM p.`customer_key`
+      OR w.`case_number` IS DISTINCT FROM p.`case_number`
+      OR w.`subject` IS DISTINCT FROM p.`subject`
+      OR w.`status` IS DISTINCT FROM p.`status`
+      OR w.`opened_at` IS DISTINCT FROM p.`opened_at`
+      OR w.`closed_at` IS DISTINCT FROM p.`closed_at`
+      AS is_event,
+    (p.`interaction_key` IS NULL) <> (w.`interaction_key` IS NULL)
+      OR w.system IS DISTINCT FROM p.source_system
+      OR w.`customer_key` IS DISTINCT FROM p.`customer_key`
+      OR w.`case_number` IS DISTINCT FROM p.`case_number`
+      OR w.`subject` IS DISTINCT FROM p.`subject`
+      OR w.`status` IS DISTINCT FROM p.`status`
+      OR w.`opened_at` IS DISTINCT FROM p.`opened_at`
+      OR w.`closed_at` IS DISTINCT FROM p.`closed_at`
+      AS is_change,
+    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    a.`interaction_key`,
+    w.system AS source_system,
+    w.`customer_key`,
+    w.`case_number`,
+    w.`subject`,
+    w.`status`,
+    w.`opened_at`,
+    w.`closed_at`
+  FROM affected_interaction AS a
+  LEFT JOIN winner AS w ON w.`interaction_key` = a.`interaction_key`
+  LEFT JOIN `project.common_model.interaction` AS p
+    ON p.`interaction_key` = a.`interaction_key`
+)
+SELECT
+  (SELECT change_number FROM `project.ledger.interaction` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `interaction_key`) AS change_number,
+  compared.*
+FROM compared
+WHERE is_change OR is_contested;
+INSERT INTO effect (entity, what, name, number)
+SELECT 'interaction', 'count', name, number
+FROM (
+  SELECT
+    COUNTIF(operation = 'insert') AS inserted,
+    COUNTIF(operation = 'update') AS updated,
+    COUNTIF(operation = 'delete') AS vanished,
+    COUNTIF(is_event) AS events
+  FROM change_interaction
+  WHERE is_change
+)
+UNPIVOT (number FOR name IN (inserted, updated, vanished, events));
+INSERT INTO effect (entity, what, name, number)
+SELECT 'interaction', 'column', name, number
+FROM (
+  SELECT
+    COUNTIF(c.`customer_key` IS DISTINCT FROM p.`customer_key`) AS `customer_key`,
+    COUNTIF(c.`case_number` IS DISTINCT FROM p.`case_number`) AS `case_number`,
+    COUNTIF(c.`subject` IS DISTINCT FROM p.`subject`) AS `subject`,
+    COUNTIF(c.`status` IS DISTINCT FROM p.`status`) AS `status`,
+    COUNTIF(c.`opened_at` IS DISTINCT FROM p.`opened_at`) AS `opened_at`,
+    COUNTIF(c.`closed_at` IS DISTINCT FROM p.`closed_at`) AS `closed_at`
+  FROM change_interaction AS c
+  JOIN `project.common_model.interaction` AS p ON p.`interaction_key` = c.`interaction_key`
+  WHERE c.is_change AND c.operation = 'update'
+)
+UNPIVOT (number FOR name IN (`customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`));
+INSERT INTO effect (entity, what, name, number)
+SELECT 'interaction', 'vanishing', `interaction_key`, 1
+FROM change_interaction
+WHERE is_change AND operation = 'delete'
+ORDER BY `interaction_key`
+LIMIT 20;
+  SET v_followed = v_followed + (SELECT COUNT(*) FROM change_interaction WHERE is_change);
+END IF;
+CREATE TEMP TABLE keyed_priority_service AS
+SELECT
+  c.system,
+  c.id_space,
+  c.source_key,
+  i.`priority_service_key` AS key_before,
+  i.`priority_service_key` AS key_after
+FROM `project.conformed.priority_service` AS c
+JOIN stirred_customer AS s
+  ON s.system = c.system AND s.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/priority_services' THEN 'customer' END) AND s.source_key = c.`customer_id`
+JOIN `project.identity.priority_service` AS i
+  ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+;
+IF EXISTS (SELECT 1 FROM keyed_priority_service) THEN
+  CREATE TEMP TABLE affected_priority_service AS
+  SELECT key_before AS `priority_service_key` FROM keyed_priority_service
+  UNION DISTINCT
+  SELECT key_after FROM keyed_priority_service;
+-- priority_service: every record that could speak for an affected key, its references as keys. A parent may be late: its
+-- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
+-- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE change_priority_service AS
+WITH candidate AS (
+  SELECT
+    i.`priority_service_key`,
+    c.system,
+    c.id_space,
+    c.source_key,
+    CASE
+    WHEN c.`customer_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_customer_id`.`customer_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'customer', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/priority_services' THEN 'customer' END), '\x1f', c.`customer_id`))), 1, 32)
+    )
+  END AS `customer_key`,
+    c.`needs_code`,
+    c.`details`,
+    c.`may_be_shared`,
+    c.`registered_on`,
+    c.`review_on`,
+    CASE c.system WHEN 'sse' THEN 1 END AS rank
+  FROM affected_priority_service AS a
+  JOIN `project.identity.priority_service` AS i ON i.`priority_service_key` = a.`priority_service_key`
+  JOIN `project.conformed.priority_service` AS c
+    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  LEFT JOIN `project.identity.customer` AS `p_customer_id`
+  ON `p_customer_id`.system = c.system
+  AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/priority_services' THEN 'customer' END)
+  AND `p_customer_id`.source_key = c.`customer_id`
+  WHERE c.is_present
+), winner AS (
+  SELECT
+    c.*,
+    COUNT(*) OVER (PARTITION BY c.`priority_service_key`, c.rank) AS rivals
+  FROM candidate AS c
+  LEFT JOIN `authority_then` AS m
+    ON m.customer_key = c.`customer_key` AND m.until IS NULL
+  WHERE m.system IS NULL
+    OR m.system = c.system
+    OR m.system NOT IN ('sse')
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`priority_service_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
+), compared AS (
+  SELECT
+    CASE
+      WHEN p.`priority_service_key` IS NULL THEN 'insert'
+      WHEN w.`priority_service_key` IS NULL THEN 'delete'
+      ELSE 'update'
+    END AS operation,
+    FALSE AS is_event,
+    (p.`priority_service_key` IS NULL) <> (w.`priority_service_key` IS NULL)
+      OR w.system IS DISTINCT FROM p.source_system
+      OR w.`customer_key` IS DISTINCT FROM p.`customer_key`
+      OR w.`needs_code` IS DISTINCT FROM p.`needs_code`
+      OR w.`details` IS DISTINCT FROM p.`details`
+      OR w.`may_be_shared` IS DISTINCT FROM p.`may_be_shared`
+      OR w.`registered_on` IS DISTINCT FROM p.`registered_on`
+      OR w.`review_on` IS DISTINCT FROM p.`review_on`
+      AS is_change,
+    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    a.`priority_service_key`,
+    w.system AS source_system,
+    w.`customer_key`,
+    w.`needs_code`,
+    w.`details`,
+    w.`may_be_shared`,
+    w.`registered_on`,
+    w.`review_on`
+  FROM affected_priority_service AS a
+  LEFT JOIN winner AS w ON w.`priority_service_key` = a.`priority_service_key`
+  LEFT JOIN `project.common_model.priority_service` AS p
+    ON p.`priority_service_key` = a.`priority_service_key`
+)
+SELECT
+  (SELECT change_number FROM `project.ledger.priority_service` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `priority_service_key`) AS change_number,
+  compared.*
+FROM compared
+WHERE is_change OR is_contested;
+INSERT INTO effect (entity, what, name, number)
+SELECT 'priority_service', 'count', name, number
+FROM (
+  SELECT
+    COUNTIF(operation = 'insert') AS inserted,
+    COUNTIF(operation = 'update') AS updated,
+    COUNTIF(operation = 'delete') AS vanished,
+    COUNTIF(is_event) AS events
+  FROM change_priority_service
+  WHERE is_change
+)
+UNPIVOT (number FOR name IN (inserted, updated, vanished, events));
+INSERT INTO effect (entity, what, name, number)
+SELECT 'priority_service', 'column', name, number
+FROM (
+  SELECT
+    COUNTIF(c.`customer_key` IS DISTINCT FROM p.`customer_key`) AS `customer_key`,
+    COUNTIF(c.`needs_code` IS DISTINCT FROM p.`needs_code`) AS `needs_code`,
+    COUNTIF(c.`details` IS DISTINCT FROM p.`details`) AS `details`,
+    COUNTIF(c.`may_be_shared` IS DISTINCT FROM p.`may_be_shared`) AS `may_be_shared`,
+    COUNTIF(c.`registered_on` IS DISTINCT FROM p.`registered_on`) AS `registered_on`,
+    COUNTIF(c.`review_on` IS DISTINCT FROM p.`review_on`) AS `review_on`
+  FROM change_priority_service AS c
+  JOIN `project.common_model.priority_service` AS p ON p.`priority_service_key` = c.`priority_service_key`
+  WHERE c.is_change AND c.operation = 'update'
+)
+UNPIVOT (number FOR name IN (`customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`));
+INSERT INTO effect (entity, what, name, number)
+SELECT 'priority_service', 'vanishing', `priority_service_key`, 1
+FROM change_priority_service
+WHERE is_change AND operation = 'delete'
+ORDER BY `priority_service_key`
+LIMIT 20;
+  SET v_followed = v_followed + (SELECT COUNT(*) FROM change_priority_service WHERE is_change);
+END IF;
+CREATE TEMP TABLE keyed_agreement AS
+SELECT
+  c.system,
+  c.id_space,
+  c.source_key,
+  i.`agreement_key` AS key_before,
+  i.`agreement_key` AS key_after
+FROM `project.conformed.agreement` AS c
+JOIN stirred_account AS s
+  ON s.system = c.system AND s.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'account' END) AND s.source_key = c.`account_id`
+JOIN `project.identity.agreement` AS i
+  ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+;
+IF EXISTS (SELECT 1 FROM keyed_agreement) THEN
+  CREATE TEMP TABLE affected_agreement AS
+  SELECT key_before AS `agreement_key` FROM keyed_agreement
+  UNION DISTINCT
+  SELECT key_after FROM keyed_agreement;
+-- agreement: every record that could speak for an affected key, its references as keys. A parent may be late: its
+-- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
+-- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE change_agreement AS
+WITH candidate AS (
+  SELECT
+    i.`agreement_key`,
+    c.system,
+    c.id_space,
+    c.source_key,
+    CASE
+    WHEN c.`account_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_account_id`.`account_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'account', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'account' END), '\x1f', c.`account_id`))), 1, 32)
+    )
+  END AS `account_key`,
+    CASE
+    WHEN c.`supply_point_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_supply_point_id`.`supply_point_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'supply_point', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'supply_point' END), '\x1f', c.`supply_point_id`))), 1, 32)
+    )
+  END AS `supply_point_key`,
+    c.`tariff_code`,
+    c.`payment_method`,
+    c.`monthly_amount_gbp`,
+    c.`signed_at`,
+    c.`starts_on`,
+    c.`ends_on`,
+    via_customer.customer_key AS _customer_key,
+    CASE c.system WHEN 'sse' THEN 1 END AS rank
+  FROM affected_agreement AS a
+  JOIN `project.identity.agreement` AS i ON i.`agreement_key` = a.`agreement_key`
+  JOIN `project.conformed.agreement` AS c
+    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  LEFT JOIN `project.identity.account` AS `p_account_id`
+  ON `p_account_id`.system = c.system
+  AND `p_account_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'account' END)
+  AND `p_account_id`.source_key = c.`account_id`
+  LEFT JOIN `project.identity.supply_point` AS `p_supply_point_id`
+  ON `p_supply_point_id`.system = c.system
+  AND `p_supply_point_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'supply_point' END)
+  AND `p_supply_point_id`.source_key = c.`supply_point_id`
+  LEFT JOIN `project.conformed.account` AS via
+    ON via.system = c.system
+    AND via.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'account' END)
+    AND via.source_key = c.`account_id`
+  LEFT JOIN `project.identity.customer` AS via_customer
+    ON via_customer.system = via.system
+    AND via_customer.id_space = (CASE CONCAT(via.system, '/', via.id_space) WHEN 'mis/gentrack_account' THEN 'gentrack_customer' WHEN 'platform/account' THEN 'customer' WHEN 'sse/account' THEN 'customer' END)
+    AND via_customer.source_key = via.`customer_id`
+  WHERE c.is_present
+), winner AS (
+  SELECT
+    c.*,
+    COUNT(*) OVER (PARTITION BY c.`agreement_key`, c.rank) AS rivals
+  FROM candidate AS c
+  LEFT JOIN `authority_then` AS m
+    ON m.customer_key = c.`_customer_key` AND m.until IS NULL
+  WHERE m.system IS NULL
+    OR m.system = c.system
+    OR m.system NOT IN ('sse')
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`agreement_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
+), compared AS (
+  SELECT
+    CASE
+      WHEN p.`agreement_key` IS NULL THEN 'insert'
+      WHEN w.`agreement_key` IS NULL THEN 'delete'
+      ELSE 'update'
+    END AS operation,
+    (p.`agreement_key` IS NULL) <> (w.`agreement_key` IS NULL)
+      OR w.`account_key` IS DISTINCT FROM p.`account_key`
+      OR w.`supply_point_key` IS DISTINCT FROM p.`supply_point_key`
+      OR w.`tariff_code` IS DISTINCT FROM p.`tariff_code`
+      OR w.`payment_method` IS DISTINCT FROM p.`payment_method`
+      OR w.`monthly_amount_gbp` IS DISTINCT FROM p.`monthly_amount_gbp`
+      OR w.`signed_at` IS DISTINCT FROM p.`signed_at`
+      OR w.`starts_on` IS DISTINCT FROM p.`starts_on`
+      OR w.`ends_on` IS DISTINCT FROM p.`ends_on`
+      AS is_event,
+    (p.`agreement_key` IS NULL) <> (w.`agreement_key` IS NULL)
+      OR w.system IS DISTINCT FROM p.source_system
+      OR w.`account_key` IS DISTINCT FROM p.`account_key`
+      OR w.`supply_point_key` IS DISTINCT FROM p.`supply_point_key`
+      OR w.`tariff_code` IS DISTINCT FROM p.`tariff_code`
+      OR w.`payment_method` IS DISTINCT FROM p.`payment_method`
+      OR w.`monthly_amount_gbp` IS DISTINCT FROM p.`monthly_amount_gbp`
+      OR w.`signed_at` IS DISTINCT FROM p.`signed_at`
+      OR w.`starts_on` IS DISTINCT FROM p.`starts_on`
+      OR w.`ends_on` IS DISTINCT FROM p.`ends_on`
+      AS is_change,
+    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    a.`agreement_key`,
+    w.system AS source_system,
+    w.`account_key`,
+    w.`supply_point_key`,
+    w.`tariff_code`,
+    w.`payment_method`,
+    w.`monthly_amount_gbp`,
+    w.`signed_at`,
+    w.`starts_on`,
+    w.`ends_on`
+  FROM affected_agreement AS a
+  LEFT JOIN winner AS w ON w.`agreement_key` = a.`agreement_key`
+  LEFT JOIN `project.common_model.agreement` AS p
+    ON p.`agreement_key` = a.`agreement_key`
+)
+SELECT
+  (SELECT change_number FROM `project.ledger.agreement` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `agreement_key`) AS change_number,
+  compared.*
+FROM compared
+WHERE is_change OR is_contested;
+INSERT INTO effect (entity, what, name, number)
+SELECT 'agreement', 'count', name, number
+FROM (
+  SELECT
+    COUNTIF(operation = 'insert') AS inserted,
+    COUNTIF(operation = 'update') AS updated,
+    COUNTIF(operation = 'delete') AS vanished,
+    COUNTIF(is_event) AS events
+  FROM change_agreement
+  WHERE is_change
+)
+UNPIVOT (number FOR name IN (inserted, updated, vanished, events));
+INSERT INTO effect (entity, what, name, number)
+SELECT 'agreement', 'column', name, number
+FROM (
+  SELECT
+    COUNTIF(c.`account_key` IS DISTINCT FROM p.`account_key`) AS `account_key`,
+    COUNTIF(c.`supply_point_key` IS DISTINCT FROM p.`supply_point_key`) AS `supply_point_key`,
+    COUNTIF(c.`tariff_code` IS DISTINCT FROM p.`tariff_code`) AS `tariff_code`,
+    COUNTIF(c.`payment_method` IS DISTINCT FROM p.`payment_method`) AS `payment_method`,
+    COUNTIF(c.`monthly_amount_gbp` IS DISTINCT FROM p.`monthly_amount_gbp`) AS `monthly_amount_gbp`,
+    COUNTIF(c.`signed_at` IS DISTINCT FROM p.`signed_at`) AS `signed_at`,
+    COUNTIF(c.`starts_on` IS DISTINCT FROM p.`starts_on`) AS `starts_on`,
+    COUNTIF(c.`ends_on` IS DISTINCT FROM p.`ends_on`) AS `ends_on`
+  FROM change_agreement AS c
+  JOIN `project.common_model.agreement` AS p ON p.`agreement_key` = c.`agreement_key`
+  WHERE c.is_change AND c.operation = 'update'
+)
+UNPIVOT (number FOR name IN (`account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`));
+INSERT INTO effect (entity, what, name, number)
+SELECT 'agreement', 'vanishing', `agreement_key`, 1
+FROM change_agreement
+WHERE is_change AND operation = 'delete'
+ORDER BY `agreement_key`
+LIMIT 20;
+  SET v_followed = v_followed + (SELECT COUNT(*) FROM change_agreement WHERE is_change);
 END IF;
 SELECT entity, what, name, number FROM effect ORDER BY entity, what, name;

@@ -1,0 +1,131 @@
+"""With one slot for all, Airflow's own scheduler takes the use case of priority 1 before that of 5, and within one a
+parent's merge before its child's."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import groupby
+
+import pytest
+from airflow import settings
+from airflow.executors.base_executor import BaseExecutor
+from airflow.jobs.job import Job
+from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+from airflow.models import import_all_models
+from airflow.models.base import Base
+from airflow.models.dag import DagModel
+from airflow.models.dagbundle import DagBundleModel
+from airflow.models.pool import Pool
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.models.taskinstance import TaskInstance
+from airflow.sdk import DAG
+from airflow.serialization.definitions.dag import SerializedDAG
+from airflow.serialization.serialized_objects import DagSerialization, LazyDeserializedDAG
+from airflow.utils.db import synchronize_log_template
+from airflow.utils.session import create_session
+from airflow.utils.state import DagRunState, TaskInstanceState
+from airflow.utils.types import DagRunTriggeredByType, DagRunType
+
+from include.catalogue import ROOT, Catalogue
+from include.names import MappingName
+
+BUNDLE = "bundle"
+
+
+def _dag(name: str) -> DAG:
+    spec = importlib.util.spec_from_file_location(f"few_slots_{name}", ROOT / "dags" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found = module.dag
+    assert isinstance(found, DAG)
+    return found
+
+
+@pytest.fixture(scope="module")
+def taken() -> Iterator[list[TaskInstance]]:
+    """All merges of all use cases wait, the last use case asked first; those that the scheduler takes, one by one."""
+    last_first = sorted(Catalogue().use_cases.values(), key=lambda case: -case.priority)
+    dags = [_dag(case.name) for case in last_first]
+    for dag in dags:
+        for task in dag.tasks:
+            task.pool = "the_only"
+    import_all_models()
+    Base.metadata.create_all(settings.engine)
+    _deploy(dags)
+    for dag in dags:
+        _run(dag)
+    yield list(_by_the_scheduler())
+    Base.metadata.drop_all(settings.engine)
+
+
+def _deploy(dags: list[DAG]) -> None:
+    lazy = [LazyDeserializedDAG.from_dag(dag) for dag in dags]
+    with create_session() as session:
+        synchronize_log_template(session=session)
+        session.add_all([DagBundleModel(name=BUNDLE), Pool(pool="the_only", slots=1, include_deferred=False)])
+        session.flush()
+        SerializedDAG.bulk_write_to_db(BUNDLE, None, lazy, session=session)
+        for dag in lazy:
+            SerializedDagModel.write_dag(dag, bundle_name=BUNDLE, session=session)
+        session.query(DagModel).update({"is_paused": False})
+
+
+def _run(dag: DAG) -> None:
+    """A run whose merges are ready, all at once."""
+    now = datetime.now(UTC)
+    with create_session() as session:
+        run = DagSerialization.from_dict(DagSerialization.to_dict(dag)).create_dagrun(
+            run_id="run",
+            logical_date=now,
+            data_interval=(now, now),
+            run_after=now,
+            run_type=DagRunType.MANUAL,
+            triggered_by=DagRunTriggeredByType.TEST,
+            state=DagRunState.RUNNING,
+            session=session,
+        )
+        for task in run.get_task_instances(session=session):
+            if task.task_id.startswith("merge."):
+                task.state = TaskInstanceState.SCHEDULED
+
+
+def _by_the_scheduler() -> Iterator[TaskInstance]:
+    """What its critical section takes: each ends at once, and leaves the slot to the next."""
+    scheduler = SchedulerJobRunner(job=Job(), executors=[BaseExecutor(parallelism=32)])
+    while True:
+        with create_session() as session:
+            tasks = scheduler._executable_task_instances_to_queued(32, session=session)
+            for task in tasks:
+                task.state = TaskInstanceState.SUCCESS
+                session.merge(task)
+        if not tasks:
+            return
+        assert len(tasks) == 1
+        yield from tasks
+
+
+def test_one_goes_before_five(taken: list[TaskInstance]) -> None:
+    cases = Catalogue().use_cases
+    by_priority = sorted(cases, key=lambda name: cases[name].priority)
+    assert [name for name, _ in groupby(task.dag_id for task in taken)] == by_priority
+    assert len(taken) == sum(len(case.merges) for case in cases.values())
+
+
+def test_a_parent_goes_before_its_children(taken: list[TaskInstance]) -> None:
+    catalogue, seen = Catalogue(), 0
+    for case in catalogue.use_cases.values():
+        entities = [m.entity for m in sorted(case.mappings, key=lambda m: _place(taken, case.name, m))]
+        for child in entities:
+            for parent in set(catalogue.entity(child).references.values()) & set(entities):
+                seen += 1
+                last_parent = max(place for place, entity in enumerate(entities) if entity == parent)
+                assert last_parent < entities.index(child), f"{case.name}: {child} before {parent}"
+    assert seen > 5
+
+
+def _place(taken: list[TaskInstance], use_case: str, mapping: MappingName) -> int:
+    return [(task.dag_id, task.task_id) for task in taken].index((use_case, f"merge.{mapping.task}"))

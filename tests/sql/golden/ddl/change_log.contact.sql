@@ -1,0 +1,16 @@
+-- Every change of the common model, numbered without a gap: the row after the change, or its key alone for a removal.
+CREATE TABLE IF NOT EXISTS `project.change_log.contact` (
+  change_number INT64 NOT NULL,
+  changed_at TIMESTAMP NOT NULL,
+  operation STRING NOT NULL,
+  is_event BOOL NOT NULL,
+  `contact_key` STRING NOT NULL,
+  source_system STRING,
+  `customer_key` STRING,
+  `kind` STRING,
+  `full_name` STRING,
+  `phone` STRING,
+  `email` STRING,
+  `authorised_at` TIMESTAMP
+)
+CLUSTER BY change_number

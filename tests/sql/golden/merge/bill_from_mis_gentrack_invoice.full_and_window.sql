@@ -1,0 +1,363 @@
+-- bill/from_mis_gentrack_invoice: batches 7, 8 of mis/gentrack_invoice, one transaction.
+DECLARE v_first_number INT64;
+DECLARE v_changed_at TIMESTAMP;
+DECLARE v_salt STRING;
+DECLARE v_followed INT64 DEFAULT 0;
+BEGIN TRANSACTION;
+-- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
+UPDATE `project.ledger.account` SET locked_by = @attempt WHERE TRUE;
+UPDATE `project.ledger.bill` SET locked_by = @attempt WHERE TRUE;
+UPDATE `project.ledger.customer` SET locked_by = @attempt WHERE TRUE;
+-- A retry after a lost reply finds that progress moved, and does nothing.
+ASSERT (
+  SELECT COALESCE(MAX(batch), 0) = @expected_batch AND COALESCE(MAX(mapping_hash), '') = @expected_hash
+  FROM `project.ledger.bill` WHERE name = @mapping
+) AS 'Rule: the progress of this mapping has moved';
+SET v_first_number = (SELECT change_number + 1 FROM `project.ledger.bill` WHERE name = 'entity');
+SET v_changed_at = (
+  SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
+  FROM (
+    SELECT changed_at FROM `project.ledger.account` WHERE name = 'entity'
+    UNION ALL
+    SELECT changed_at FROM `project.ledger.bill` WHERE name = 'entity'
+    UNION ALL
+    SELECT changed_at FROM `project.ledger.customer` WHERE name = 'entity'
+  )
+);
+SET v_salt = (SELECT salt FROM `project.identity.salt`);
+ASSERT v_first_number IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: the ledger of the entity or the salt is empty, restore the table';
+-- Two rows of one picture of the source under one key of ours would become one without a sound. (Ranges are pictures
+-- of several moments: what moved between them is in the catch-up, or no longer there.)
+ASSERT NOT EXISTS (
+  SELECT 1
+  FROM (
+    SELECT 7 AS _batch, 0 AS _layer, CAST(`InvoiceId` AS STRING) AS _source_key
+    FROM `project.staging.mis_gentrack_invoice__7`
+    UNION ALL
+    SELECT 8 AS _batch, 0 AS _layer, CAST(`InvoiceId` AS STRING) AS _source_key
+    FROM `project.staging.mis_gentrack_invoice__8`
+  )
+  WHERE _source_key IS NOT NULL
+  GROUP BY _batch, _layer, _source_key
+  HAVING COUNT(*) > 1
+) AS 'Rule: two rows of one batch of mis/gentrack_invoice have one key';
+-- The newest row of each source key, through the mapping. The order is total: batch, layer, position, every column.
+CREATE TEMP TABLE incoming AS
+SELECT
+  _batch,
+  _source_key,
+  _is_gone,
+  same_as,
+  taken_over_at,
+  UPPER(RTRIM(`account_id`, ' ')) AS `account_id`,
+  `bill_number`,
+  `period_starts_on`,
+  `period_ends_on`,
+  `net_gbp`,
+  `vat_gbp`,
+  `kind`,
+  `issued_on`,
+  `due_on`,
+  is_present
+FROM (
+  SELECT
+    _batch,
+    _layer,
+    CAST(`InvoiceId` AS STRING) AS _source_key,
+    _order AS _position,
+    _gone AS _is_gone,
+    TRUE AS is_present,
+    CAST(NULL AS STRING) AS same_as,
+    CAST(NULL AS TIMESTAMP) AS taken_over_at,
+    AccountId                      AS account_id,
+    CAST(InvoiceId AS STRING)      AS bill_number,
+    CAST(NULL AS DATE)             AS period_starts_on,
+    CAST(NULL AS DATE)             AS period_ends_on,
+    Net                            AS net_gbp,
+    Vat                            AS vat_gbp,
+    CAST(NULL AS STRING)           AS kind,
+    IssuedOn                       AS issued_on,
+    CAST(NULL AS DATE)             AS due_on
+  FROM (
+    SELECT
+      7 AS _batch,
+      0 AS _layer,
+      CAST(NULL AS BYTES) AS _order,
+      FALSE AS _gone,
+      `InvoiceId`,
+      `AccountId`,
+      `Net`,
+      `Vat`,
+      `IssuedOn`
+    FROM `project.staging.mis_gentrack_invoice__7`
+    UNION ALL
+    SELECT
+      8 AS _batch,
+      0 AS _layer,
+      CAST(NULL AS BYTES) AS _order,
+      FALSE AS _gone,
+      `InvoiceId`,
+      `AccountId`,
+      `Net`,
+      `Vat`,
+      `IssuedOn`
+    FROM `project.staging.mis_gentrack_invoice__8`
+  ) AS `mis_gentrack_invoice`
+)
+WHERE TRUE
+QUALIFY ROW_NUMBER() OVER (
+  PARTITION BY _source_key
+  ORDER BY _batch DESC, _layer DESC, _position DESC, `account_id`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`, is_present, same_as, taken_over_at
+) = 1;
+ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE _source_key IS NULL)
+AS 'Rule: a row of mis/gentrack_invoice has no key';
+ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE is_present IS NULL AND NOT _is_gone)
+AS 'Rule: is_present is NULL for a row of mis/gentrack_invoice, the mapping must decide what a missing value means';
+ASSERT (
+  SELECT COUNT(*) = 0 FROM incoming
+  WHERE NOT _is_gone AND (`account_id` IS NULL OR `bill_number` IS NULL OR `net_gbp` IS NULL OR `vat_gbp` IS NULL OR `issued_on` IS NULL)
+) AS 'Rule: a row of mis/gentrack_invoice lacks account_id or bill_number or net_gbp or vat_gbp or issued_on';
+-- Who is there: judged by batch 8, the last that looked at every key. Absence there beats a row.
+CREATE TEMP TABLE seen AS
+SELECT CAST(`InvoiceId` AS STRING) AS _source_key FROM `project.staging.mis_gentrack_invoice__8_keys`
+UNION DISTINCT
+SELECT _source_key FROM incoming WHERE _batch > 8
+;
+-- What differs from what this system said before, column by column: a batch that changes nothing writes nothing.
+CREATE TEMP TABLE conforming AS
+SELECT * FROM (
+  SELECT
+    COALESCE(i._source_key, t.source_key) AS _source_key,
+    i._source_key IS NOT NULL AS _has_row,
+    t.source_key IS NOT NULL AS _is_known,
+    k._source_key IS NULL OR COALESCE(i._is_gone, FALSE) AS _is_gone,
+    i._batch,
+    i.`account_id`,
+    i.`bill_number`,
+    i.`period_starts_on`,
+    i.`period_ends_on`,
+    i.`net_gbp`,
+    i.`vat_gbp`,
+    i.`kind`,
+    i.`issued_on`,
+    i.`due_on`,
+    i.`same_as`,
+    i.`taken_over_at`,
+    i.is_present,
+    t.is_present IS DISTINCT FROM i.is_present
+      OR t.`account_id` IS DISTINCT FROM i.`account_id`
+      OR t.`bill_number` IS DISTINCT FROM i.`bill_number`
+      OR t.`period_starts_on` IS DISTINCT FROM i.`period_starts_on`
+      OR t.`period_ends_on` IS DISTINCT FROM i.`period_ends_on`
+      OR t.`net_gbp` IS DISTINCT FROM i.`net_gbp`
+      OR t.`vat_gbp` IS DISTINCT FROM i.`vat_gbp`
+      OR t.`kind` IS DISTINCT FROM i.`kind`
+      OR t.`issued_on` IS DISTINCT FROM i.`issued_on`
+      OR t.`due_on` IS DISTINCT FROM i.`due_on`
+      OR t.`same_as` IS DISTINCT FROM i.`same_as`
+      OR t.`taken_over_at` IS DISTINCT FROM i.`taken_over_at`
+      AS _differs
+  FROM incoming AS i
+  FULL OUTER JOIN (
+    SELECT * FROM `project.conformed.bill` AS c
+    WHERE c.system = 'mis' AND c.id_space = 'gentrack_invoice'
+  ) AS t ON t.source_key = i._source_key
+  LEFT JOIN seen AS k ON k._source_key = COALESCE(i._source_key, t.source_key)
+)
+WHERE CASE
+  WHEN NOT _is_known THEN NOT _is_gone
+  WHEN _is_gone THEN TRUE
+  WHEN NOT _has_row THEN FALSE
+  ELSE _differs
+END;
+MERGE `project.conformed.bill` AS t
+USING conforming AS s
+ON t.system = 'mis' AND t.id_space = 'gentrack_invoice' AND t.source_key = s._source_key
+WHEN MATCHED AND s._is_gone THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  batch = s._batch, is_present = s.is_present, `account_id` = s.`account_id`, `bill_number` = s.`bill_number`, `period_starts_on` = s.`period_starts_on`, `period_ends_on` = s.`period_ends_on`, `net_gbp` = s.`net_gbp`, `vat_gbp` = s.`vat_gbp`, `kind` = s.`kind`, `issued_on` = s.`issued_on`, `due_on` = s.`due_on`, `same_as` = s.`same_as`, `taken_over_at` = s.`taken_over_at`
+WHEN NOT MATCHED THEN INSERT
+  (system, id_space, source_key, batch, is_present, `account_id`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`, `same_as`, `taken_over_at`)
+VALUES
+  ('mis', 'gentrack_invoice', s._source_key, s._batch, s.is_present, s.`account_id`, s.`bill_number`, s.`period_starts_on`, s.`period_ends_on`, s.`net_gbp`, s.`vat_gbp`, s.`kind`, s.`issued_on`, s.`due_on`, s.`same_as`, s.`taken_over_at`);
+INSERT INTO `project.identity.bill`
+  (system, id_space, source_key, own_key, first_number, `bill_key`, is_linked)
+SELECT
+  'mis',
+  'gentrack_invoice',
+  c._source_key,
+  SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'bill', '\x1f', 'mis', '\x1f', 'gentrack_invoice', '\x1f', c._source_key))), 1, 32),
+  v_first_number,
+  SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'bill', '\x1f', 'mis', '\x1f', 'gentrack_invoice', '\x1f', c._source_key))), 1, 32),
+  FALSE
+FROM conforming AS c
+LEFT JOIN `project.identity.bill` AS i
+  ON i.system = 'mis' AND i.id_space = 'gentrack_invoice' AND i.source_key = c._source_key
+WHERE i.source_key IS NULL;
+CREATE TEMP TABLE affected_bill AS
+SELECT i.`bill_key`
+FROM conforming AS c
+JOIN `project.identity.bill` AS i
+  ON i.system = 'mis' AND i.id_space = 'gentrack_invoice' AND i.source_key = c._source_key
+;
+-- bill: every record that could speak for an affected key, its references as keys. A parent may be late: its
+-- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
+-- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE change_bill AS
+WITH candidate AS (
+  SELECT
+    i.`bill_key`,
+    c.system,
+    c.id_space,
+    c.source_key,
+    CASE
+    WHEN c.`account_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_account_id`.`account_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'account', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/gentrack_invoice' THEN 'gentrack_account' WHEN 'sse/bill' THEN 'account' END), '\x1f', c.`account_id`))), 1, 32)
+    )
+  END AS `account_key`,
+    c.`bill_number`,
+    c.`period_starts_on`,
+    c.`period_ends_on`,
+    c.`net_gbp`,
+    c.`vat_gbp`,
+    c.`kind`,
+    c.`issued_on`,
+    c.`due_on`,
+    CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 END AS rank
+  FROM affected_bill AS a
+  JOIN `project.identity.bill` AS i ON i.`bill_key` = a.`bill_key`
+  JOIN `project.conformed.bill` AS c
+    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  LEFT JOIN `project.identity.account` AS `p_account_id`
+  ON `p_account_id`.system = c.system
+  AND `p_account_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/gentrack_invoice' THEN 'gentrack_account' WHEN 'sse/bill' THEN 'account' END)
+  AND `p_account_id`.source_key = c.`account_id`
+  WHERE c.is_present
+), winner AS (
+  SELECT
+    c.*,
+    COUNT(*) OVER (PARTITION BY c.`bill_key`, c.rank) AS rivals
+  FROM candidate AS c
+  WHERE TRUE
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`bill_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
+), compared AS (
+  SELECT
+    CASE
+      WHEN p.`bill_key` IS NULL THEN 'insert'
+      WHEN w.`bill_key` IS NULL THEN 'delete'
+      ELSE 'update'
+    END AS operation,
+    (p.`bill_key` IS NULL) <> (w.`bill_key` IS NULL)
+      OR w.`account_key` IS DISTINCT FROM p.`account_key`
+      OR w.`bill_number` IS DISTINCT FROM p.`bill_number`
+      OR w.`period_starts_on` IS DISTINCT FROM p.`period_starts_on`
+      OR w.`period_ends_on` IS DISTINCT FROM p.`period_ends_on`
+      OR w.`net_gbp` IS DISTINCT FROM p.`net_gbp`
+      OR w.`vat_gbp` IS DISTINCT FROM p.`vat_gbp`
+      OR w.`kind` IS DISTINCT FROM p.`kind`
+      OR w.`issued_on` IS DISTINCT FROM p.`issued_on`
+      OR w.`due_on` IS DISTINCT FROM p.`due_on`
+      AS is_event,
+    (p.`bill_key` IS NULL) <> (w.`bill_key` IS NULL)
+      OR w.system IS DISTINCT FROM p.source_system
+      OR w.`account_key` IS DISTINCT FROM p.`account_key`
+      OR w.`bill_number` IS DISTINCT FROM p.`bill_number`
+      OR w.`period_starts_on` IS DISTINCT FROM p.`period_starts_on`
+      OR w.`period_ends_on` IS DISTINCT FROM p.`period_ends_on`
+      OR w.`net_gbp` IS DISTINCT FROM p.`net_gbp`
+      OR w.`vat_gbp` IS DISTINCT FROM p.`vat_gbp`
+      OR w.`kind` IS DISTINCT FROM p.`kind`
+      OR w.`issued_on` IS DISTINCT FROM p.`issued_on`
+      OR w.`due_on` IS DISTINCT FROM p.`due_on`
+      AS is_change,
+    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    a.`bill_key`,
+    w.system AS source_system,
+    w.`account_key`,
+    w.`bill_number`,
+    w.`period_starts_on`,
+    w.`period_ends_on`,
+    w.`net_gbp`,
+    w.`vat_gbp`,
+    w.`kind`,
+    w.`issued_on`,
+    w.`due_on`
+  FROM affected_bill AS a
+  LEFT JOIN winner AS w ON w.`bill_key` = a.`bill_key`
+  LEFT JOIN `project.common_model.bill` AS p
+    ON p.`bill_key` = a.`bill_key`
+)
+SELECT
+  (SELECT change_number FROM `project.ledger.bill` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `bill_key`) AS change_number,
+  compared.*
+FROM compared
+WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `bill_key`, source_system, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`
+    FROM change_bill
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of bill break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`bill_key`, ', ' ORDER BY `bill_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `bill_key` FROM change_bill WHERE is_change
+      GROUP BY `bill_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of bill is broken';
+INSERT INTO `project.change_log.bill`
+  (change_number, changed_at, operation, is_event, `bill_key`, source_system, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`)
+SELECT change_number, v_changed_at, operation, is_event, `bill_key`, source_system, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`
+FROM change_bill
+WHERE is_change;
+MERGE `project.common_model.bill` AS t
+USING (SELECT * FROM change_bill WHERE is_change) AS s
+ON t.`bill_key` = s.`bill_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `bill_number` = s.`bill_number`, `period_starts_on` = s.`period_starts_on`, `period_ends_on` = s.`period_ends_on`, `net_gbp` = s.`net_gbp`, `vat_gbp` = s.`vat_gbp`, `kind` = s.`kind`, `issued_on` = s.`issued_on`, `due_on` = s.`due_on`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+  (`bill_key`, source_system, change_number, changed_at, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`)
+VALUES
+  (s.`bill_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`bill_number`, s.`period_starts_on`, s.`period_ends_on`, s.`net_gbp`, s.`vat_gbp`, s.`kind`, s.`issued_on`, s.`due_on`);
+UPDATE `project.ledger.bill`
+SET change_number = change_number + (SELECT COUNT(*) FROM change_bill WHERE is_change), changed_at = v_changed_at
+WHERE name = 'entity';
+-- Progress, in the same transaction as the data that it describes.
+MERGE `project.ledger.bill` AS t
+USING (
+  SELECT
+    (SELECT COUNT(*) FROM incoming) AS rows_taken,
+    (SELECT COUNT(*) FROM conforming) AS rows_conformed,
+    (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_bill) AS inserted,
+    (SELECT COUNTIF(is_change AND operation = 'update') FROM change_bill) AS updated,
+    (SELECT COUNTIF(is_change AND operation = 'delete') FROM change_bill) AS removed,
+    (SELECT COUNTIF(is_change AND is_event) FROM change_bill) AS events,
+    (SELECT COUNTIF(is_contested) FROM change_bill) AS contested,
+    v_followed AS followed,
+    0 AS unsettled
+) AS s
+ON t.name = @mapping
+WHEN MATCHED THEN UPDATE SET
+  batch = @batch, mapping_hash = @mapping_hash, merged_at = v_changed_at, run_id = @run_id, attempt = @attempt,
+  rows_taken = s.rows_taken,
+  rows_conformed = s.rows_conformed,
+  inserted = s.inserted,
+  updated = s.updated,
+  removed = s.removed,
+  events = s.events,
+  contested = s.contested,
+  followed = s.followed,
+  unsettled = s.unsettled
+WHEN NOT MATCHED THEN INSERT
+  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, unsettled)
+VALUES
+  (@mapping, @batch, @mapping_hash, v_changed_at, @run_id, @attempt, s.rows_taken, s.rows_conformed, s.inserted, s.updated, s.removed, s.events, s.contested, s.followed, s.unsettled);
+COMMIT TRANSACTION;

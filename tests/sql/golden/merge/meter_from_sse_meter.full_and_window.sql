@@ -1,0 +1,504 @@
+-- meter/from_sse_meter: batches 7, 8 of sse/meter, one transaction.
+DECLARE v_first_number INT64;
+DECLARE v_changed_at TIMESTAMP;
+DECLARE v_salt STRING;
+DECLARE v_followed INT64 DEFAULT 0;
+DECLARE v_months_meter_reading ARRAY<TIMESTAMP> DEFAULT [];
+BEGIN TRANSACTION;
+-- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
+UPDATE `project.ledger.account` SET locked_by = @attempt WHERE TRUE;
+UPDATE `project.ledger.customer` SET locked_by = @attempt WHERE TRUE;
+UPDATE `project.ledger.meter` SET locked_by = @attempt WHERE TRUE;
+UPDATE `project.ledger.meter_reading` SET locked_by = @attempt WHERE TRUE;
+UPDATE `project.ledger.supply_point` SET locked_by = @attempt WHERE TRUE;
+-- A retry after a lost reply finds that progress moved, and does nothing.
+ASSERT (
+  SELECT COALESCE(MAX(batch), 0) = @expected_batch AND COALESCE(MAX(mapping_hash), '') = @expected_hash
+  FROM `project.ledger.meter` WHERE name = @mapping
+) AS 'Rule: the progress of this mapping has moved';
+SET v_first_number = (SELECT change_number + 1 FROM `project.ledger.meter` WHERE name = 'entity');
+SET v_changed_at = (
+  SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
+  FROM (
+    SELECT changed_at FROM `project.ledger.account` WHERE name = 'entity'
+    UNION ALL
+    SELECT changed_at FROM `project.ledger.customer` WHERE name = 'entity'
+    UNION ALL
+    SELECT changed_at FROM `project.ledger.meter` WHERE name = 'entity'
+    UNION ALL
+    SELECT changed_at FROM `project.ledger.meter_reading` WHERE name = 'entity'
+    UNION ALL
+    SELECT changed_at FROM `project.ledger.supply_point` WHERE name = 'entity'
+  )
+);
+SET v_salt = (SELECT salt FROM `project.identity.salt`);
+ASSERT v_first_number IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: the ledger of the entity or the salt is empty, restore the table';
+-- Two rows of one picture of the source under one key of ours would become one without a sound. (Ranges are pictures
+-- of several moments: what moved between them is in the catch-up, or no longer there.)
+ASSERT NOT EXISTS (
+  SELECT 1
+  FROM (
+    SELECT 7 AS _batch, 0 AS _layer, CAST(`MeterId` AS STRING) AS _source_key
+    FROM `project.staging.sse_meter__7`
+    UNION ALL
+    SELECT 8 AS _batch, 0 AS _layer, CAST(`MeterId` AS STRING) AS _source_key
+    FROM `project.staging.sse_meter__8`
+  )
+  WHERE _source_key IS NOT NULL
+  GROUP BY _batch, _layer, _source_key
+  HAVING COUNT(*) > 1
+) AS 'Rule: two rows of one batch of sse/meter have one key';
+-- The newest row of each source key, through the mapping. The order is total: batch, layer, position, every column.
+CREATE TEMP TABLE incoming AS
+SELECT
+  _batch,
+  _source_key,
+  _is_gone,
+  same_as,
+  taken_over_at,
+  CAST(`supply_point_id` AS STRING) AS `supply_point_id`,
+  `serial_number`,
+  `meter_type`,
+  `register_count`,
+  `installed_on`,
+  `removed_on`,
+  is_present
+FROM (
+  SELECT
+    _batch,
+    _layer,
+    CAST(`MeterId` AS STRING) AS _source_key,
+    _order AS _position,
+    _gone AS _is_gone,
+    TRUE AS is_present,
+    CAST(NULL AS STRING) AS same_as,
+    CAST(NULL AS TIMESTAMP) AS taken_over_at,
+    SupplyPointId                                               AS supply_point_id,
+    NULLIF(UPPER(REGEXP_REPLACE(SerialNumber, r'\s', '')), '')  AS serial_number,
+    NULLIF(UPPER(TRIM(MeterType)), '')                          AS meter_type,
+    Registers                                                   AS register_count,
+    DATE(InstalledOn)                                           AS installed_on,
+    DATE(RemovedOn)                                             AS removed_on
+  FROM (
+    SELECT
+      7 AS _batch,
+      0 AS _layer,
+      `RowVer` AS _order,
+      FALSE AS _gone,
+      `MeterId`,
+      `SupplyPointId`,
+      `SerialNumber`,
+      `MeterType`,
+      `Registers`,
+      `InstalledOn`,
+      `RemovedOn`,
+      `RowVer`
+    FROM `project.staging.sse_meter__7`
+    UNION ALL
+    SELECT
+      8 AS _batch,
+      0 AS _layer,
+      `RowVer` AS _order,
+      FALSE AS _gone,
+      `MeterId`,
+      `SupplyPointId`,
+      `SerialNumber`,
+      `MeterType`,
+      `Registers`,
+      `InstalledOn`,
+      `RemovedOn`,
+      `RowVer`
+    FROM `project.staging.sse_meter__8`
+  ) AS `sse_meter`
+)
+WHERE TRUE
+QUALIFY ROW_NUMBER() OVER (
+  PARTITION BY _source_key
+  ORDER BY _batch DESC, _layer DESC, _position DESC, `supply_point_id`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`, is_present, same_as, taken_over_at
+) = 1;
+ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE _source_key IS NULL)
+AS 'Rule: a row of sse/meter has no key';
+ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE is_present IS NULL AND NOT _is_gone)
+AS 'Rule: is_present is NULL for a row of sse/meter, the mapping must decide what a missing value means';
+ASSERT (
+  SELECT COUNT(*) = 0 FROM incoming
+  WHERE NOT _is_gone AND (`serial_number` IS NULL)
+) AS 'Rule: a row of sse/meter lacks serial_number';
+-- Who is there: judged by batch 8, the last that looked at every key. Absence there beats a row.
+CREATE TEMP TABLE seen AS
+SELECT CAST(`MeterId` AS STRING) AS _source_key FROM `project.staging.sse_meter__8_keys`
+UNION DISTINCT
+SELECT _source_key FROM incoming WHERE _batch > 8
+;
+-- What differs from what this system said before, column by column: a batch that changes nothing writes nothing.
+CREATE TEMP TABLE conforming AS
+SELECT * FROM (
+  SELECT
+    COALESCE(i._source_key, t.source_key) AS _source_key,
+    i._source_key IS NOT NULL AS _has_row,
+    t.source_key IS NOT NULL AS _is_known,
+    k._source_key IS NULL OR COALESCE(i._is_gone, FALSE) AS _is_gone,
+    i._batch,
+    i.`supply_point_id`,
+    i.`serial_number`,
+    i.`meter_type`,
+    i.`register_count`,
+    i.`installed_on`,
+    i.`removed_on`,
+    i.`same_as`,
+    i.`taken_over_at`,
+    i.is_present,
+    t.is_present IS DISTINCT FROM i.is_present
+      OR t.`supply_point_id` IS DISTINCT FROM i.`supply_point_id`
+      OR t.`serial_number` IS DISTINCT FROM i.`serial_number`
+      OR t.`meter_type` IS DISTINCT FROM i.`meter_type`
+      OR t.`register_count` IS DISTINCT FROM i.`register_count`
+      OR t.`installed_on` IS DISTINCT FROM i.`installed_on`
+      OR t.`removed_on` IS DISTINCT FROM i.`removed_on`
+      OR t.`same_as` IS DISTINCT FROM i.`same_as`
+      OR t.`taken_over_at` IS DISTINCT FROM i.`taken_over_at`
+      AS _differs
+  FROM incoming AS i
+  FULL OUTER JOIN (
+    SELECT * FROM `project.conformed.meter` AS c
+    WHERE c.system = 'sse' AND c.id_space = 'meter'
+  ) AS t ON t.source_key = i._source_key
+  LEFT JOIN seen AS k ON k._source_key = COALESCE(i._source_key, t.source_key)
+)
+WHERE CASE
+  WHEN NOT _is_known THEN NOT _is_gone
+  WHEN _is_gone THEN TRUE
+  WHEN NOT _has_row THEN FALSE
+  ELSE _differs
+END;
+MERGE `project.conformed.meter` AS t
+USING conforming AS s
+ON t.system = 'sse' AND t.id_space = 'meter' AND t.source_key = s._source_key
+WHEN MATCHED AND s._is_gone THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  batch = s._batch, is_present = s.is_present, `supply_point_id` = s.`supply_point_id`, `serial_number` = s.`serial_number`, `meter_type` = s.`meter_type`, `register_count` = s.`register_count`, `installed_on` = s.`installed_on`, `removed_on` = s.`removed_on`, `same_as` = s.`same_as`, `taken_over_at` = s.`taken_over_at`
+WHEN NOT MATCHED THEN INSERT
+  (system, id_space, source_key, batch, is_present, `supply_point_id`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`, `same_as`, `taken_over_at`)
+VALUES
+  ('sse', 'meter', s._source_key, s._batch, s.is_present, s.`supply_point_id`, s.`serial_number`, s.`meter_type`, s.`register_count`, s.`installed_on`, s.`removed_on`, s.`same_as`, s.`taken_over_at`);
+CREATE TEMP TABLE stirred_meter (system STRING, id_space STRING, source_key STRING, is_rekeyed BOOL);
+-- Facts of the world make the key: two records that agree in them are one thing, whichever system holds them.
+CREATE TEMP TABLE keyed_meter AS
+SELECT
+  c.source_key,
+  i.source_key IS NULL AS is_new,
+  i.`meter_key` AS key_before,
+  IF(c._is_gone, i.own_key, COALESCE(SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'meter', '\x1f', 'facts', '\x1f', '', '\x1f', CONCAT(REPLACE(REPLACE(c.`serial_number`, '\\', '\\\\'), '|', '\\|'))))), 1, 32), SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'meter', '\x1f', c.system, '\x1f', c.id_space, '\x1f', c.source_key))), 1, 32))) AS key_after
+FROM (
+  SELECT 'sse' AS system, 'meter' AS id_space, _source_key AS source_key, * FROM conforming
+) AS c
+LEFT JOIN `project.identity.meter` AS i
+  ON i.system = 'sse' AND i.id_space = 'meter' AND i.source_key = c.source_key
+;
+MERGE `project.identity.meter` AS t
+USING keyed_meter AS s
+ON t.system = 'sse' AND t.id_space = 'meter' AND t.source_key = s.source_key
+WHEN MATCHED THEN UPDATE SET
+  own_key = s.key_after, `meter_key` = s.key_after
+WHEN NOT MATCHED THEN INSERT
+  (system, id_space, source_key, own_key, first_number, `meter_key`, is_linked)
+VALUES
+  ('sse', 'meter', s.source_key, s.key_after, v_first_number, s.key_after, FALSE);
+CREATE TEMP TABLE affected_meter AS
+SELECT key_before AS `meter_key` FROM keyed_meter WHERE key_before IS NOT NULL
+UNION DISTINCT
+SELECT key_after FROM keyed_meter;
+INSERT INTO stirred_meter (system, id_space, source_key, is_rekeyed)
+SELECT 'sse', 'meter', source_key, TRUE
+FROM keyed_meter
+WHERE is_new OR key_before <> key_after;
+-- meter: every record that could speak for an affected key, its references as keys. A parent may be late: its
+-- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
+-- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE change_meter AS
+WITH candidate AS (
+  SELECT
+    i.`meter_key`,
+    c.system,
+    c.id_space,
+    c.source_key,
+    CASE
+    WHEN c.`supply_point_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_supply_point_id`.`supply_point_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'supply_point', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter' THEN 'supply_point' END), '\x1f', c.`supply_point_id`))), 1, 32)
+    )
+  END AS `supply_point_key`,
+    c.`serial_number`,
+    c.`meter_type`,
+    c.`register_count`,
+    c.`installed_on`,
+    c.`removed_on`,
+    CASE c.system WHEN 'sse' THEN 1 END AS rank
+  FROM affected_meter AS a
+  JOIN `project.identity.meter` AS i ON i.`meter_key` = a.`meter_key`
+  JOIN `project.conformed.meter` AS c
+    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  LEFT JOIN `project.identity.supply_point` AS `p_supply_point_id`
+  ON `p_supply_point_id`.system = c.system
+  AND `p_supply_point_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter' THEN 'supply_point' END)
+  AND `p_supply_point_id`.source_key = c.`supply_point_id`
+  WHERE c.is_present
+), winner AS (
+  SELECT
+    c.*,
+    COUNT(*) OVER (PARTITION BY c.`meter_key`, c.rank) AS rivals
+  FROM candidate AS c
+  WHERE TRUE
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`meter_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
+), compared AS (
+  SELECT
+    CASE
+      WHEN p.`meter_key` IS NULL THEN 'insert'
+      WHEN w.`meter_key` IS NULL THEN 'delete'
+      ELSE 'update'
+    END AS operation,
+    (p.`meter_key` IS NULL) <> (w.`meter_key` IS NULL)
+      OR w.`supply_point_key` IS DISTINCT FROM p.`supply_point_key`
+      OR w.`serial_number` IS DISTINCT FROM p.`serial_number`
+      OR w.`meter_type` IS DISTINCT FROM p.`meter_type`
+      OR w.`register_count` IS DISTINCT FROM p.`register_count`
+      OR w.`installed_on` IS DISTINCT FROM p.`installed_on`
+      OR w.`removed_on` IS DISTINCT FROM p.`removed_on`
+      AS is_event,
+    (p.`meter_key` IS NULL) <> (w.`meter_key` IS NULL)
+      OR w.system IS DISTINCT FROM p.source_system
+      OR w.`supply_point_key` IS DISTINCT FROM p.`supply_point_key`
+      OR w.`serial_number` IS DISTINCT FROM p.`serial_number`
+      OR w.`meter_type` IS DISTINCT FROM p.`meter_type`
+      OR w.`register_count` IS DISTINCT FROM p.`register_count`
+      OR w.`installed_on` IS DISTINCT FROM p.`installed_on`
+      OR w.`removed_on` IS DISTINCT FROM p.`removed_on`
+      AS is_change,
+    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    a.`meter_key`,
+    w.system AS source_system,
+    w.`supply_point_key`,
+    w.`serial_number`,
+    w.`meter_type`,
+    w.`register_count`,
+    w.`installed_on`,
+    w.`removed_on`
+  FROM affected_meter AS a
+  LEFT JOIN winner AS w ON w.`meter_key` = a.`meter_key`
+  LEFT JOIN `project.common_model.meter` AS p
+    ON p.`meter_key` = a.`meter_key`
+)
+SELECT
+  (SELECT change_number FROM `project.ledger.meter` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `meter_key`) AS change_number,
+  compared.*
+FROM compared
+WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`
+    FROM change_meter
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of meter break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`meter_key`, ', ' ORDER BY `meter_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `meter_key` FROM change_meter WHERE is_change
+      GROUP BY `meter_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of meter is broken';
+INSERT INTO `project.change_log.meter`
+  (change_number, changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`)
+SELECT change_number, v_changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`
+FROM change_meter
+WHERE is_change;
+MERGE `project.common_model.meter` AS t
+USING (SELECT * FROM change_meter WHERE is_change) AS s
+ON t.`meter_key` = s.`meter_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `supply_point_key` = s.`supply_point_key`, `serial_number` = s.`serial_number`, `meter_type` = s.`meter_type`, `register_count` = s.`register_count`, `installed_on` = s.`installed_on`, `removed_on` = s.`removed_on`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+  (`meter_key`, source_system, change_number, changed_at, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`)
+VALUES
+  (s.`meter_key`, s.source_system, s.change_number, v_changed_at, s.`supply_point_key`, s.`serial_number`, s.`meter_type`, s.`register_count`, s.`installed_on`, s.`removed_on`);
+UPDATE `project.ledger.meter`
+SET change_number = change_number + (SELECT COUNT(*) FROM change_meter WHERE is_change), changed_at = v_changed_at
+WHERE name = 'entity';
+IF EXISTS (SELECT 1 FROM stirred_meter) THEN
+CREATE TEMP TABLE keyed_meter_reading AS
+SELECT
+  c.system,
+  c.id_space,
+  c.source_key,
+  i.`meter_reading_key` AS key_before,
+  COALESCE(SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'meter_reading', '\x1f', 'facts', '\x1f', '', '\x1f', CONCAT(CAST(CASE
+    WHEN c.`meter_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_meter_id`.`meter_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'meter', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter_reading' THEN 'meter' END), '\x1f', c.`meter_id`))), 1, 32)
+    )
+  END AS STRING), '|', REPLACE(REPLACE(c.`register`, '\\', '\\\\'), '|', '\\|'), '|', FORMAT_TIMESTAMP('%F %H:%M:%E6S', c.`read_at`, 'UTC'))))), 1, 32), SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'meter_reading', '\x1f', c.system, '\x1f', c.id_space, '\x1f', c.source_key))), 1, 32)) AS key_after,
+  i.month
+FROM `project.conformed.meter_reading` AS c
+JOIN stirred_meter AS s
+  ON s.system = c.system AND s.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter_reading' THEN 'meter' END) AND s.source_key = c.`meter_id`
+JOIN `project.identity.meter_reading` AS i
+  ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+LEFT JOIN `project.identity.meter` AS `p_meter_id`
+  ON `p_meter_id`.system = c.system
+  AND `p_meter_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter_reading' THEN 'meter' END)
+  AND `p_meter_id`.source_key = c.`meter_id`
+WHERE s.is_rekeyed
+;
+IF EXISTS (SELECT 1 FROM keyed_meter_reading) THEN
+  MERGE `project.identity.meter_reading` AS t
+  USING (SELECT * FROM keyed_meter_reading WHERE key_before <> key_after) AS s
+  ON t.system = s.system AND t.id_space = s.id_space AND t.source_key = s.source_key
+  WHEN MATCHED THEN UPDATE SET own_key = s.key_after, `meter_reading_key` = s.key_after;
+  CREATE TEMP TABLE affected_meter_reading AS
+  SELECT key_before AS `meter_reading_key` FROM keyed_meter_reading
+  UNION DISTINCT
+  SELECT key_after FROM keyed_meter_reading;
+  SET v_months_meter_reading = (SELECT IFNULL(ARRAY_AGG(DISTINCT month IGNORE NULLS), []) FROM keyed_meter_reading);
+SET v_months_meter_reading = ARRAY_CONCAT(v_months_meter_reading, (
+  SELECT IFNULL(ARRAY_AGG(DISTINCT i.month IGNORE NULLS), [])
+  FROM affected_meter_reading AS a
+  JOIN `project.identity.meter_reading` AS i ON i.`meter_reading_key` = a.`meter_reading_key`
+));
+-- meter_reading: every record that could speak for an affected key, its references as keys. A parent may be late: its
+-- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
+-- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE change_meter_reading AS
+WITH candidate AS (
+  SELECT
+    i.`meter_reading_key`,
+    c.system,
+    c.id_space,
+    c.source_key,
+    CASE
+    WHEN c.`meter_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_meter_id`.`meter_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'meter', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter_reading' THEN 'meter' END), '\x1f', c.`meter_id`))), 1, 32)
+    )
+  END AS `meter_key`,
+    c.`register`,
+    c.`read_at`,
+    c.`reading`,
+    c.`taken_by`,
+    CASE c.system WHEN 'sse' THEN 1 END AS rank
+  FROM affected_meter_reading AS a
+  JOIN `project.identity.meter_reading` AS i ON i.`meter_reading_key` = a.`meter_reading_key`
+  JOIN `project.conformed.meter_reading` AS c
+    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND TIMESTAMP_TRUNC(c.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
+  LEFT JOIN `project.identity.meter` AS `p_meter_id`
+  ON `p_meter_id`.system = c.system
+  AND `p_meter_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter_reading' THEN 'meter' END)
+  AND `p_meter_id`.source_key = c.`meter_id`
+  WHERE c.is_present
+), winner AS (
+  SELECT
+    c.*,
+    COUNT(*) OVER (PARTITION BY c.`meter_reading_key`, c.rank) AS rivals
+  FROM candidate AS c
+  WHERE TRUE
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`meter_reading_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
+), compared AS (
+  SELECT
+    CASE
+      WHEN p.`meter_reading_key` IS NULL THEN 'insert'
+      WHEN w.`meter_reading_key` IS NULL THEN 'delete'
+      ELSE 'update'
+    END AS operation,
+    (p.`meter_reading_key` IS NULL) <> (w.`meter_reading_key` IS NULL)
+      OR w.`meter_key` IS DISTINCT FROM p.`meter_key`
+      OR w.`register` IS DISTINCT FROM p.`register`
+      OR w.`read_at` IS DISTINCT FROM p.`read_at`
+      OR w.`reading` IS DISTINCT FROM p.`reading`
+      OR w.`taken_by` IS DISTINCT FROM p.`taken_by`
+      AS is_event,
+    (p.`meter_reading_key` IS NULL) <> (w.`meter_reading_key` IS NULL)
+      OR w.system IS DISTINCT FROM p.source_system
+      OR w.`meter_key` IS DISTINCT FROM p.`meter_key`
+      OR w.`register` IS DISTINCT FROM p.`register`
+      OR w.`read_at` IS DISTINCT FROM p.`read_at`
+      OR w.`reading` IS DISTINCT FROM p.`reading`
+      OR w.`taken_by` IS DISTINCT FROM p.`taken_by`
+      AS is_change,
+    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    a.`meter_reading_key`,
+    w.system AS source_system,
+    w.`meter_key`,
+    w.`register`,
+    w.`read_at`,
+    w.`reading`,
+    w.`taken_by`
+  FROM affected_meter_reading AS a
+  LEFT JOIN winner AS w ON w.`meter_reading_key` = a.`meter_reading_key`
+  LEFT JOIN `project.common_model.meter_reading` AS p
+    ON p.`meter_reading_key` = a.`meter_reading_key` AND TIMESTAMP_TRUNC(p.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
+)
+SELECT
+  (SELECT change_number FROM `project.ledger.meter_reading` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `meter_reading_key`) AS change_number,
+  compared.*
+FROM compared
+WHERE is_change OR is_contested;
+INSERT INTO `project.change_log.meter_reading`
+  (change_number, changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`)
+SELECT change_number, v_changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
+FROM change_meter_reading
+WHERE is_change;
+MERGE `project.common_model.meter_reading` AS t
+USING (SELECT * FROM change_meter_reading WHERE is_change) AS s
+ON t.`meter_reading_key` = s.`meter_reading_key` AND TIMESTAMP_TRUNC(t.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `meter_key` = s.`meter_key`, `register` = s.`register`, `read_at` = s.`read_at`, `reading` = s.`reading`, `taken_by` = s.`taken_by`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+  (`meter_reading_key`, source_system, change_number, changed_at, `meter_key`, `register`, `read_at`, `reading`, `taken_by`)
+VALUES
+  (s.`meter_reading_key`, s.source_system, s.change_number, v_changed_at, s.`meter_key`, s.`register`, s.`read_at`, s.`reading`, s.`taken_by`);
+UPDATE `project.ledger.meter_reading`
+SET change_number = change_number + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change), changed_at = v_changed_at
+WHERE name = 'entity';
+  SET v_followed = v_followed + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change);
+END IF;
+END IF;
+-- Progress, in the same transaction as the data that it describes.
+MERGE `project.ledger.meter` AS t
+USING (
+  SELECT
+    (SELECT COUNT(*) FROM incoming) AS rows_taken,
+    (SELECT COUNT(*) FROM conforming) AS rows_conformed,
+    (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_meter) AS inserted,
+    (SELECT COUNTIF(is_change AND operation = 'update') FROM change_meter) AS updated,
+    (SELECT COUNTIF(is_change AND operation = 'delete') FROM change_meter) AS removed,
+    (SELECT COUNTIF(is_change AND is_event) FROM change_meter) AS events,
+    (SELECT COUNTIF(is_contested) FROM change_meter) AS contested,
+    v_followed AS followed,
+    0 AS unsettled
+) AS s
+ON t.name = @mapping
+WHEN MATCHED THEN UPDATE SET
+  batch = @batch, mapping_hash = @mapping_hash, merged_at = v_changed_at, run_id = @run_id, attempt = @attempt,
+  rows_taken = s.rows_taken,
+  rows_conformed = s.rows_conformed,
+  inserted = s.inserted,
+  updated = s.updated,
+  removed = s.removed,
+  events = s.events,
+  contested = s.contested,
+  followed = s.followed,
+  unsettled = s.unsettled
+WHEN NOT MATCHED THEN INSERT
+  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, unsettled)
+VALUES
+  (@mapping, @batch, @mapping_hash, v_changed_at, @run_id, @attempt, s.rows_taken, s.rows_conformed, s.inserted, s.updated, s.removed, s.events, s.contested, s.followed, s.unsettled);
+COMMIT TRANSACTION;

@@ -1,0 +1,811 @@
+-- supply_point/from_sse_supply_point: batches 7, 8 of sse/supply_point, one transaction.
+DECLARE v_first_number INT64;
+DECLARE v_changed_at TIMESTAMP;
+DECLARE v_salt STRING;
+DECLARE v_followed INT64 DEFAULT 0;
+DECLARE v_months_meter_reading ARRAY<TIMESTAMP> DEFAULT [];
+BEGIN TRANSACTION;
+-- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
+UPDATE `project.ledger.account` SET locked_by = @attempt WHERE TRUE;
+UPDATE `project.ledger.agreement` SET locked_by = @attempt WHERE TRUE;
+UPDATE `project.ledger.customer` SET locked_by = @attempt WHERE TRUE;
+UPDATE `project.ledger.meter` SET locked_by = @attempt WHERE TRUE;
+UPDATE `project.ledger.meter_reading` SET locked_by = @attempt WHERE TRUE;
+UPDATE `project.ledger.supply_point` SET locked_by = @attempt WHERE TRUE;
+-- A retry after a lost reply finds that progress moved, and does nothing.
+ASSERT (
+  SELECT COALESCE(MAX(batch), 0) = @expected_batch AND COALESCE(MAX(mapping_hash), '') = @expected_hash
+  FROM `project.ledger.supply_point` WHERE name = @mapping
+) AS 'Rule: the progress of this mapping has moved';
+SET v_first_number = (SELECT change_number + 1 FROM `project.ledger.supply_point` WHERE name = 'entity');
+SET v_changed_at = (
+  SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
+  FROM (
+    SELECT changed_at FROM `project.ledger.account` WHERE name = 'entity'
+    UNION ALL
+    SELECT changed_at FROM `project.ledger.agreement` WHERE name = 'entity'
+    UNION ALL
+    SELECT changed_at FROM `project.ledger.customer` WHERE name = 'entity'
+    UNION ALL
+    SELECT changed_at FROM `project.ledger.meter` WHERE name = 'entity'
+    UNION ALL
+    SELECT changed_at FROM `project.ledger.meter_reading` WHERE name = 'entity'
+    UNION ALL
+    SELECT changed_at FROM `project.ledger.supply_point` WHERE name = 'entity'
+  )
+);
+SET v_salt = (SELECT salt FROM `project.identity.salt`);
+ASSERT v_first_number IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: the ledger of the entity or the salt is empty, restore the table';
+-- Two rows of one picture of the source under one key of ours would become one without a sound. (Ranges are pictures
+-- of several moments: what moved between them is in the catch-up, or no longer there.)
+ASSERT NOT EXISTS (
+  SELECT 1
+  FROM (
+    SELECT 7 AS _batch, 0 AS _layer, CAST(`SupplyPointId` AS STRING) AS _source_key
+    FROM `project.staging.sse_supply_point__7`
+    UNION ALL
+    SELECT 8 AS _batch, 0 AS _layer, CAST(`SupplyPointId` AS STRING) AS _source_key
+    FROM `project.staging.sse_supply_point__8`
+  )
+  WHERE _source_key IS NOT NULL
+  GROUP BY _batch, _layer, _source_key
+  HAVING COUNT(*) > 1
+) AS 'Rule: two rows of one batch of sse/supply_point have one key';
+-- The newest row of each source key, through the mapping. The order is total: batch, layer, position, every column.
+CREATE TEMP TABLE incoming AS
+SELECT
+  _batch,
+  _source_key,
+  _is_gone,
+  same_as,
+  taken_over_at,
+  UPPER(RTRIM(`account_id`, ' ')) AS `account_id`,
+  `fuel`,
+  `supply_number`,
+  `region`,
+  `profile_class`,
+  `postcode`,
+  `is_deenergised`,
+  `supplied_since_at`,
+  is_present
+FROM (
+  SELECT
+    _batch,
+    _layer,
+    CAST(`SupplyPointId` AS STRING) AS _source_key,
+    _order AS _position,
+    _gone AS _is_gone,
+    TRUE AS is_present,
+    CAST(NULL AS STRING) AS same_as,
+    CAST(NULL AS TIMESTAMP) AS taken_over_at,
+    AccountNo                                                                       AS account_id,
+    CASE UPPER(TRIM(Fuel)) WHEN 'E' THEN 'electricity' WHEN 'G' THEN 'gas' END      AS fuel,
+    NULLIF(REGEXP_REPLACE(IF(UPPER(TRIM(Fuel)) = 'G', Mprn, Mpan), r'\s', ''), '')  AS supply_number,
+    NULLIF(TRIM(GspGroup), '')                                                      AS region,
+    NULLIF(TRIM(ProfileClass), '')                                                  AS profile_class,
+    NULLIF(TRIM(Postcode), '')                                                      AS postcode,
+    IsDeenergised                                                                   AS is_deenergised,
+    TIMESTAMP(EffectiveFrom, 'Europe/London')                                       AS supplied_since_at
+  FROM (
+    SELECT
+      7 AS _batch,
+      0 AS _layer,
+      `RowVer` AS _order,
+      FALSE AS _gone,
+      `SupplyPointId`,
+      `AccountNo`,
+      `Fuel`,
+      `Mprn`,
+      `Mpan`,
+      `GspGroup`,
+      `ProfileClass`,
+      `Postcode`,
+      `IsDeenergised`,
+      `EffectiveFrom`,
+      `RowVer`
+    FROM `project.staging.sse_supply_point__7`
+    UNION ALL
+    SELECT
+      8 AS _batch,
+      0 AS _layer,
+      `RowVer` AS _order,
+      FALSE AS _gone,
+      `SupplyPointId`,
+      `AccountNo`,
+      `Fuel`,
+      `Mprn`,
+      `Mpan`,
+      `GspGroup`,
+      `ProfileClass`,
+      `Postcode`,
+      `IsDeenergised`,
+      `EffectiveFrom`,
+      `RowVer`
+    FROM `project.staging.sse_supply_point__8`
+  ) AS `sse_supply_point`
+)
+WHERE TRUE
+QUALIFY ROW_NUMBER() OVER (
+  PARTITION BY _source_key
+  ORDER BY _batch DESC, _layer DESC, _position DESC, `account_id`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`, is_present, same_as, taken_over_at
+) = 1;
+ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE _source_key IS NULL)
+AS 'Rule: a row of sse/supply_point has no key';
+ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE is_present IS NULL AND NOT _is_gone)
+AS 'Rule: is_present is NULL for a row of sse/supply_point, the mapping must decide what a missing value means';
+ASSERT (
+  SELECT COUNT(*) = 0 FROM incoming
+  WHERE NOT _is_gone AND (`fuel` IS NULL OR `supply_number` IS NULL)
+) AS 'Rule: a row of sse/supply_point lacks fuel or supply_number';
+-- Who is there: judged by batch 8, the last that looked at every key. Absence there beats a row.
+CREATE TEMP TABLE seen AS
+SELECT CAST(`SupplyPointId` AS STRING) AS _source_key FROM `project.staging.sse_supply_point__8_keys`
+UNION DISTINCT
+SELECT _source_key FROM incoming WHERE _batch > 8
+;
+-- What differs from what this system said before, column by column: a batch that changes nothing writes nothing.
+CREATE TEMP TABLE conforming AS
+SELECT * FROM (
+  SELECT
+    COALESCE(i._source_key, t.source_key) AS _source_key,
+    i._source_key IS NOT NULL AS _has_row,
+    t.source_key IS NOT NULL AS _is_known,
+    k._source_key IS NULL OR COALESCE(i._is_gone, FALSE) AS _is_gone,
+    i._batch,
+    i.`account_id`,
+    i.`fuel`,
+    i.`supply_number`,
+    i.`region`,
+    i.`profile_class`,
+    i.`postcode`,
+    i.`is_deenergised`,
+    i.`supplied_since_at`,
+    i.`same_as`,
+    i.`taken_over_at`,
+    i.is_present,
+    t.is_present IS DISTINCT FROM i.is_present
+      OR t.`account_id` IS DISTINCT FROM i.`account_id`
+      OR t.`fuel` IS DISTINCT FROM i.`fuel`
+      OR t.`supply_number` IS DISTINCT FROM i.`supply_number`
+      OR t.`region` IS DISTINCT FROM i.`region`
+      OR t.`profile_class` IS DISTINCT FROM i.`profile_class`
+      OR t.`postcode` IS DISTINCT FROM i.`postcode`
+      OR t.`is_deenergised` IS DISTINCT FROM i.`is_deenergised`
+      OR t.`supplied_since_at` IS DISTINCT FROM i.`supplied_since_at`
+      OR t.`same_as` IS DISTINCT FROM i.`same_as`
+      OR t.`taken_over_at` IS DISTINCT FROM i.`taken_over_at`
+      AS _differs
+  FROM incoming AS i
+  FULL OUTER JOIN (
+    SELECT * FROM `project.conformed.supply_point` AS c
+    WHERE c.system = 'sse' AND c.id_space = 'supply_point'
+  ) AS t ON t.source_key = i._source_key
+  LEFT JOIN seen AS k ON k._source_key = COALESCE(i._source_key, t.source_key)
+)
+WHERE CASE
+  WHEN NOT _is_known THEN NOT _is_gone
+  WHEN _is_gone THEN TRUE
+  WHEN NOT _has_row THEN FALSE
+  ELSE _differs
+END;
+MERGE `project.conformed.supply_point` AS t
+USING conforming AS s
+ON t.system = 'sse' AND t.id_space = 'supply_point' AND t.source_key = s._source_key
+WHEN MATCHED AND s._is_gone THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  batch = s._batch, is_present = s.is_present, `account_id` = s.`account_id`, `fuel` = s.`fuel`, `supply_number` = s.`supply_number`, `region` = s.`region`, `profile_class` = s.`profile_class`, `postcode` = s.`postcode`, `is_deenergised` = s.`is_deenergised`, `supplied_since_at` = s.`supplied_since_at`, `same_as` = s.`same_as`, `taken_over_at` = s.`taken_over_at`
+WHEN NOT MATCHED THEN INSERT
+  (system, id_space, source_key, batch, is_present, `account_id`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`, `same_as`, `taken_over_at`)
+VALUES
+  ('sse', 'supply_point', s._source_key, s._batch, s.is_present, s.`account_id`, s.`fuel`, s.`supply_number`, s.`region`, s.`profile_class`, s.`postcode`, s.`is_deenergised`, s.`supplied_since_at`, s.`same_as`, s.`taken_over_at`);
+CREATE TEMP TABLE stirred_supply_point (system STRING, id_space STRING, source_key STRING, is_rekeyed BOOL);
+-- Facts of the world make the key: two records that agree in them are one thing, whichever system holds them.
+CREATE TEMP TABLE keyed_supply_point AS
+SELECT
+  c.source_key,
+  i.source_key IS NULL AS is_new,
+  i.`supply_point_key` AS key_before,
+  IF(c._is_gone, i.own_key, COALESCE(SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'supply_point', '\x1f', 'facts', '\x1f', '', '\x1f', CONCAT(REPLACE(REPLACE(c.`fuel`, '\\', '\\\\'), '|', '\\|'), '|', REPLACE(REPLACE(c.`supply_number`, '\\', '\\\\'), '|', '\\|'))))), 1, 32), SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'supply_point', '\x1f', c.system, '\x1f', c.id_space, '\x1f', c.source_key))), 1, 32))) AS key_after
+FROM (
+  SELECT 'sse' AS system, 'supply_point' AS id_space, _source_key AS source_key, * FROM conforming
+) AS c
+LEFT JOIN `project.identity.supply_point` AS i
+  ON i.system = 'sse' AND i.id_space = 'supply_point' AND i.source_key = c.source_key
+;
+MERGE `project.identity.supply_point` AS t
+USING keyed_supply_point AS s
+ON t.system = 'sse' AND t.id_space = 'supply_point' AND t.source_key = s.source_key
+WHEN MATCHED THEN UPDATE SET
+  own_key = s.key_after, `supply_point_key` = s.key_after
+WHEN NOT MATCHED THEN INSERT
+  (system, id_space, source_key, own_key, first_number, `supply_point_key`, is_linked)
+VALUES
+  ('sse', 'supply_point', s.source_key, s.key_after, v_first_number, s.key_after, FALSE);
+CREATE TEMP TABLE affected_supply_point AS
+SELECT key_before AS `supply_point_key` FROM keyed_supply_point WHERE key_before IS NOT NULL
+UNION DISTINCT
+SELECT key_after FROM keyed_supply_point;
+INSERT INTO stirred_supply_point (system, id_space, source_key, is_rekeyed)
+SELECT 'sse', 'supply_point', source_key, TRUE
+FROM keyed_supply_point
+WHERE is_new OR key_before <> key_after;
+-- supply_point: every record that could speak for an affected key, its references as keys. A parent may be late: its
+-- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
+-- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE change_supply_point AS
+WITH candidate AS (
+  SELECT
+    i.`supply_point_key`,
+    c.system,
+    c.id_space,
+    c.source_key,
+    CASE
+    WHEN c.`account_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_account_id`.`account_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'account', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/supply_point' THEN 'account' END), '\x1f', c.`account_id`))), 1, 32)
+    )
+  END AS `account_key`,
+    c.`fuel`,
+    c.`supply_number`,
+    c.`region`,
+    c.`profile_class`,
+    c.`postcode`,
+    c.`is_deenergised`,
+    c.`supplied_since_at`,
+    CASE c.system WHEN 'sse' THEN 1 END AS rank
+  FROM affected_supply_point AS a
+  JOIN `project.identity.supply_point` AS i ON i.`supply_point_key` = a.`supply_point_key`
+  JOIN `project.conformed.supply_point` AS c
+    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  LEFT JOIN `project.identity.account` AS `p_account_id`
+  ON `p_account_id`.system = c.system
+  AND `p_account_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/supply_point' THEN 'account' END)
+  AND `p_account_id`.source_key = c.`account_id`
+  WHERE c.is_present
+), winner AS (
+  SELECT
+    c.*,
+    COUNT(*) OVER (PARTITION BY c.`supply_point_key`, c.rank) AS rivals
+  FROM candidate AS c
+  WHERE TRUE
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`supply_point_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
+), compared AS (
+  SELECT
+    CASE
+      WHEN p.`supply_point_key` IS NULL THEN 'insert'
+      WHEN w.`supply_point_key` IS NULL THEN 'delete'
+      ELSE 'update'
+    END AS operation,
+    (p.`supply_point_key` IS NULL) <> (w.`supply_point_key` IS NULL)
+      OR w.`account_key` IS DISTINCT FROM p.`account_key`
+      OR w.`fuel` IS DISTINCT FROM p.`fuel`
+      OR w.`supply_number` IS DISTINCT FROM p.`supply_number`
+      OR w.`region` IS DISTINCT FROM p.`region`
+      OR w.`profile_class` IS DISTINCT FROM p.`profile_class`
+      OR w.`postcode` IS DISTINCT FROM p.`postcode`
+      OR w.`is_deenergised` IS DISTINCT FROM p.`is_deenergised`
+      OR w.`supplied_since_at` IS DISTINCT FROM p.`supplied_since_at`
+      AS is_event,
+    (p.`supply_point_key` IS NULL) <> (w.`supply_point_key` IS NULL)
+      OR w.system IS DISTINCT FROM p.source_system
+      OR w.`account_key` IS DISTINCT FROM p.`account_key`
+      OR w.`fuel` IS DISTINCT FROM p.`fuel`
+      OR w.`supply_number` IS DISTINCT FROM p.`supply_number`
+      OR w.`region` IS DISTINCT FROM p.`region`
+      OR w.`profile_class` IS DISTINCT FROM p.`profile_class`
+      OR w.`postcode` IS DISTINCT FROM p.`postcode`
+      OR w.`is_deenergised` IS DISTINCT FROM p.`is_deenergised`
+      OR w.`supplied_since_at` IS DISTINCT FROM p.`supplied_since_at`
+      AS is_change,
+    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    a.`supply_point_key`,
+    w.system AS source_system,
+    w.`account_key`,
+    w.`fuel`,
+    w.`supply_number`,
+    w.`region`,
+    w.`profile_class`,
+    w.`postcode`,
+    w.`is_deenergised`,
+    w.`supplied_since_at`
+  FROM affected_supply_point AS a
+  LEFT JOIN winner AS w ON w.`supply_point_key` = a.`supply_point_key`
+  LEFT JOIN `project.common_model.supply_point` AS p
+    ON p.`supply_point_key` = a.`supply_point_key`
+)
+SELECT
+  (SELECT change_number FROM `project.ledger.supply_point` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `supply_point_key`) AS change_number,
+  compared.*
+FROM compared
+WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`
+    FROM change_supply_point
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of supply_point break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`supply_point_key`, ', ' ORDER BY `supply_point_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `supply_point_key` FROM change_supply_point WHERE is_change
+      GROUP BY `supply_point_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of supply_point is broken';
+INSERT INTO `project.change_log.supply_point`
+  (change_number, changed_at, operation, is_event, `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`)
+SELECT change_number, v_changed_at, operation, is_event, `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`
+FROM change_supply_point
+WHERE is_change;
+MERGE `project.common_model.supply_point` AS t
+USING (SELECT * FROM change_supply_point WHERE is_change) AS s
+ON t.`supply_point_key` = s.`supply_point_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `fuel` = s.`fuel`, `supply_number` = s.`supply_number`, `region` = s.`region`, `profile_class` = s.`profile_class`, `postcode` = s.`postcode`, `is_deenergised` = s.`is_deenergised`, `supplied_since_at` = s.`supplied_since_at`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+  (`supply_point_key`, source_system, change_number, changed_at, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`)
+VALUES
+  (s.`supply_point_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`fuel`, s.`supply_number`, s.`region`, s.`profile_class`, s.`postcode`, s.`is_deenergised`, s.`supplied_since_at`);
+UPDATE `project.ledger.supply_point`
+SET change_number = change_number + (SELECT COUNT(*) FROM change_supply_point WHERE is_change), changed_at = v_changed_at
+WHERE name = 'entity';
+IF EXISTS (SELECT 1 FROM stirred_supply_point) THEN
+CREATE TEMP TABLE keyed_agreement AS
+SELECT
+  c.system,
+  c.id_space,
+  c.source_key,
+  i.`agreement_key` AS key_before,
+  i.`agreement_key` AS key_after
+FROM `project.conformed.agreement` AS c
+JOIN stirred_supply_point AS s
+  ON s.system = c.system AND s.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'supply_point' END) AND s.source_key = c.`supply_point_id`
+JOIN `project.identity.agreement` AS i
+  ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+WHERE s.is_rekeyed
+;
+IF EXISTS (SELECT 1 FROM keyed_agreement) THEN
+  CREATE TEMP TABLE affected_agreement AS
+  SELECT key_before AS `agreement_key` FROM keyed_agreement
+  UNION DISTINCT
+  SELECT key_after FROM keyed_agreement;
+-- agreement: every record that could speak for an affected key, its references as keys. A parent may be late: its
+-- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
+-- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE change_agreement AS
+WITH candidate AS (
+  SELECT
+    i.`agreement_key`,
+    c.system,
+    c.id_space,
+    c.source_key,
+    CASE
+    WHEN c.`account_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_account_id`.`account_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'account', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'account' END), '\x1f', c.`account_id`))), 1, 32)
+    )
+  END AS `account_key`,
+    CASE
+    WHEN c.`supply_point_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_supply_point_id`.`supply_point_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'supply_point', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'supply_point' END), '\x1f', c.`supply_point_id`))), 1, 32)
+    )
+  END AS `supply_point_key`,
+    c.`tariff_code`,
+    c.`payment_method`,
+    c.`monthly_amount_gbp`,
+    c.`signed_at`,
+    c.`starts_on`,
+    c.`ends_on`,
+    via_customer.customer_key AS _customer_key,
+    CASE c.system WHEN 'sse' THEN 1 END AS rank
+  FROM affected_agreement AS a
+  JOIN `project.identity.agreement` AS i ON i.`agreement_key` = a.`agreement_key`
+  JOIN `project.conformed.agreement` AS c
+    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  LEFT JOIN `project.identity.account` AS `p_account_id`
+  ON `p_account_id`.system = c.system
+  AND `p_account_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'account' END)
+  AND `p_account_id`.source_key = c.`account_id`
+  LEFT JOIN `project.identity.supply_point` AS `p_supply_point_id`
+  ON `p_supply_point_id`.system = c.system
+  AND `p_supply_point_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'supply_point' END)
+  AND `p_supply_point_id`.source_key = c.`supply_point_id`
+  LEFT JOIN `project.conformed.account` AS via
+    ON via.system = c.system
+    AND via.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'account' END)
+    AND via.source_key = c.`account_id`
+  LEFT JOIN `project.identity.customer` AS via_customer
+    ON via_customer.system = via.system
+    AND via_customer.id_space = (CASE CONCAT(via.system, '/', via.id_space) WHEN 'mis/gentrack_account' THEN 'gentrack_customer' WHEN 'platform/account' THEN 'customer' WHEN 'sse/account' THEN 'customer' END)
+    AND via_customer.source_key = via.`customer_id`
+  WHERE c.is_present
+), winner AS (
+  SELECT
+    c.*,
+    COUNT(*) OVER (PARTITION BY c.`agreement_key`, c.rank) AS rivals
+  FROM candidate AS c
+  LEFT JOIN `project.migration.authority` AS m
+    ON m.customer_key = c.`_customer_key` AND m.until IS NULL
+  WHERE m.system IS NULL
+    OR m.system = c.system
+    OR m.system NOT IN ('sse')
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`agreement_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
+), compared AS (
+  SELECT
+    CASE
+      WHEN p.`agreement_key` IS NULL THEN 'insert'
+      WHEN w.`agreement_key` IS NULL THEN 'delete'
+      ELSE 'update'
+    END AS operation,
+    (p.`agreement_key` IS NULL) <> (w.`agreement_key` IS NULL)
+      OR w.`account_key` IS DISTINCT FROM p.`account_key`
+      OR w.`supply_point_key` IS DISTINCT FROM p.`supply_point_key`
+      OR w.`tariff_code` IS DISTINCT FROM p.`tariff_code`
+      OR w.`payment_method` IS DISTINCT FROM p.`payment_method`
+      OR w.`monthly_amount_gbp` IS DISTINCT FROM p.`monthly_amount_gbp`
+      OR w.`signed_at` IS DISTINCT FROM p.`signed_at`
+      OR w.`starts_on` IS DISTINCT FROM p.`starts_on`
+      OR w.`ends_on` IS DISTINCT FROM p.`ends_on`
+      AS is_event,
+    (p.`agreement_key` IS NULL) <> (w.`agreement_key` IS NULL)
+      OR w.system IS DISTINCT FROM p.source_system
+      OR w.`account_key` IS DISTINCT FROM p.`account_key`
+      OR w.`supply_point_key` IS DISTINCT FROM p.`supply_point_key`
+      OR w.`tariff_code` IS DISTINCT FROM p.`tariff_code`
+      OR w.`payment_method` IS DISTINCT FROM p.`payment_method`
+      OR w.`monthly_amount_gbp` IS DISTINCT FROM p.`monthly_amount_gbp`
+      OR w.`signed_at` IS DISTINCT FROM p.`signed_at`
+      OR w.`starts_on` IS DISTINCT FROM p.`starts_on`
+      OR w.`ends_on` IS DISTINCT FROM p.`ends_on`
+      AS is_change,
+    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    a.`agreement_key`,
+    w.system AS source_system,
+    w.`account_key`,
+    w.`supply_point_key`,
+    w.`tariff_code`,
+    w.`payment_method`,
+    w.`monthly_amount_gbp`,
+    w.`signed_at`,
+    w.`starts_on`,
+    w.`ends_on`
+  FROM affected_agreement AS a
+  LEFT JOIN winner AS w ON w.`agreement_key` = a.`agreement_key`
+  LEFT JOIN `project.common_model.agreement` AS p
+    ON p.`agreement_key` = a.`agreement_key`
+)
+SELECT
+  (SELECT change_number FROM `project.ledger.agreement` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `agreement_key`) AS change_number,
+  compared.*
+FROM compared
+WHERE is_change OR is_contested;
+INSERT INTO `project.change_log.agreement`
+  (change_number, changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`)
+SELECT change_number, v_changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
+FROM change_agreement
+WHERE is_change;
+MERGE `project.common_model.agreement` AS t
+USING (SELECT * FROM change_agreement WHERE is_change) AS s
+ON t.`agreement_key` = s.`agreement_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `supply_point_key` = s.`supply_point_key`, `tariff_code` = s.`tariff_code`, `payment_method` = s.`payment_method`, `monthly_amount_gbp` = s.`monthly_amount_gbp`, `signed_at` = s.`signed_at`, `starts_on` = s.`starts_on`, `ends_on` = s.`ends_on`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+  (`agreement_key`, source_system, change_number, changed_at, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`)
+VALUES
+  (s.`agreement_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`supply_point_key`, s.`tariff_code`, s.`payment_method`, s.`monthly_amount_gbp`, s.`signed_at`, s.`starts_on`, s.`ends_on`);
+UPDATE `project.ledger.agreement`
+SET change_number = change_number + (SELECT COUNT(*) FROM change_agreement WHERE is_change), changed_at = v_changed_at
+WHERE name = 'entity';
+  SET v_followed = v_followed + (SELECT COUNT(*) FROM change_agreement WHERE is_change);
+END IF;
+CREATE TEMP TABLE stirred_meter (system STRING, id_space STRING, source_key STRING, is_rekeyed BOOL);
+CREATE TEMP TABLE keyed_meter AS
+SELECT
+  c.system,
+  c.id_space,
+  c.source_key,
+  i.`meter_key` AS key_before,
+  COALESCE(SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'meter', '\x1f', 'facts', '\x1f', '', '\x1f', CONCAT(REPLACE(REPLACE(c.`serial_number`, '\\', '\\\\'), '|', '\\|'))))), 1, 32), SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'meter', '\x1f', c.system, '\x1f', c.id_space, '\x1f', c.source_key))), 1, 32)) AS key_after
+FROM `project.conformed.meter` AS c
+JOIN stirred_supply_point AS s
+  ON s.system = c.system AND s.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter' THEN 'supply_point' END) AND s.source_key = c.`supply_point_id`
+JOIN `project.identity.meter` AS i
+  ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+WHERE s.is_rekeyed
+;
+IF EXISTS (SELECT 1 FROM keyed_meter) THEN
+  MERGE `project.identity.meter` AS t
+  USING (SELECT * FROM keyed_meter WHERE key_before <> key_after) AS s
+  ON t.system = s.system AND t.id_space = s.id_space AND t.source_key = s.source_key
+  WHEN MATCHED THEN UPDATE SET own_key = s.key_after, `meter_key` = s.key_after;
+  CREATE TEMP TABLE affected_meter AS
+  SELECT key_before AS `meter_key` FROM keyed_meter
+  UNION DISTINCT
+  SELECT key_after FROM keyed_meter;
+-- meter: every record that could speak for an affected key, its references as keys. A parent may be late: its
+-- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
+-- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE change_meter AS
+WITH candidate AS (
+  SELECT
+    i.`meter_key`,
+    c.system,
+    c.id_space,
+    c.source_key,
+    CASE
+    WHEN c.`supply_point_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_supply_point_id`.`supply_point_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'supply_point', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter' THEN 'supply_point' END), '\x1f', c.`supply_point_id`))), 1, 32)
+    )
+  END AS `supply_point_key`,
+    c.`serial_number`,
+    c.`meter_type`,
+    c.`register_count`,
+    c.`installed_on`,
+    c.`removed_on`,
+    CASE c.system WHEN 'sse' THEN 1 END AS rank
+  FROM affected_meter AS a
+  JOIN `project.identity.meter` AS i ON i.`meter_key` = a.`meter_key`
+  JOIN `project.conformed.meter` AS c
+    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  LEFT JOIN `project.identity.supply_point` AS `p_supply_point_id`
+  ON `p_supply_point_id`.system = c.system
+  AND `p_supply_point_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter' THEN 'supply_point' END)
+  AND `p_supply_point_id`.source_key = c.`supply_point_id`
+  WHERE c.is_present
+), winner AS (
+  SELECT
+    c.*,
+    COUNT(*) OVER (PARTITION BY c.`meter_key`, c.rank) AS rivals
+  FROM candidate AS c
+  WHERE TRUE
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`meter_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
+), compared AS (
+  SELECT
+    CASE
+      WHEN p.`meter_key` IS NULL THEN 'insert'
+      WHEN w.`meter_key` IS NULL THEN 'delete'
+      ELSE 'update'
+    END AS operation,
+    (p.`meter_key` IS NULL) <> (w.`meter_key` IS NULL)
+      OR w.`supply_point_key` IS DISTINCT FROM p.`supply_point_key`
+      OR w.`serial_number` IS DISTINCT FROM p.`serial_number`
+      OR w.`meter_type` IS DISTINCT FROM p.`meter_type`
+      OR w.`register_count` IS DISTINCT FROM p.`register_count`
+      OR w.`installed_on` IS DISTINCT FROM p.`installed_on`
+      OR w.`removed_on` IS DISTINCT FROM p.`removed_on`
+      AS is_event,
+    (p.`meter_key` IS NULL) <> (w.`meter_key` IS NULL)
+      OR w.system IS DISTINCT FROM p.source_system
+      OR w.`supply_point_key` IS DISTINCT FROM p.`supply_point_key`
+      OR w.`serial_number` IS DISTINCT FROM p.`serial_number`
+      OR w.`meter_type` IS DISTINCT FROM p.`meter_type`
+      OR w.`register_count` IS DISTINCT FROM p.`register_count`
+      OR w.`installed_on` IS DISTINCT FROM p.`installed_on`
+      OR w.`removed_on` IS DISTINCT FROM p.`removed_on`
+      AS is_change,
+    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    a.`meter_key`,
+    w.system AS source_system,
+    w.`supply_point_key`,
+    w.`serial_number`,
+    w.`meter_type`,
+    w.`register_count`,
+    w.`installed_on`,
+    w.`removed_on`
+  FROM affected_meter AS a
+  LEFT JOIN winner AS w ON w.`meter_key` = a.`meter_key`
+  LEFT JOIN `project.common_model.meter` AS p
+    ON p.`meter_key` = a.`meter_key`
+)
+SELECT
+  (SELECT change_number FROM `project.ledger.meter` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `meter_key`) AS change_number,
+  compared.*
+FROM compared
+WHERE is_change OR is_contested;
+INSERT INTO `project.change_log.meter`
+  (change_number, changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`)
+SELECT change_number, v_changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`
+FROM change_meter
+WHERE is_change;
+MERGE `project.common_model.meter` AS t
+USING (SELECT * FROM change_meter WHERE is_change) AS s
+ON t.`meter_key` = s.`meter_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `supply_point_key` = s.`supply_point_key`, `serial_number` = s.`serial_number`, `meter_type` = s.`meter_type`, `register_count` = s.`register_count`, `installed_on` = s.`installed_on`, `removed_on` = s.`removed_on`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+  (`meter_key`, source_system, change_number, changed_at, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`)
+VALUES
+  (s.`meter_key`, s.source_system, s.change_number, v_changed_at, s.`supply_point_key`, s.`serial_number`, s.`meter_type`, s.`register_count`, s.`installed_on`, s.`removed_on`);
+UPDATE `project.ledger.meter`
+SET change_number = change_number + (SELECT COUNT(*) FROM change_meter WHERE is_change), changed_at = v_changed_at
+WHERE name = 'entity';
+  INSERT INTO stirred_meter (system, id_space, source_key, is_rekeyed)
+  SELECT system, id_space, source_key, key_before <> key_after FROM keyed_meter;
+  SET v_followed = v_followed + (SELECT COUNT(*) FROM change_meter WHERE is_change);
+END IF;
+CREATE TEMP TABLE keyed_meter_reading AS
+SELECT
+  c.system,
+  c.id_space,
+  c.source_key,
+  i.`meter_reading_key` AS key_before,
+  COALESCE(SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'meter_reading', '\x1f', 'facts', '\x1f', '', '\x1f', CONCAT(CAST(CASE
+    WHEN c.`meter_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_meter_id`.`meter_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'meter', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter_reading' THEN 'meter' END), '\x1f', c.`meter_id`))), 1, 32)
+    )
+  END AS STRING), '|', REPLACE(REPLACE(c.`register`, '\\', '\\\\'), '|', '\\|'), '|', FORMAT_TIMESTAMP('%F %H:%M:%E6S', c.`read_at`, 'UTC'))))), 1, 32), SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'meter_reading', '\x1f', c.system, '\x1f', c.id_space, '\x1f', c.source_key))), 1, 32)) AS key_after,
+  i.month
+FROM `project.conformed.meter_reading` AS c
+JOIN stirred_meter AS s
+  ON s.system = c.system AND s.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter_reading' THEN 'meter' END) AND s.source_key = c.`meter_id`
+JOIN `project.identity.meter_reading` AS i
+  ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+LEFT JOIN `project.identity.meter` AS `p_meter_id`
+  ON `p_meter_id`.system = c.system
+  AND `p_meter_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter_reading' THEN 'meter' END)
+  AND `p_meter_id`.source_key = c.`meter_id`
+WHERE s.is_rekeyed
+;
+IF EXISTS (SELECT 1 FROM keyed_meter_reading) THEN
+  MERGE `project.identity.meter_reading` AS t
+  USING (SELECT * FROM keyed_meter_reading WHERE key_before <> key_after) AS s
+  ON t.system = s.system AND t.id_space = s.id_space AND t.source_key = s.source_key
+  WHEN MATCHED THEN UPDATE SET own_key = s.key_after, `meter_reading_key` = s.key_after;
+  CREATE TEMP TABLE affected_meter_reading AS
+  SELECT key_before AS `meter_reading_key` FROM keyed_meter_reading
+  UNION DISTINCT
+  SELECT key_after FROM keyed_meter_reading;
+  SET v_months_meter_reading = (SELECT IFNULL(ARRAY_AGG(DISTINCT month IGNORE NULLS), []) FROM keyed_meter_reading);
+SET v_months_meter_reading = ARRAY_CONCAT(v_months_meter_reading, (
+  SELECT IFNULL(ARRAY_AGG(DISTINCT i.month IGNORE NULLS), [])
+  FROM affected_meter_reading AS a
+  JOIN `project.identity.meter_reading` AS i ON i.`meter_reading_key` = a.`meter_reading_key`
+));
+-- meter_reading: every record that could speak for an affected key, its references as keys. A parent may be late: its
+-- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
+-- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE change_meter_reading AS
+WITH candidate AS (
+  SELECT
+    i.`meter_reading_key`,
+    c.system,
+    c.id_space,
+    c.source_key,
+    CASE
+    WHEN c.`meter_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_meter_id`.`meter_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'meter', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter_reading' THEN 'meter' END), '\x1f', c.`meter_id`))), 1, 32)
+    )
+  END AS `meter_key`,
+    c.`register`,
+    c.`read_at`,
+    c.`reading`,
+    c.`taken_by`,
+    CASE c.system WHEN 'sse' THEN 1 END AS rank
+  FROM affected_meter_reading AS a
+  JOIN `project.identity.meter_reading` AS i ON i.`meter_reading_key` = a.`meter_reading_key`
+  JOIN `project.conformed.meter_reading` AS c
+    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND TIMESTAMP_TRUNC(c.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
+  LEFT JOIN `project.identity.meter` AS `p_meter_id`
+  ON `p_meter_id`.system = c.system
+  AND `p_meter_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter_reading' THEN 'meter' END)
+  AND `p_meter_id`.source_key = c.`meter_id`
+  WHERE c.is_present
+), winner AS (
+  SELECT
+    c.*,
+    COUNT(*) OVER (PARTITION BY c.`meter_reading_key`, c.rank) AS rivals
+  FROM candidate AS c
+  WHERE TRUE
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`meter_reading_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
+), compared AS (
+  SELECT
+    CASE
+      WHEN p.`meter_reading_key` IS NULL THEN 'insert'
+      WHEN w.`meter_reading_key` IS NULL THEN 'delete'
+      ELSE 'update'
+    END AS operation,
+    (p.`meter_reading_key` IS NULL) <> (w.`meter_reading_key` IS NULL)
+      OR w.`meter_key` IS DISTINCT FROM p.`meter_key`
+      OR w.`register` IS DISTINCT FROM p.`register`
+      OR w.`read_at` IS DISTINCT FROM p.`read_at`
+      OR w.`reading` IS DISTINCT FROM p.`reading`
+      OR w.`taken_by` IS DISTINCT FROM p.`taken_by`
+      AS is_event,
+    (p.`meter_reading_key` IS NULL) <> (w.`meter_reading_key` IS NULL)
+      OR w.system IS DISTINCT FROM p.source_system
+      OR w.`meter_key` IS DISTINCT FROM p.`meter_key`
+      OR w.`register` IS DISTINCT FROM p.`register`
+      OR w.`read_at` IS DISTINCT FROM p.`read_at`
+      OR w.`reading` IS DISTINCT FROM p.`reading`
+      OR w.`taken_by` IS DISTINCT FROM p.`taken_by`
+      AS is_change,
+    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    a.`meter_reading_key`,
+    w.system AS source_system,
+    w.`meter_key`,
+    w.`register`,
+    w.`read_at`,
+    w.`reading`,
+    w.`taken_by`
+  FROM affected_meter_reading AS a
+  LEFT JOIN winner AS w ON w.`meter_reading_key` = a.`meter_reading_key`
+  LEFT JOIN `project.common_model.meter_reading` AS p
+    ON p.`meter_reading_key` = a.`meter_reading_key` AND TIMESTAMP_TRUNC(p.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
+)
+SELECT
+  (SELECT change_number FROM `project.ledger.meter_reading` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `meter_reading_key`) AS change_number,
+  compared.*
+FROM compared
+WHERE is_change OR is_contested;
+INSERT INTO `project.change_log.meter_reading`
+  (change_number, changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`)
+SELECT change_number, v_changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
+FROM change_meter_reading
+WHERE is_change;
+MERGE `project.common_model.meter_reading` AS t
+USING (SELECT * FROM change_meter_reading WHERE is_change) AS s
+ON t.`meter_reading_key` = s.`meter_reading_key` AND TIMESTAMP_TRUNC(t.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `meter_key` = s.`meter_key`, `register` = s.`register`, `read_at` = s.`read_at`, `reading` = s.`reading`, `taken_by` = s.`taken_by`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+  (`meter_reading_key`, source_system, change_number, changed_at, `meter_key`, `register`, `read_at`, `reading`, `taken_by`)
+VALUES
+  (s.`meter_reading_key`, s.source_system, s.change_number, v_changed_at, s.`meter_key`, s.`register`, s.`read_at`, s.`reading`, s.`taken_by`);
+UPDATE `project.ledger.meter_reading`
+SET change_number = change_number + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change), changed_at = v_changed_at
+WHERE name = 'entity';
+  SET v_followed = v_followed + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change);
+END IF;
+END IF;
+-- Progress, in the same transaction as the data that it describes.
+MERGE `project.ledger.supply_point` AS t
+USING (
+  SELECT
+    (SELECT COUNT(*) FROM incoming) AS rows_taken,
+    (SELECT COUNT(*) FROM conforming) AS rows_conformed,
+    (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_supply_point) AS inserted,
+    (SELECT COUNTIF(is_change AND operation = 'update') FROM change_supply_point) AS updated,
+    (SELECT COUNTIF(is_change AND operation = 'delete') FROM change_supply_point) AS removed,
+    (SELECT COUNTIF(is_change AND is_event) FROM change_supply_point) AS events,
+    (SELECT COUNTIF(is_contested) FROM change_supply_point) AS contested,
+    v_followed AS followed,
+    0 AS unsettled
+) AS s
+ON t.name = @mapping
+WHEN MATCHED THEN UPDATE SET
+  batch = @batch, mapping_hash = @mapping_hash, merged_at = v_changed_at, run_id = @run_id, attempt = @attempt,
+  rows_taken = s.rows_taken,
+  rows_conformed = s.rows_conformed,
+  inserted = s.inserted,
+  updated = s.updated,
+  removed = s.removed,
+  events = s.events,
+  contested = s.contested,
+  followed = s.followed,
+  unsettled = s.unsettled
+WHEN NOT MATCHED THEN INSERT
+  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, unsettled)
+VALUES
+  (@mapping, @batch, @mapping_hash, v_changed_at, @run_id, @attempt, s.rows_taken, s.rows_conformed, s.inserted, s.updated, s.removed, s.events, s.contested, s.followed, s.unsettled);
+COMMIT TRANSACTION;
