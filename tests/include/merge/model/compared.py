@@ -182,7 +182,10 @@ def _told(model: Model, entity: Entity, change: Change) -> str:
 
 
 def _wrong_authority(model: Model, rows: Rows) -> Iterator[str]:
-    found = [Speaks(row["customer_key"], row["system"], row["decided_by"], row["until"] is None) for row in rows]
+    found = [
+        Speaks(row["customer_key"], row["system"], row["decided_by"], row["until"] is None, row["move_id"])
+        for row in rows
+    ]
     for one in dict.fromkeys([*model.authority, *found]):
         if found.count(one) != model.authority.count(one):
             text = (

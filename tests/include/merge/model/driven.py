@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,6 +12,7 @@ from typing import Any
 
 from include.catalogue import Catalogue
 from include.merge.execute import execute_merge
+from include.merge.move import move_statement, roll_back_statement
 from include.merge.progress import NEVER, MappingProgress
 from include.merge.statement import Chain, OffsetWindow, Staged, mapping_hash, merge_statement
 from include.names import IS_GONE, DatasetName, MappingName
@@ -52,7 +53,7 @@ class Driven:
             self.table(place, entity.name)
             for place in ("conformed", "identity", "common_model", "change_log")
             for entity in ENTITIES
-        ] + [self.table("migration", "authority")]
+        ] + [self.table("migration", name) for name in ("authority", "move", "moved_customer")]
         lines = [f"DELETE FROM `{table}` WHERE TRUE" for table in emptied]
         for entity in ENTITIES:
             ledger = self.table("ledger", entity.name)
@@ -164,6 +165,23 @@ class Driven:
             run_id="stories",
             attempt=uuid.uuid4().hex,
         )
+
+    def move(self, customer_keys: Sequence[str], to_system: str, move_id: str, told: Mapping[str, int]) -> None:
+        """`told`: what the report has said that it changes, which the transaction counts once more."""
+        more = {"ids": "\n".join(customer_keys), "to_system": to_system, "ignore_balances": True}
+        self._move(move_statement(self.catalogue, self.servers.cloud.table), customer_keys, move_id, more, told)
+
+    def roll_back(self, customer_keys: Sequence[str], rolls_back: str, move_id: str, told: Mapping[str, int]) -> None:
+        sql = roll_back_statement(self.catalogue, self.servers.cloud.table)
+        more = {"ids": "\n".join(customer_keys), "rolls_back": rolls_back}
+        self._move(sql, customer_keys, move_id, more, told)
+
+    def _move(
+        self, sql: str, customer_keys: Sequence[str], move_id: str, more: Mapping[str, Any], told: Mapping[str, int]
+    ) -> None:
+        names = ("reason", "requested_by", "approved_by", "cohort_hash", "run_id")
+        params = {**dict.fromkeys(names, "stories"), **more, **told, "move_id": move_id, "attempt": uuid.uuid4().hex}
+        self.servers.big_query.query(sql, {**params, "customers": len(customer_keys)}, where=f"the move {move_id}")
 
     # -- looking
     def look(self, places: Sequence[str], after: dict[str, int]) -> dict[str, Rows]:

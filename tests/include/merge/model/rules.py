@@ -56,6 +56,16 @@ class Speaks:
     system: str
     decided_by: str
     is_open: bool = True
+    move_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Move:
+    """A move or a roll-back that was made: each customer with the system that spoke before, and its transaction."""
+
+    move_id: str
+    was: tuple[tuple[str, str], ...]
+    transaction: int
 
 
 @dataclass
@@ -68,6 +78,9 @@ class Model:
     tables: dict[str, dict[str, Row]] = field(default_factory=lambda: {e.name: {} for e in ENTITIES})
     numbers: dict[str, int] = field(default_factory=lambda: {e.name: 0 for e in ENTITIES})
     authority: list[Speaks] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
+    log: dict[str, list[tuple[int, Change]]] = field(default_factory=lambda: {e.name: [] for e in ENTITIES})
+    transaction: int = 0
     effective: dict[str, dict[Ref, Ref]] = field(default_factory=lambda: {e.name: {} for e in ENTITIES})
     unsettled: dict[str, dict[Ref, str]] = field(default_factory=lambda: {e.name: {} for e in ENTITIES})
 
@@ -84,11 +97,55 @@ class Model:
         self._hear_links(entity, said)
         return self._settle(before)
 
-    def move(self, customer_keys: Iterable[str], system: str, decided_by: str = "move") -> dict[str, list[Change]]:
+    def move(self, customer_keys: Sequence[str], system: str, move_id: str) -> dict[str, list[Change]]:
         """From now on another system speaks for these customers."""
+        was = tuple((key, self.speaks_for(key) or "") for key in customer_keys)
         for key in customer_keys:
-            self._decide(key, system, decided_by)
+            self._decide(key, system, "move", move_id)
+        changes = self._resolve()
+        self.moves.append(Move(move_id, was, self.transaction))
+        return changes
+
+    def roll_back(self, move: Move, move_id: str) -> dict[str, list[Change]]:
+        """Who spoke before the move speaks again."""
+        for key, system in move.was:
+            self._decide(key, system, "roll_back", move_id)
+        self.moves.remove(move)
         return self._resolve()
+
+    def movable(self, system: str) -> list[Ref]:
+        """Customers, each by one of its records, that may be moved to a system: it has a record that counts."""
+        found: dict[str, Ref] = {}
+        for ref, one in sorted(self.identity["customer"].items()):
+            if self.speaks_for(one.key) not in (None, system) and self._has(one.key, system):
+                found.setdefault(one.key, ref)
+        return list(found.values())
+
+    def may_be_rolled_back(self) -> list[Move]:
+        """Moves after which nobody has decided anew, and whose systems of before still have records that count."""
+        decided = {(s.customer_key, s.move_id) for s in self.authority if s.is_open}
+        return [
+            move
+            for move in self.moves
+            if all((key, move.move_id) in decided and self._has(key, system) for key, system in move.was)
+        ]
+
+    def since(self, move: Move, changes: dict[str, list[Change]]) -> dict[str, int]:
+        """Of the keys that a roll-back takes away: how many came with the move or later, how many were there before."""
+        opened = lost = 0
+        for entity, found in changes.items():
+            for key in (change.key for change in found if change.operation == "delete"):
+                past = [(at, one.operation) for at, one in self.log[entity] if one.key == key and at < self.transaction]
+                before = [operation for at, operation in past if at < move.transaction]
+                opened += not any(at <= move.transaction and operation != "delete" for at, operation in past)
+                lost += bool(before) and before[-1] != "delete"
+        return {"opened": opened, "lost": lost}
+
+    def _has(self, customer_key: str, system: str) -> bool:
+        known = self.identity["customer"]
+        return any(
+            r.counts and known[ref].key == customer_key and ref[0] == system for ref, r in self.said["customer"].items()
+        )
 
     def speaks_for(self, customer_key: str) -> str | None:
         return next((s.system for s in self.authority if s.is_open and s.customer_key == customer_key), None)
@@ -189,22 +246,24 @@ class Model:
         there = {ref[0] for ref in members if ref in said and said[ref].counts}
         return min(there, key=PRECEDENCE.index, default=None)
 
-    def _decide(self, key: str, system: str | None, decided_by: str) -> None:
+    def _decide(self, key: str, system: str | None, decided_by: str, move_id: str | None = None) -> None:
         if system is None or self.speaks_for(key) == system:
             return
         self.authority = [
             replace(s, is_open=False) if s.is_open and s.customer_key == key else s for s in self.authority
         ]
-        self.authority.append(Speaks(key, system, decided_by))
+        self.authority.append(Speaks(key, system, decided_by, move_id=move_id))
 
     # -- resolve
     def _resolve(self) -> dict[str, list[Change]]:
         changes = {}
+        self.transaction += 1
         for entity in ENTITIES:
             wanted = self._wanted(entity)
             changes[entity.name] = list(_difference(entity, self.tables[entity.name], wanted))
             self.tables[entity.name] = wanted
             self.numbers[entity.name] += len(changes[entity.name])
+            self.log[entity.name] += [(self.transaction, change) for change in changes[entity.name]]
         return changes
 
     def _wanted(self, entity: Entity) -> dict[str, Row]:

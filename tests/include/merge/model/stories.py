@@ -5,6 +5,7 @@ A step is one batch of one dataset, merged at once or later. Its words are those
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -17,7 +18,7 @@ from tests.include.merge.model.batches import Batch, Record, Source, canonical, 
 from tests.include.merge.model.compared import Names, Watch
 from tests.include.merge.model.declared import BY_NAME, Entity, touched
 from tests.include.merge.model.driven import SALT, Driven
-from tests.include.merge.model.rules import Model
+from tests.include.merge.model.rules import Change, Model, Ref
 
 IDS = {"sse": ("1", "2", "3"), "mis": ("a", "b"), "platform": ("p", "q")}
 """Few, so that records meet."""
@@ -80,6 +81,21 @@ def merged_since_a_full() -> st.SearchStrategy[tuple[str, str]]:
     return st.runner().flatmap(lambda story: st.sampled_from(story.could_start_anew()))
 
 
+@st.composite
+def movable(draw: st.DrawFn) -> tuple[list[Ref], str]:
+    """Customers who can be moved together, and to which system."""
+    model = draw(st.runner()).model
+    system = draw(st.sampled_from([one for one in declared.PRECEDENCE if model.movable(one)]))
+    return draw(st.lists(st.sampled_from(model.movable(system)), min_size=1, max_size=2, unique=True)), system
+
+
+def told(changes: Mapping[str, Sequence[Change]]) -> dict[str, int]:
+    """What the report of a move says beforehand."""
+    found = [change for of_entity in changes.values() for change in of_entity]
+    vanishing = sum(change.operation == "delete" for change in found)
+    return {"changes": len(found), "events": sum(change.is_event for change in found), "vanishing": vanishing}
+
+
 class Stories(RuleBasedStateMachine):
     """The machine of hypothesis: one instance is one story."""
 
@@ -134,6 +150,28 @@ class Stories(RuleBasedStateMachine):
         """The answer to the last merge was lost: the same is sent once more, and finds that it was done."""
         self.fresh = set()
         self.watch.after({}, touched(self.driven.merge_last_again().entity))
+
+    @precondition(lambda self: any(self.model.movable(system) for system in declared.PRECEDENCE))
+    @rule(who=movable())
+    def moved(self, who: tuple[list[Ref], str]) -> None:
+        """Customers, each named by a record of theirs, are moved to another system."""
+        self.watch.is_content, self.fresh = False, set()
+        keys = sorted(self.model.identity["customer"][ref].key for ref in who[0])
+        move_id = f"move {self.model.transaction}"
+        changes = self.model.move(keys, who[1], move_id)
+        self.driven.move(keys, who[1], move_id, told(changes))
+        self.watch.after(changes, touched(declared.CUSTOMER))
+
+    @precondition(lambda self: self.model.may_be_rolled_back())
+    @rule()
+    def latest_move_rolled_back(self) -> None:
+        self.watch.is_content, self.fresh = False, set()
+        move = self.model.may_be_rolled_back()[-1]
+        move_id = f"roll-back {self.model.transaction}"
+        changes = self.model.roll_back(move, move_id)
+        counts = {**told(changes), **self.model.since(move, changes)}
+        self.driven.roll_back([key for key, _ in move.was], move.move_id, move_id, counts)
+        self.watch.after(changes, touched(declared.CUSTOMER))
 
     def could_start_anew(self) -> list[tuple[str, str]]:
         return sorted(place for place in self.fresh if self.sources[place].since_latest_full())
