@@ -19,7 +19,7 @@ ROWS_ROLE, ROWS_PERMISSIONS = "migration_rows", ("bigquery.tables.getData", "big
 """What DML needs, and no more: no predefined role has it without the right to drop the table."""
 PARTS_ROLE, PARTS_PERMISSIONS = "migration_parts", ("storage.objects.delete",)
 """For parts that no entry will name: those of a lost race."""
-_WHOLE_DATASETS = ("conformed", "common_model", "change_log", "ledger")
+_WHOLE_DATASETS = ("conformed", "common_model", "change_log", "ledger", "quarantine")
 _VIEWER, _EDITOR = "roles/bigquery.dataViewer", "roles/bigquery.dataEditor"
 
 

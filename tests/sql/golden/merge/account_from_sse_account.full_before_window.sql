@@ -383,6 +383,30 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `account_key`, source_system, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`
+    FROM change_account
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of account break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`account_key`, ', ' ORDER BY `account_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `account_key` FROM change_account WHERE is_change
+      GROUP BY `account_key`
+      HAVING COUNT(*) > 1
+    )
+    UNION ALL
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of account break balance_within_bounds, a household that owes or is owed a million pounds is a column of pence, or a misread sign: ', STRING_AGG(`account_key`, ', ' ORDER BY `account_key` LIMIT 3))) AS told
+    FROM (
+      SELECT account_key
+      FROM changed
+      WHERE ABS(balance_gbp) >= 1000000
+    )
+  )
+) AS 'Rule: a check of account is broken';
 INSERT INTO `project.change_log.account`
   (change_number, changed_at, operation, is_event, `account_key`, source_system, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`)
 SELECT change_number, v_changed_at, operation, is_event, `account_key`, source_system, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`

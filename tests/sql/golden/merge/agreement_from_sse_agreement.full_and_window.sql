@@ -327,6 +327,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
+    FROM change_agreement
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of agreement break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`agreement_key`, ', ' ORDER BY `agreement_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `agreement_key` FROM change_agreement WHERE is_change
+      GROUP BY `agreement_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of agreement is broken';
 INSERT INTO `project.change_log.agreement`
   (change_number, changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`)
 SELECT change_number, v_changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`

@@ -284,6 +284,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `contact_key`, source_system, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`
+    FROM change_contact
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of contact break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`contact_key`, ', ' ORDER BY `contact_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `contact_key` FROM change_contact WHERE is_change
+      GROUP BY `contact_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of contact is broken';
 INSERT INTO `project.change_log.contact`
   (change_number, changed_at, operation, is_event, `contact_key`, source_system, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`)
 SELECT change_number, v_changed_at, operation, is_event, `contact_key`, source_system, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`

@@ -268,6 +268,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `interaction_key`, source_system, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`
+    FROM change_interaction
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of interaction break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`interaction_key`, ', ' ORDER BY `interaction_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `interaction_key` FROM change_interaction WHERE is_change
+      GROUP BY `interaction_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of interaction is broken';
 INSERT INTO `project.change_log.interaction`
   (change_number, changed_at, operation, is_event, `interaction_key`, source_system, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`)
 SELECT change_number, v_changed_at, operation, is_event, `interaction_key`, source_system, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`

@@ -295,6 +295,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`
+    FROM change_meter
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of meter break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`meter_key`, ', ' ORDER BY `meter_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `meter_key` FROM change_meter WHERE is_change
+      GROUP BY `meter_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of meter is broken';
 INSERT INTO `project.change_log.meter`
   (change_number, changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`)
 SELECT change_number, v_changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`

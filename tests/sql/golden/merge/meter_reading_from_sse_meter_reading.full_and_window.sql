@@ -313,6 +313,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
+    FROM change_meter_reading
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of meter_reading break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`meter_reading_key`, ', ' ORDER BY `meter_reading_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `meter_reading_key` FROM change_meter_reading WHERE is_change
+      GROUP BY `meter_reading_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of meter_reading is broken';
 INSERT INTO `project.change_log.meter_reading`
   (change_number, changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`)
 SELECT change_number, v_changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`

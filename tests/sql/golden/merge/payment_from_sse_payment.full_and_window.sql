@@ -253,6 +253,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `payment_key`, source_system, `account_key`, `amount_gbp`, `paid_at`, `method`
+    FROM change_payment
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of payment break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`payment_key`, ', ' ORDER BY `payment_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `payment_key` FROM change_payment WHERE is_change
+      GROUP BY `payment_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of payment is broken';
 INSERT INTO `project.change_log.payment`
   (change_number, changed_at, operation, is_event, `payment_key`, source_system, `account_key`, `amount_gbp`, `paid_at`, `method`)
 SELECT change_number, v_changed_at, operation, is_event, `payment_key`, source_system, `account_key`, `amount_gbp`, `paid_at`, `method`

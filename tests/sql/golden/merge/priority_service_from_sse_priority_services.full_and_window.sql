@@ -267,6 +267,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `priority_service_key`, source_system, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`
+    FROM change_priority_service
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of priority_service break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`priority_service_key`, ', ' ORDER BY `priority_service_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `priority_service_key` FROM change_priority_service WHERE is_change
+      GROUP BY `priority_service_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of priority_service is broken';
 INSERT INTO `project.change_log.priority_service`
   (change_number, changed_at, operation, is_event, `priority_service_key`, source_system, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`)
 SELECT change_number, v_changed_at, operation, is_event, `priority_service_key`, source_system, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`

@@ -320,6 +320,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`
+    FROM change_supply_point
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of supply_point break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`supply_point_key`, ', ' ORDER BY `supply_point_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `supply_point_key` FROM change_supply_point WHERE is_change
+      GROUP BY `supply_point_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of supply_point is broken';
 INSERT INTO `project.change_log.supply_point`
   (change_number, changed_at, operation, is_event, `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`)
 SELECT change_number, v_changed_at, operation, is_event, `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`
