@@ -18,6 +18,7 @@ from include.rendering import render
 from include.steps.cohort_list import MOST
 from include.steps.cohort_query import read_cohort_query
 from include.steps.deploy import entity_ddl
+from include.steps.views_there import history_view
 from tests.sql.move_renderings import move_renderings
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -35,6 +36,7 @@ def all_renderings(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
     for entity in catalogue.entity_names():
         for name, ddl in entity_ddl(catalogue, CLOUD.table, entity).items():
             yield f"ddl/{name}.{entity}.sql", ddl
+        yield f"ddl/history.{entity}.sql", history_view(catalogue, CLOUD.table, entity).ddl
     for entity in catalogue.published_entities():
         columns = ["change_number", "changed_at", "operation", "is_event"]
         columns += published_columns(event_schema(entity, catalogue.entity(entity)))

@@ -31,7 +31,7 @@ def analyser() -> Analyser:
 def test_there_is_a_rendering_of_every_mapping_and_entity() -> None:
     landed = [m for m in CATALOGUE.mapping_names() if isinstance(CATALOGUE.dataset(m.source).capture, Landed)]
     assert len(MERGES) == 4 * len(CATALOGUE.mapping_names()) - 2 * len(landed) >= 20
-    assert sum(name.startswith("ddl/") for name in RENDERINGS) == 5 + 5 * len(CATALOGUE.entity_names())
+    assert sum(name.startswith("ddl/") for name in RENDERINGS) == 5 + 6 * len(CATALOGUE.entity_names())
 
 
 @pytest.mark.parametrize("name", sorted(RENDERINGS))
