@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo up down erase status lint check test golden docs lock bench-parse bench-extract
+.PHONY: help bootstrap demo up down erase status lint check test stories golden docs lock bench-parse bench-extract
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ check: lint  ## the same, and SQL
 test:  ## every test, some in a browser (screenshots: .local/test-output/ui); leaves nothing running
 	@./bootstrap --tests
 	$(PYTHON) -m pytest -n 3 --no-loadscope-reorder --durations=15
+
+stories:  ## more of the stories that random steps tell, held against the rules of merging (STORIES=20 STEPS=25 SEED=1)
+	@./bootstrap --tests
+	STORIES=$(or $(STORIES),20) STEPS=$(or $(STEPS),25) $(PYTHON) -m pytest -n 0 tests/include/merge/model $(if $(SEED),--hypothesis-seed=$(SEED))
 
 golden:  ## write the golden renderings of all statements anew, to be read in the diff
 	@./bootstrap --only python

@@ -93,6 +93,10 @@ class TooManyDeletions(Refused):
     """More rows vanished than the contract allows."""
 
 
+class TooManyBadRows(Refused):
+    """More rows cannot be merged than the contract allows."""
+
+
 class IntegrityError(Refused):
     """Counts or bytes disagree: going on would lose, double or round something."""
 

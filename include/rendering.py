@@ -14,6 +14,7 @@ import jinja2
 
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+_SENTENCE = re.compile(r"[^'\"\\\n]+")
 _TABLE = re.compile(r"([a-z0-9-]+\.[A-Za-z0-9_]+\.)?[A-Za-z0-9_]+")
 _WORD = re.compile(r"[A-Za-z0-9_/.-]+")
 
@@ -35,6 +36,7 @@ def _environment(folder: Path) -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {"column": column, "path": path, "table": table, "word": word, "number": number}
+    environment.filters |= {"sentence": sentence}
     return environment
 
 
@@ -56,6 +58,11 @@ def table(name: str) -> str:
 def word(text: str) -> str:
     """A system, a dataset, an entity as a string literal."""
     return f"'{_checked(_WORD, text)}'"
+
+
+def sentence(text: str) -> str:
+    """What an error says, as a string literal."""
+    return f"'{_checked(_SENTENCE, text)}'"
 
 
 def number(value: int) -> str:

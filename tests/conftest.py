@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,17 @@ ONE_WORLD = "tests/include/wrong_input"
 _numbers = itertools.count(1)
 for _name in ("NO_PROXY", "no_proxy"):  # the servers of tests are never asked by way of a proxy
     os.environ[_name] = "127.0.0.1,localhost"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Stories of random steps are told from a seed that is known beforehand, the same in all workers."""
+    given = config.getoption("hypothesis_seed") or os.environ.get("STORIES_SEED")  # as which workers inherit it
+    config.option.hypothesis_seed = os.environ["STORIES_SEED"] = str(given or random.SystemRandom().randrange(10**9))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"seed of the stories that random steps tell: --hypothesis-seed={config.getoption('hypothesis_seed')}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

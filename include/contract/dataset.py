@@ -69,6 +69,7 @@ class DatasetContract(Whole):
     capture: Capture
     deletes: Literal["never", "captured", "key_scan"] | FlaggedBy
     deletes_at_most: str = "1%"
+    quarantine_at_most: str = "0.1%"
     key_scan_every: str | None = None
     full_every: str | None = None
     zone: str | None = None
@@ -83,7 +84,7 @@ class DatasetContract(Whole):
     def _names(cls, columns: dict[str, DatasetColumn]) -> dict[str, DatasetColumn]:
         return column_names(columns)
 
-    @field_validator("deletes_at_most")
+    @field_validator("deletes_at_most", "quarantine_at_most")
     @classmethod
     def _percentage(cls, value: str) -> str:
         if not re.fullmatch(r"\d+(\.\d+)?%", value):
@@ -229,6 +230,11 @@ class DatasetContract(Whole):
     def deletions_allowed(self) -> float:
         """The share of the known keys that may vanish in one batch, 0 to 1."""
         return float(self.deletes_at_most.rstrip("%")) / 100
+
+    @property
+    def quarantine_share(self) -> float:
+        """The share of the known keys (or of those that came, if they are more) that may be kept aside, 0 to 1."""
+        return float(self.quarantine_at_most.rstrip("%")) / 100
 
     @property
     def position_column(self) -> str | None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from include.errors import IntegrityError, TooManyDeletions, TransactionConflict
+from include.errors import IntegrityError, TooManyBadRows, TooManyDeletions, TransactionConflict
 from include.merge.progress import MappingProgress, read_progress
 from include.merge.statement import Statement
 
@@ -35,8 +35,8 @@ def execute_merge(
 
     `expected` is the progress that the script was written for. When it moved meanwhile to what we want, an earlier
     try has committed and only its answer was lost: nothing is done. Raises TransactionConflict when somebody else
-    moved it, TooManyDeletions when a landing table lacks more keys than its contract allows, IntegrityError when
-    another rule is broken (nothing was changed).
+    moved it, TooManyDeletions when a landing table lacks more keys than its contract allows, TooManyBadRows when more
+    rows cannot be merged than it allows, IntegrityError when another rule is broken (nothing was changed).
     """
     params = {
         **statement.params,
@@ -53,6 +53,8 @@ def execute_merge(
             statement.sql, params, job_id=f"merge-{attempt}-{stem}-{batch}", where=f"{ledger_table} ({stem})"
         )
     except IntegrityError as error:
+        if "cannot be merged, more than" in error.problem:
+            raise _too_many_bad_rows(error) from None
         if "known keys of" in error.problem:
             raise _too_many_deletions(error, batch) from None
         if "progress of this mapping has moved" not in error.problem:
@@ -75,3 +77,18 @@ def _too_many_deletions(error: IntegrityError, batch: int) -> TooManyDeletions:
         where=error.where,
         remedy=f"{remedy} allow_deletions: {dataset}={gone}",
     )
+
+
+def _too_many_bad_rows(error: IntegrityError) -> TooManyBadRows:
+    dataset = re.findall(r"rows of (\S+) cannot be merged", error.problem)[0]
+    return TooManyBadRows(
+        error.problem.removeprefix("Rule: "),
+        where=error.where,
+        remedy=f"nothing was merged. The rows lie in quarantine.{dataset.replace('/', '_')}, each with the rule that "
+        "it broke: mend the source or the mapping, or raise quarantine_at_most in the contract",
+    )
+
+
+def keep_evidence(warehouse: Warehouse, statement: Statement, stem: str, run_id: str) -> None:
+    """Keep aside what could not be merged, after the merge that was refused for it; twice is as once."""
+    warehouse.query(statement.sql, {**statement.params, "mapping": stem, "run_id": run_id}, where="quarantine")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from include.catalogue import CUSTOMER, Catalogue
+from include.merge.checks import fails
 from include.merge.entity_facts import Facts, TableName, dependents, entity_tables, facts, locked_entities
 from include.rendering import render
 
@@ -63,6 +64,7 @@ def _script(catalogue: Catalogue, table: TableName, *, back: bool) -> str:
         "parents_below": _parents(below),
         "back": back,
         "shown": SHOWN,
+        "fails": fails(catalogue, CUSTOMER),
     }
     return render(catalogue.sql / "statements", "move.sql", **context)
 

@@ -33,6 +33,7 @@ class MappingProgress:
     contested: int = 0
     followed: int = 0
     unsettled: int = 0
+    quarantined: int = 0
     run_id: str = ""
 
 

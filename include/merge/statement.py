@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from include.catalogue import Catalogue
 from include.contract import DatasetContract, EntityContract, Landed
 from include.mapping import SAME_AS, TAKEN_OVER_AT
 from include.mapping import Mapping as RowMapping
+from include.merge.checks import fails
 from include.merge.entity_facts import (
     Facts,
     Key,
@@ -28,9 +30,11 @@ from include.rendering import render
 
 COUNTS = (
     *("rows_taken", "rows_conformed", "inserted", "updated", "removed", "events", "contested"),
-    *("followed", "unsettled"),
+    *("followed", "unsettled", "quarantined"),
 )
 """What a merge counts: columns of the ledger, fields of MappingProgress."""
+EVIDENCE = 1_000
+"""So many rows are kept of a merge that is refused: they are all of a kind."""
 LONGEST_CHAIN = 8
 """Links from a record to the last that it is a copy of; a longer chain is a mistake of somebody's."""
 
@@ -110,8 +114,27 @@ def merge_statement(catalogue: Catalogue, table: TableName, name: MappingName, c
     """
     entity, mapping, source = catalogue.entity(name.entity), catalogue.mapping(name), catalogue.dataset(name.source)
     check_fit(catalogue, mapping, entity, source)
+    context = _context(catalogue, table, name, chain)
+    params = {"quarantine_share": source.quarantine_share, **_bounds(source, chain)}
+    return Statement(render(catalogue.sql / "statements", "merge.sql", **context), params)
+
+
+def evidence_statement(catalogue: Catalogue, table: TableName, name: MappingName, chain: Chain) -> Statement:
+    """The script that keeps aside what cannot be merged of `chain`, when the merge itself was refused for it.
+
+    Its other parameters (`mapping`, `run_id`) are bound when it is executed."""
+    context = _context(catalogue, table, name, chain) | {"most": EVIDENCE}
+    bounds = _bounds(catalogue.dataset(name.source), chain)
+    params = {
+        name: value for name, value in bounds.items() if re.fullmatch(r"w\d+_(partition|begins|from|to)|counted", name)
+    }
+    return Statement(render(catalogue.sql / "statements", "evidence.sql", **context), params)
+
+
+def _context(catalogue: Catalogue, table: TableName, name: MappingName, chain: Chain) -> dict[str, Any]:
+    entity, mapping, source = catalogue.entity(name.entity), catalogue.mapping(name), catalogue.dataset(name.source)
     e = facts(catalogue, table, name.entity)
-    context = {
+    return {
         **_around(catalogue, table, e),
         "mapping": mapping,
         "system": name.source.system,
@@ -132,10 +155,16 @@ def merge_statement(catalogue: Catalogue, table: TableName, name: MappingName, c
         "read_columns": _read_columns(mapping, source),
         "absence": _absence(chain),
         "landed": _landed(source, chain),
+        "quarantine": table("quarantine", name.source.flat),
+        "raw_columns": list(dict.fromkeys([*source.key, *mapping.source_columns])),
         "tells_link": mapping.gives(SAME_AS),
         "tells_taken_over": mapping.gives(TAKEN_OVER_AT),
         "longest": LONGEST_CHAIN,
+        "fails": fails(catalogue, name.entity),
     }
+
+
+def _bounds(source: DatasetContract, chain: Chain) -> dict[str, str | int | float]:
     params: dict[str, str | int | float] = {}
     if chain.landing_is_full:
         share = 0.0 if source.deletes == "never" else source.deletions_allowed
@@ -145,7 +174,7 @@ def merge_statement(catalogue: Catalogue, table: TableName, name: MappingName, c
     for index, window in enumerate(chain.windows):
         params |= {f"w{index}_partition": window.partition, f"w{index}_begins": window.start}
         params |= {f"w{index}_from": window.read_from, f"w{index}_to": window.end}
-    return Statement(render(catalogue.sql / "statements", "merge.sql", **context), params)
+    return params
 
 
 def mapping_hash(catalogue: Catalogue, name: MappingName) -> str:

@@ -10,6 +10,7 @@ from include.catalogue import Catalogue
 from include.contract import DatasetContract, EntityContract
 from include.errors import DeclarationError, raise_first
 from include.mapping import Mapping, look_at
+from include.merge.checks import read_checks
 from include.merge.fit import misfits
 from include.merge.statement import needed_columns
 from include.names import DatasetName, MappingName, did_you_mean
@@ -33,6 +34,9 @@ def _all_problems(catalogue: Catalogue) -> Iterator[DeclarationError]:
     yield from check_contracts.of_entities(catalogue)
     for name in catalogue.well_named_mappings():
         yield from found(partial(check_mapping, catalogue, name))
+    for entity in catalogue.entity_names():
+        if not found(partial(catalogue.entity, entity)):
+            yield from found(partial(read_checks, catalogue, entity))
     for cohort in catalogue.cohort_names():
         yield from found(partial(read_cohort_query, catalogue, cohort))
     live = list(catalogue.use_cases.values())

@@ -10,6 +10,7 @@ from typing import Any
 from include.catalogue import Catalogue
 from include.errors import Unavailable, raise_first
 from include.merge.entity_facts import TableName, entity_tables, facts
+from include.names import DatasetName
 from include.publish.schema_files import schema_mistakes
 from include.publish.schemas import event_schema, schema_text, subject
 from include.publish.topics import Topic, compare, event_topic, positions_topic
@@ -26,7 +27,10 @@ from include.steps.servers import Servers
 from include.steps.tables_there import Columns, Wanted, columns_there
 from include.steps.views_there import HISTORY, View, descriptions_there, history_view
 
-DATASETS = ("staging", "conformed", "identity", "common_model", "change_log", "ledger", "migration", HISTORY)
+DATASETS = (
+    *("staging", "conformed", "identity", "common_model", "change_log", "ledger", "migration", "quarantine"),
+    HISTORY,
+)
 _ENTITY_TABLES = ("ledger", "conformed", "identity", "common_model", "change_log")
 _SHARED_TABLES = ("authority", "move", "moved_customer", "salt")
 Report = Callable[[str], None]
@@ -82,8 +86,15 @@ def _all_ddl(catalogue: Catalogue, name_of: TableName) -> Iterator[str]:
     """Of each entity the change log comes last: who finds that as it must be finds the others so, too."""
     for name in _SHARED_TABLES:
         yield render(catalogue.sql / "ledger", f"{name}.sql", tables=entity_tables(name_of, "customer"))
+    for dataset in sorted({mapping.source for mapping in catalogue.mapping_names()}):
+        yield quarantine_ddl(catalogue, name_of, dataset)
     for entity in catalogue.entity_names():
         yield from entity_ddl(catalogue, name_of, entity).values()
+
+
+def quarantine_ddl(catalogue: Catalogue, name_of: TableName, dataset: DatasetName) -> str:
+    """The CREATE statement of the table of a dataset's rows that cannot be merged."""
+    return render(catalogue.sql / "ledger", "quarantine.sql", quarantine=name_of("quarantine", dataset.flat))
 
 
 def entity_ddl(catalogue: Catalogue, name_of: TableName, entity: str) -> dict[str, str]:

@@ -6,9 +6,11 @@ import logging
 from typing import Any
 
 from include.catalogue import Catalogue
-from include.merge.execute import execute_merge
+from include.errors import TooManyBadRows
+from include.merge.checks import warnings_statement
+from include.merge.execute import execute_merge, keep_evidence
 from include.merge.progress import MappingProgress
-from include.merge.statement import COUNTS, mapping_hash, merge_statement
+from include.merge.statement import COUNTS, evidence_statement, mapping_hash, merge_statement
 from include.names import MappingName
 from include.run import Run
 from include.stage.log import Batch
@@ -28,7 +30,9 @@ def merge_mapping(
     rows_taken: distinct source keys in the batches; rows_conformed: those that differ from before; inserted, updated,
     removed: rows of the common model; events: changes that consumers will see; contested: keys for which the winning
     system has more than one row; followed: changes of other entities that followed; unsettled: records whose link to
-    another cannot hold (`link_problem` in identity.<entity> says why).
+    another cannot hold (`link_problem` in identity.<entity> says why); quarantined: rows that cannot be merged, and lie
+    in `quarantine.<dataset>` with the rule that they broke; warnings: by check, the rows that break what is
+    only told, and since when the oldest does.
     """
     state = read_unmerged(catalogue, servers, name)
     if request.dry_run:
@@ -43,7 +47,9 @@ def merge_mapping(
         done = _merge_slice(catalogue, servers, run, name, piece, later, expected=done)
         log.info("%s: merged up to batch %d: %s", name, done.batch, {c: getattr(done, c) for c in COUNTS})
         merged.append(done)
-    return _summary(name, [batch.number for batch in batches], merged)
+    return _summary(name, [batch.number for batch in batches], merged) | {
+        "warnings": _warnings(catalogue, servers, name)
+    }
 
 
 def _summary(name: MappingName, batches: list[int], merged: list[MappingProgress]) -> dict[str, Any]:
@@ -51,6 +57,20 @@ def _summary(name: MappingName, batches: list[int], merged: list[MappingProgress
     if merged:
         counts["unsettled"] = merged[-1].unsettled  # not what happened: how it is
     return {"mapping": str(name), "batches": batches, **counts}
+
+
+def _warnings(catalogue: Catalogue, servers: Servers, name: MappingName) -> dict[str, dict[str, Any]]:
+    """What the entity's `warn` checks find, now that all is committed."""
+    sql = warnings_statement(catalogue, servers.cloud.table, name.entity)
+    rows = servers.big_query.query(sql, where=f"the checks of {name.entity}") if sql else []
+    found = {row["name"]: {"rows": row["found"], "oldest": row["oldest"]} for row in rows if row["found"]}
+    for check, told in found.items():
+        since = f", the oldest since {told['oldest']:%Y-%m-%d %H:%M} UTC" if told["oldest"] else ""
+        log.warning("%s: %d rows break %s%s", name.entity, told["rows"], check, since)
+    return {
+        check: {"rows": told["rows"], "oldest": told["oldest"].isoformat() if told["oldest"] else None}
+        for check, told in found.items()
+    }
 
 
 def _dry_run(name: MappingName, batches: list[Batch] | None) -> dict[str, Any]:
@@ -81,14 +101,20 @@ def _merge_slice(
     """One transaction. `expected`: the progress from which the chain was computed, never one that is read later."""
     cloud, contract = servers.cloud, catalogue.dataset(name.source)
     chain = as_merge_chain(cloud.table, cloud.project, name.source, contract, batches, later)
-    return execute_merge(
-        servers.big_query,
-        cloud.table("ledger", name.entity),
-        name.file_stem,
-        merge_statement(catalogue, cloud.table, name, chain),
-        expected=expected,
-        batch=chain.last,
-        mapping_hash=mapping_hash(catalogue, name),
-        run_id=run.run_id,
-        attempt=run.token,
-    )
+    statement = merge_statement(catalogue, cloud.table, name, chain)
+    try:
+        return execute_merge(
+            servers.big_query,
+            cloud.table("ledger", name.entity),
+            name.file_stem,
+            statement,
+            expected=expected,
+            batch=chain.last,
+            mapping_hash=mapping_hash(catalogue, name),
+            run_id=run.run_id,
+            attempt=run.token,
+        )
+    except TooManyBadRows:
+        evidence = evidence_statement(catalogue, cloud.table, name, chain)
+        keep_evidence(servers.big_query, evidence, name.file_stem, run.run_id)
+        raise

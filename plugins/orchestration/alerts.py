@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
-from include.errors import FormError
+from include.errors import DataPlatformError, FormError
 from include.steps.request import COHORTS
 from orchestration.delivery import deliver
 from orchestration.scrubbed import scrubbed
@@ -92,6 +92,23 @@ def all_clear_for(use_case: Told) -> Callable[[Context], None]:
         deliver(_connection(use_case), title, text, is_failure=False, heard=lambda: Variable.delete(_failing(use_case)))
 
     return all_clear
+
+
+def tell_quarantined(use_case: Told, dataset: str, summary: Mapping[str, Any], context: Context) -> None:
+    """One message to `alerts_tier_<n>`: some rows were kept aside, and the run goes on. One that is not delivered stops
+    nothing: the number stands in the task's summary."""
+    number, place = summary["quarantined"], f"quarantine.{dataset.replace('/', '_')}"
+    lines = [
+        *_head(use_case, context),
+        f"{summary['mapping']}: {number} rows of {dataset} cannot be merged; all others are.",
+        f"They lie in {place}, each with the rule that it broke, and come back by themselves once the source or the "
+        "mapping is mended.",
+    ]
+    title = f"{use_case.name}: {number} rows kept aside, tier {use_case.tier}"
+    try:
+        deliver(_connection(use_case), title, "\n".join(lines), is_failure=True)
+    except DataPlatformError as error:
+        log.warning("nobody was told that %d rows were kept aside: %s", number, scrubbed(error))
 
 
 def _connection(use_case: Told) -> str:

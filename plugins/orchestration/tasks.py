@@ -14,6 +14,7 @@ from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 
 from include.errors import DataPlatformError, NotNow, Unavailable
+from orchestration.alerts import tell_quarantined
 from orchestration.scrubbed import kind, place
 
 if TYPE_CHECKING:
@@ -130,7 +131,11 @@ def merge(use_case: str, mapping: str) -> Summary:
         from include.names import MappingName
         from include.steps.merge_mapping import merge_mapping
 
-        return merge_mapping(work.catalogue, work.servers, work.run, MappingName.parse(mapping, use_case), work.request)
+        name = MappingName.parse(mapping, use_case)
+        summary = merge_mapping(work.catalogue, work.servers, work.run, name, work.request)
+        if summary.get("quarantined"):
+            tell_quarantined(work.use_case, str(name.source), summary, get_current_context())
+        return summary
 
     return _guarded(use_case, step)
 

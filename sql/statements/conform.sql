@@ -1,14 +1,19 @@
 {% import 'keys.sql' as keys %}
 {% import 'resolve.sql' as resolving %}
 {% if absence %}
--- Who is there: judged by batch {{ absence.batch }}, the last that looked at every key. Absence there beats a row.
+-- Who is there: judged by batch {{ absence.batch }}, the last that looked at every key. Absence there beats a row. Who is
+-- kept aside is there.
 CREATE TEMP TABLE seen AS
 {% if absence.keys_table %}
 SELECT {{ keys.source_key(key) }} AS _source_key FROM {{ absence.keys_table | table }}
 UNION DISTINCT
 SELECT _source_key FROM incoming WHERE _batch > {{ absence.batch | number }}
+UNION DISTINCT
+SELECT _source_key FROM bad WHERE _batch > {{ absence.batch | number }} AND _source_key IS NOT NULL
 {% else %}
 SELECT _source_key FROM incoming WHERE _batch >= {{ absence.batch | number }}
+UNION DISTINCT
+SELECT _source_key FROM bad WHERE _batch >= {{ absence.batch | number }} AND _source_key IS NOT NULL
 {% endif %}
 {{ 'UNION DISTINCT SELECT _source_key FROM later_keys' if later }};
 {% endif %}

@@ -1,15 +1,9 @@
 {% import 'keys.sql' as keys %}
-{% macro in_windows(partition, offset, from) %}
-FALSE{% for window in landed.windows %}
-
-      OR ({{ partition | path }} = @{{ window.name }}_partition
-        AND {{ offset | path }} >= @{{ window.name }}_{{ from }} AND {{ offset | path }} < @{{ window.name }}_to){% endfor %}
-{% endmacro %}
 {% if staged %}
 -- Two rows of one picture of the source under one key of ours would become one without a sound. (Ranges are pictures
 -- of several moments: what moved between them is in the catch-up, or no longer there.)
-ASSERT NOT EXISTS (
-  SELECT 1
+CREATE TEMP TABLE repeated AS
+  SELECT _batch, _layer, _source_key
   FROM (
 {% for one in staged %}
 {% set is_last = loop.last %}
@@ -28,8 +22,7 @@ ASSERT NOT EXISTS (
   )
   WHERE _source_key IS NOT NULL
   GROUP BY _batch, _layer, _source_key
-  HAVING COUNT(*) > 1
-) AS 'Rule: two rows of one batch of {{ mapping.name.source }} have one key';
+  HAVING COUNT(*) > 1;
 {% endif %}
 
 {% for one in staged if one.catch_up_table and one.keys_table %}
@@ -49,7 +42,7 @@ ASSERT NOT EXISTS (
 CREATE TEMP TABLE landing_places AS
 SELECT {{ landed.partition | path }} AS _kafka_partition, {{ landed.offset | path }} AS _kafka_offset, {{ keys.source_key(key) }} AS _source_key
 FROM {{ landed.table | table }}
-WHERE {{ in_windows(landed.partition, landed.offset, 'from') }};
+WHERE {{ keys.in_windows(landed.windows, landed.partition, landed.offset, 'from') }};
 ASSERT NOT EXISTS (
   SELECT 1 FROM landing_places GROUP BY _source_key HAVING COUNT(DISTINCT _kafka_partition) > 1
 ) AS 'Rule: a key of {{ mapping.name.source }} lies in two partitions of its topic, so its newest record is not known';
@@ -59,7 +52,7 @@ ASSERT NOT EXISTS (
 -- Nothing was copied when the batches were noted, so what was counted then must still be there. (Late records are more.)
 ASSERT (
   SELECT COUNT(*) >= @counted
-  FROM (SELECT DISTINCT _kafka_partition, _kafka_offset FROM landing_places WHERE {{ in_windows('_kafka_partition', '_kafka_offset', 'begins') }})
+  FROM (SELECT DISTINCT _kafka_partition, _kafka_offset FROM landing_places WHERE {{ keys.in_windows(landed.windows, '_kafka_partition', '_kafka_offset', 'begins') }})
 ) AS 'Rule: records of {{ mapping.name.source }} that were counted are gone from the landing table: find out why, then trigger with full_refresh';
 {% endif %}
 
@@ -75,10 +68,12 @@ SELECT {{ keys.source_key(key) }} AS _source_key FROM {{ layer.table | table }} 
 {% endfor %};
 {% endif %}
 
--- The newest row of each source key, through the mapping. The order is total: batch, layer, position, every column.
+-- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer, position, every column.
 CREATE TEMP TABLE incoming AS
 SELECT
   _batch,
+  _layer,
+  _position,
   _source_key,
   _is_gone,
   same_as,
@@ -112,7 +107,7 @@ FROM (
 {% if landed %}
     SELECT {{ batches[-1] | number }} AS _batch, 0 AS _layer, landing.*
     FROM {{ landed.table | table }} AS landing
-    WHERE {{ in_windows(landed.partition, landed.offset, 'from') }}
+    WHERE {{ keys.in_windows(landed.windows, landed.partition, landed.offset, 'from') }}
 {% else %}
 {% for one in staged %}
 {% set is_last = loop.last %}
@@ -132,17 +127,7 @@ FROM (
   ) AS {{ mapping.name.source.flat | column }}
 )
 WHERE {{ '_source_key IS NULL OR _source_key NOT IN (SELECT _source_key FROM later_keys)' if later else 'TRUE' }}
-QUALIFY ROW_NUMBER() OVER (
+QUALIFY _source_key IS NULL OR ROW_NUMBER() OVER (
   PARTITION BY _source_key
   ORDER BY _batch DESC, _layer DESC, _position DESC{% for name in columns %}, {{ name | column }}{% endfor %}, is_present, same_as, taken_over_at
 ) = 1;
-ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE _source_key IS NULL)
-AS 'Rule: a row of {{ mapping.name.source }} has no key';
-ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE is_present IS NULL AND NOT _is_gone)
-AS 'Rule: is_present is NULL for a row of {{ mapping.name.source }}, the mapping must decide what a missing value means';
-{% if required %}
-ASSERT (
-  SELECT COUNT(*) = 0 FROM incoming
-  WHERE NOT _is_gone AND ({% for name in required %}{{ name | column }} IS NULL{{ ' OR ' if not loop.last }}{% endfor %})
-) AS 'Rule: a row of {{ mapping.name.source }} lacks {{ required | join(' or ') }}';
-{% endif %}

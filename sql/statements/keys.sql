@@ -56,3 +56,11 @@ CONCAT({% for name in e.identified_by %}{{ fact(parent_key(e.references[name]), 
 {{ join_parent(e.references[name]) }}
 {% endfor %}
 {%- endmacro %}
+
+{#- The rows of a landing table that lie in the windows, from a bound of theirs (`from`, `begins`) on. -#}
+{% macro in_windows(windows, partition, offset, from) %}
+FALSE{% for window in windows %}
+
+      OR ({{ partition | path }} = @{{ window.name }}_partition
+        AND {{ offset | path }} >= @{{ window.name }}_{{ from }} AND {{ offset | path }} < @{{ window.name }}_to){% endfor %}
+{% endmacro %}

@@ -1,11 +1,14 @@
 -- {{ mapping.name }}: batches {{ batches | join(', ') }} of {{ mapping.name.source }}, one transaction.
 {% import 'authority.sql' as authority %}
+{% import 'checks.sql' as checks %}
 {% import 'dependents.sql' as dependents %}
+{% import 'quarantine.sql' as quarantining %}
 {% import 'resolve.sql' as resolving %}
 DECLARE v_first_number INT64;
 DECLARE v_changed_at TIMESTAMP;
 DECLARE v_salt STRING;
 DECLARE v_followed INT64 DEFAULT 0;
+DECLARE v_bad INT64 DEFAULT 0;
 {% for each in [e] + below if each.partition %}
 DECLARE v_months_{{ each.name }} ARRAY<{{ each.month_type }}> DEFAULT [];
 {% endfor %}
@@ -38,7 +41,14 @@ ASSERT v_first_number IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: the ledger of
 
 {% include 'incoming.sql' %}
 
+{{ quarantining.find(required, landed) }}
+{{ quarantining.refuse_too_many(mapping.name.source, tables.conformed, system, id_space) }}
 {% include 'conform.sql' %}
+
+{{ quarantining.release(quarantine, batches[0], absence) }}
+IF v_bad > 0 THEN
+  {{ quarantining.keep(quarantine, key, staged, landed, raw_columns) }}
+END IF;
 
 {% if below %}
 {{ dependents.make_stirred(e) }}
@@ -49,6 +59,7 @@ ASSERT v_first_number IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: the ledger of
 {{ authority.first_decisions(e) }}
 {% endif %}
 {{ resolving.resolve(e) }}
+{{ checks.assert_all(e, fails) }}
 {{ resolving.write(e) }}
 {% if below %}
 IF EXISTS (SELECT 1 FROM stirred_{{ entity }}) THEN
@@ -60,7 +71,7 @@ END IF;
 MERGE {{ tables.ledger | table }} AS t
 USING (
   SELECT
-    (SELECT COUNT(*) FROM incoming) AS rows_taken,
+    (SELECT COUNT(*) FROM incoming) + v_bad AS rows_taken,
     (SELECT COUNT(*) FROM conforming) AS rows_conformed,
     (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_{{ entity }}) AS inserted,
     (SELECT COUNTIF(is_change AND operation = 'update') FROM change_{{ entity }}) AS updated,
@@ -68,6 +79,7 @@ USING (
     (SELECT COUNTIF(is_change AND is_event) FROM change_{{ entity }}) AS events,
     (SELECT COUNTIF(is_contested) FROM change_{{ entity }}) AS contested,
     v_followed AS followed,
+    v_bad AS quarantined,
     {{ '(SELECT COUNT(link_problem) FROM ' ~ (tables.identity | table) ~ ')' if e.linkable else '0' }} AS unsettled
 ) AS s
 ON t.name = @mapping

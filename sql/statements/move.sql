@@ -1,4 +1,5 @@
 {% import 'authority.sql' as authority %}
+{% import 'checks.sql' as checks %}
 {% import 'dependents.sql' as dependents %}
 {% import 'move_count.sql' as counting with context %}
 {% import 'resolve.sql' as resolving %}
@@ -79,6 +80,7 @@ JOIN moving AS g ON g.customer_key = i.customer_key;
 CREATE TEMP TABLE affected_customer AS SELECT customer_key FROM moving;
 
 {{ resolving.resolve(e) }}
+{{ checks.assert_all(e, fails) }}
 {% set write = counting.written_back if back else counting.written %}
 {{ write(e) }}
 {{ dependents.follow(below, parents_below, 'customer', write) }}

@@ -9,6 +9,7 @@ from pathlib import Path
 from include.catalogue import Catalogue
 from include.connections import GoogleCloudSettings
 from include.contract import Landed
+from include.merge.checks import warnings_statement
 from include.merge.entity_facts import entity_tables
 from include.merge.statement import Chain, OffsetWindow, Staged, merge_statement
 from include.names import IS_GONE, DatasetName, MappingName
@@ -45,6 +46,10 @@ def all_renderings(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
         yield f"publish/{entity}.sql", sql
         sql = render(catalogue.sql / "statements", "change_times.sql", change_log=table, numbers=["n0", "n1"])
         yield f"publish/{entity}.times.sql", sql
+    for entity in catalogue.entity_names():
+        warnings = warnings_statement(catalogue, CLOUD.table, entity)
+        if warnings:
+            yield f"checks/{entity}.sql", warnings
     for cohort in catalogue.cohort_names():
         yield f"cohort/{cohort}.sql", read_cohort_query(catalogue, cohort).ids(catalogue, CLOUD.table, most=MOST)
     yield from move_renderings(catalogue, CLOUD)

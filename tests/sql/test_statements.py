@@ -108,6 +108,7 @@ def test_a_merge_holds_no_value_in_its_text(name: str) -> None:
     """Literals are names of ours, the canonical forms' separators, and what the mapping's author wrote."""
     mapping = next(m for m in CATALOGUE.mapping_names() if f"/{m.task}." in name)
     text = RENDERINGS[name].replace(CATALOGUE.mapping(mapping).projections.replace("\n", "\n  "), "")
+    text = re.sub(r"-- What must hold of the rows.*?AS 'Rule: a check of [^']*'", "", text, flags=re.DOTALL)
     allowed = {"", " ", "entity", "insert", "update", "delete", "precedence", "link", "unlink", "/", ":", r"\x1f"}
     allowed |= {"unreadable", "own system", "unknown system", "cycle", "too long"}
     allowed |= {"facts", "|", r"\\|", r"\\", r"\\\\", "%F %H:%M:%E6S", "UTC"}

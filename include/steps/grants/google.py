@@ -1,7 +1,8 @@
 """Who may do what in BigQuery and in the bucket? (gcloud commands, then GoogleSQL)
 
 The runner may change rows, but it can neither drop nor alter a table outside of `staging`, nor touch the salt, nor
-delete or replace a log's entry. People read the common model; nobody but the two accounts reads anything else of ours.
+delete or replace a log's entry. People read the common model, but for entities with special category data: whoever
+needs one of those is given that table by its owner. Nobody but the two accounts reads anything else of ours.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ ROWS_ROLE, ROWS_PERMISSIONS = "migration_rows", ("bigquery.tables.getData", "big
 """What DML needs, and no more: no predefined role has it without the right to drop the table."""
 PARTS_ROLE, PARTS_PERMISSIONS = "migration_parts", ("storage.objects.delete",)
 """For parts that no entry will name: those of a lost race."""
-_WHOLE_DATASETS = ("conformed", "common_model", "change_log", "ledger")
+_WHOLE_DATASETS = ("conformed", "common_model", "change_log", "ledger", "quarantine")
 _VIEWER, _EDITOR = "roles/bigquery.dataViewer", "roles/bigquery.dataEditor"
 
 
@@ -58,7 +59,10 @@ def _grants(
     for name in claimed(catalogue):
         if isinstance(catalogue.dataset(name).capture, Landed):
             yield _VIEWER, "TABLE", f"{settings.project}.{catalogue.dataset(name).table}", runner
-    yield _VIEWER, "SCHEMA", f"{ours}common_model", analysts
+    yield "roles/bigquery.metadataViewer", "SCHEMA", f"{ours}common_model", analysts
+    for entity in catalogue.entity_names():
+        if not catalogue.entity(entity).is_special:
+            yield _VIEWER, "TABLE", settings.table("common_model", entity), analysts
 
 
 def bucket(settings: GoogleCloudSettings, accounts: Accounts) -> Iterator[str]:

@@ -12,7 +12,7 @@ from include.catalogue import Catalogue
 from include.merge.execute import execute_merge
 from include.merge.progress import MappingProgress, read_progress
 from include.merge.statement import Chain, OffsetWindow, Staged, mapping_hash, merge_statement
-from include.names import MappingName, key_column
+from include.names import DatasetName, MappingName, key_column
 from include.steps.servers import Servers
 
 Row = dict[str, Any]
@@ -34,6 +34,9 @@ class Merging:
 
     servers: Servers
     catalogue: Catalogue = field(default_factory=Catalogue)
+
+    quarantines: set[DatasetName] = field(default_factory=set)
+    """Datasets of which a test has kept rows aside."""
 
     # -- batches
     def batch(
@@ -144,6 +147,7 @@ class Merging:
             for e in self.catalogue.entity_names()
         ]
         script = [f"DELETE FROM `{table('migration', 'authority')}` WHERE TRUE"]
+        script += [f"DELETE FROM `{table('quarantine', source.flat)}` WHERE TRUE" for source in self.quarantines]
         for entity in (row["entity"] for row in query(" UNION ALL ".join(found))):
             script += [
                 f"DELETE FROM `{table(dataset, entity)}` WHERE TRUE"

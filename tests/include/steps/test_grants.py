@@ -166,9 +166,16 @@ def test_landing_tables_are_read_one_by_one() -> None:
 
 def test_people_read_the_common_model_and_nothing_else_of_ours() -> None:
     lines = [line for line in google.big_query(CATALOGUE, CLOUD, ACCOUNTS) if "group:" in line]
+    to, kinds = 'TO "group:analysts@company";', {e: CATALOGUE.entity(e).is_special for e in CATALOGUE.entity_names()}
     assert [line for line in lines if line.startswith("GRANT")] == [
-        'GRANT `roles/bigquery.dataViewer` ON SCHEMA `project.shadow_common_model` TO "group:analysts@company";'
+        f"GRANT `roles/bigquery.metadataViewer` ON SCHEMA `project.shadow_common_model` {to}",
+        *(
+            f"GRANT `roles/bigquery.dataViewer` ON TABLE `project.shadow_common_model.{entity}` {to}"
+            for entity, is_special in kinds.items()
+            if not is_special
+        ),
     ]
+    assert [entity for entity, is_special in kinds.items() if is_special] == ["priority_service"]
     assert [line for line in lines if not line.startswith("GRANT") and "roles/bigquery.jobUser" not in line] == []
     assert not [line for line in google.bucket(CLOUD, ACCOUNTS) if "group:" in line]
 

@@ -184,6 +184,34 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `customer_key`, source_system, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`
+    FROM change_customer
+    WHERE is_change AND operation <> 'delete'
+  ), speaking AS (
+    SELECT customer_key, system FROM `project.migration.authority` WHERE until IS NULL
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of customer break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`customer_key`, ', ' ORDER BY `customer_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `customer_key` FROM change_customer WHERE is_change
+      GROUP BY `customer_key`
+      HAVING COUNT(*) > 1
+    )
+    UNION ALL
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of customer break one_system_speaks, a customer for whom no system speaks, or two, would follow no move: ', STRING_AGG(`customer_key`, ', ' ORDER BY `customer_key` LIMIT 3))) AS told
+    FROM (
+      SELECT c.customer_key
+      FROM changed AS c
+      LEFT JOIN speaking AS s ON s.customer_key = c.customer_key
+      GROUP BY c.customer_key
+      HAVING COUNT(s.system) <> 1
+    )
+  )
+) AS 'Rule: a check of customer is broken';
 INSERT INTO effect (entity, what, name, number)
 SELECT 'customer', 'count', name, number
 FROM (

@@ -1,0 +1,9 @@
+-- Why a merge of {{ mapping.name }} is refused: the rows that cannot be merged, kept aside by a statement of its own.
+{% import 'quarantine.sql' as quarantining %}
+DECLARE v_changed_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
+DECLARE v_bad INT64 DEFAULT 0;
+{% include 'incoming.sql' %}
+
+{{ quarantining.find(required, landed) }}
+DELETE FROM {{ quarantine | table }} WHERE mapping = @mapping AND batch >= {{ batches[0] | number }};
+{{ quarantining.keep(quarantine, key, staged, landed, raw_columns, most) }}

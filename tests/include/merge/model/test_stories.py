@@ -1,0 +1,45 @@
+"""Whatever the systems say, in whatever order: the common model is what the rules say, after every step."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from include.local.platform import Platform
+from include.steps.deploy import apply_tables
+from tests.conftest import bare_world
+from tests.include.merge.model.declared import declare
+from tests.include.merge.model.driven import Driven
+from tests.include.merge.model.stories import Stories
+
+STORIES, STEPS = int(os.environ.get("STORIES", "3")), int(os.environ.get("STEPS", "14"))
+SHRINKS = os.environ.get("SHRINK", "1") == "1"
+
+
+@pytest.fixture(scope="module")
+def driven(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Driven:
+    world, catalogue = bare_world(platform, "stories"), declare(Path(tmp_path_factory.mktemp("declared")))
+    apply_tables(catalogue, world.servers, lambda text: None)
+    return Driven(world.servers, catalogue)
+
+
+@pytest.mark.timeout(3600)
+def test_after_every_step_of_a_random_story_the_common_model_is_what_the_rules_say(driven: Driven) -> None:
+    Stories.driven = driven
+    run_state_machine_as_test(
+        Stories,
+        settings=settings(
+            max_examples=STORIES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            phases=(Phase.generate, Phase.shrink) if SHRINKS else (Phase.generate,),
+            print_blob=True,
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,49 @@
+"""What must hold of rows is asked before they stay, and what may be late is told afterwards."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from include.errors import IntegrityError
+from include.merge.checks import warnings_statement
+from tests.include.merge.merging import SSE_ACCOUNT, SSE_CUSTOMER, Merging, sse_account, sse_customer
+
+
+def test_a_row_that_breaks_a_check_takes_its_merge_back_and_is_named(merging: Merging) -> None:
+    merging.merge(SSE_ACCOUNT, merging.batch(SSE_ACCOUNT, 1, [sse_account("0001", 7)], full=True))
+    key, before = merging.key("0001", "account"), merging.rows("conformed", "account")
+    rows = [sse_account("0001", 7, "1000000.0000", 2), sse_account("0002", 7, version=2)]
+    with pytest.raises(IntegrityError, match=f"1 of account break balance_within_bounds, .*million.*: {key}"):
+        merging.merge(SSE_ACCOUNT, merging.batch(SSE_ACCOUNT, 2, rows))
+    assert (merging.rows("conformed", "account"), len(merging.changes("account"))) == (before, 1)
+    assert merging.progress(SSE_ACCOUNT).batch == 1
+
+
+def test_two_rows_of_one_key_are_found_when_it_is_written(merging: Merging) -> None:
+    merging.merge(SSE_CUSTOMER, merging.batch(SSE_CUSTOMER, 1, [sse_customer(1)], full=True))
+    table = merging.servers.cloud.table("common_model", "customer")
+    merging.servers.big_query.query(f"INSERT INTO `{table}` SELECT * FROM `{table}`")
+    with pytest.raises(IntegrityError, match="break one_row_per_key"):
+        merging.merge(SSE_CUSTOMER, merging.batch(SSE_CUSTOMER, 2, [sse_customer(1, "New", RowVer=2)]))
+
+
+def test_a_customer_for_whom_no_system_speaks_takes_its_merge_back(merging: Merging) -> None:
+    merging.merge(SSE_CUSTOMER, merging.batch(SSE_CUSTOMER, 1, [sse_customer(1)], full=True))
+    authority = merging.servers.cloud.table("migration", "authority")
+    merging.servers.big_query.query(f"INSERT INTO `{authority}` SELECT * FROM `{authority}`")
+    with pytest.raises(IntegrityError, match="1 of customer break one_system_speaks"):
+        merging.merge(SSE_CUSTOMER, merging.batch(SSE_CUSTOMER, 2, [sse_customer(1, "New", RowVer=2)]))
+
+
+def test_a_parent_that_is_late_is_told_with_the_age_of_the_oldest_and_stops_nobody(merging: Merging) -> None:
+    rows = [sse_account("0001", 7), sse_account("0002", 8), sse_account("0003", 9)]
+    merging.merge(SSE_ACCOUNT, merging.batch(SSE_ACCOUNT, 1, rows, full=True))
+    merging.merge(SSE_CUSTOMER, merging.batch(SSE_CUSTOMER, 1, [sse_customer(7)], full=True))
+    statement = warnings_statement(merging.catalogue, merging.servers.cloud.table, "account")
+    assert statement
+    told = {row["name"]: row for row in merging.servers.big_query.query(statement)}
+    assert told["customer_is_there"]["found"] == 2
+    assert datetime.now(UTC) - told["customer_is_there"]["oldest"] < timedelta(hours=1)
+    assert told["closed_after_opened"] == {"name": "closed_after_opened", "found": 0, "oldest": None}
