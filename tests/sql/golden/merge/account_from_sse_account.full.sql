@@ -3,6 +3,7 @@ DECLARE v_first_number INT64;
 DECLARE v_changed_at TIMESTAMP;
 DECLARE v_salt STRING;
 DECLARE v_followed INT64 DEFAULT 0;
+DECLARE v_bad INT64 DEFAULT 0;
 DECLARE v_months_meter_reading ARRAY<TIMESTAMP> DEFAULT [];
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
@@ -44,20 +45,21 @@ SET v_salt = (SELECT salt FROM `project.identity.salt`);
 ASSERT v_first_number IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: the ledger of the entity or the salt is empty, restore the table';
 -- Two rows of one picture of the source under one key of ours would become one without a sound. (Ranges are pictures
 -- of several moments: what moved between them is in the catch-up, or no longer there.)
-ASSERT NOT EXISTS (
-  SELECT 1
+CREATE TEMP TABLE repeated AS
+  SELECT _batch, _layer, _source_key
   FROM (
     SELECT 7 AS _batch, 0 AS _layer, UPPER(RTRIM(`AccountNo`, ' ')) AS _source_key
     FROM `project.staging.sse_account__7`
   )
   WHERE _source_key IS NOT NULL
   GROUP BY _batch, _layer, _source_key
-  HAVING COUNT(*) > 1
-) AS 'Rule: two rows of one batch of sse/account have one key';
--- The newest row of each source key, through the mapping. The order is total: batch, layer, position, every column.
+  HAVING COUNT(*) > 1;
+-- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer, position, every column.
 CREATE TEMP TABLE incoming AS
 SELECT
   _batch,
+  _layer,
+  _position,
   _source_key,
   _is_gone,
   same_as,
@@ -105,17 +107,58 @@ FROM (
   ) AS `sse_account`
 )
 WHERE TRUE
-QUALIFY ROW_NUMBER() OVER (
+QUALIFY _source_key IS NULL OR ROW_NUMBER() OVER (
   PARTITION BY _source_key
   ORDER BY _batch DESC, _layer DESC, _position DESC, `customer_id`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`, is_present, same_as, taken_over_at
 ) = 1;
-ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE _source_key IS NULL)
-AS 'Rule: a row of sse/account has no key';
-ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE is_present IS NULL AND NOT _is_gone)
-AS 'Rule: is_present is NULL for a row of sse/account, the mapping must decide what a missing value means';
--- Who is there: judged by batch 7, the last that looked at every key. Absence there beats a row.
+-- Rows that nobody can merge. What lies in earlier batches of their keys is older, so it is not asked.
+CREATE TEMP TABLE bad AS
+SELECT * FROM (
+  SELECT
+    i._batch,
+    i._layer,
+    i._position,
+    i._source_key,
+    CASE
+      WHEN i._source_key IS NULL THEN 'no key'
+      WHEN r._source_key IS NOT NULL THEN 'two rows of one key'
+      WHEN i._is_gone THEN NULL
+      WHEN i.is_present IS NULL THEN 'is_present is NULL'
+    END AS _rule
+  FROM incoming AS i
+  LEFT JOIN repeated AS r ON r._batch = i._batch AND r._layer = i._layer AND r._source_key = i._source_key
+)
+WHERE _rule IS NOT NULL;
+SET v_bad = (SELECT COUNT(*) FROM bad);
+IF v_bad > 0 THEN
+  ASSERT (
+    SELECT IF(
+      v_bad <= @quarantine_share * GREATEST(taken, known),
+      TRUE,
+      ERROR(CONCAT('Rule: ', CAST(v_bad AS STRING), ' of ', CAST(GREATEST(taken, known) AS STRING), ' rows of sse/account cannot be merged, more than its contract allows: ', rules))
+    )
+    FROM (
+      SELECT
+        (SELECT COUNT(*) FROM incoming) AS taken,
+        (
+          SELECT COUNT(*) FROM `project.conformed.account`
+          WHERE system = 'sse' AND id_space = 'account'
+        ) AS known,
+        (
+          SELECT STRING_AGG(CONCAT(CAST(number AS STRING), ' x ', _rule), ', ' ORDER BY _rule)
+          FROM (SELECT _rule, COUNT(*) AS number FROM bad GROUP BY _rule)
+        ) AS rules
+    )
+  ) AS 'Rule: too many rows cannot be merged';
+  DELETE FROM incoming
+  WHERE _source_key IS NULL OR _source_key IN (SELECT _source_key FROM bad WHERE _source_key IS NOT NULL);
+END IF;
+-- Who is there: judged by batch 7, the last that looked at every key. Absence there beats a row. Who is
+-- kept aside is there.
 CREATE TEMP TABLE seen AS
 SELECT _source_key FROM incoming WHERE _batch >= 7
+UNION DISTINCT
+SELECT _source_key FROM bad WHERE _batch >= 7 AND _source_key IS NOT NULL
 ;
 -- What differs from what this system said before, column by column: a batch that changes nothing writes nothing.
 CREATE TEMP TABLE conforming AS
@@ -171,6 +214,32 @@ WHEN NOT MATCHED THEN INSERT
   (system, id_space, source_key, batch, is_present, `customer_id`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`, `same_as`, `taken_over_at`)
 VALUES
   ('sse', 'account', s._source_key, s._batch, s.is_present, s.`customer_id`, s.`account_number`, s.`balance_gbp`, s.`opened_on`, s.`closed_on`, s.`address`, s.`postcode`, s.`same_as`, s.`taken_over_at`);
+IF EXISTS (SELECT 1 FROM `project.quarantine.sse_account` WHERE mapping = @mapping) THEN
+  DELETE FROM `project.quarantine.sse_account`
+  WHERE mapping = @mapping
+    AND (
+      (source_key IS NULL AND batch >= 7)
+      OR source_key IN (SELECT _source_key FROM incoming)
+      OR source_key IN (SELECT _source_key FROM bad WHERE _source_key IS NOT NULL)
+      OR source_key NOT IN (SELECT _source_key FROM seen)
+    );
+END IF;
+IF v_bad > 0 THEN
+  INSERT INTO `project.quarantine.sse_account` (mapping, batch, source_key, rule, raw, at, run_id)
+SELECT CAST(@mapping AS STRING), b._batch, b._source_key, b._rule, s._raw, v_changed_at, CAST(@run_id AS STRING)
+FROM (SELECT DISTINCT _batch, _layer, _source_key, _rule FROM bad) AS b
+JOIN (
+  SELECT
+    7 AS _batch,
+    0 AS _layer,
+    UPPER(RTRIM(`AccountNo`, ' ')) AS _source_key,
+    TO_JSON_STRING(STRUCT(`AccountNo` AS `AccountNo`, `CustomerId` AS `CustomerId`, `Balance` AS `Balance`, `OpenedOn` AS `OpenedOn`, `ClosedOn` AS `ClosedOn`, `AddressLine1` AS `AddressLine1`, `Postcode` AS `Postcode`)) AS _raw
+  FROM `project.staging.sse_account__7`
+) AS s
+  ON COALESCE(s._source_key, '') = COALESCE(b._source_key, '') AND (s._source_key IS NULL) = (b._source_key IS NULL)
+  AND s._batch = b._batch AND s._layer = b._layer
+;
+END IF;
 CREATE TEMP TABLE stirred_account (system STRING, id_space STRING, source_key STRING, is_rekeyed BOOL);
 INSERT INTO `project.identity.account`
   (system, id_space, source_key, own_key, first_number, `account_key`, is_linked)
@@ -296,6 +365,10 @@ WHERE NOT _is_known OR _is_gone OR _is_held_by_another;
 -- account: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_account AS
+SELECT i.`account_key`, i.system, i.id_space, i.source_key
+FROM affected_account AS a
+JOIN `project.identity.account` AS i ON i.`account_key` = a.`account_key`;
 CREATE TEMP TABLE change_account AS
 WITH candidate AS (
   SELECT
@@ -317,8 +390,7 @@ WITH candidate AS (
     c.`address`,
     c.`postcode`,
     CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 WHEN 'platform' THEN 3 END AS rank
-  FROM affected_account AS a
-  JOIN `project.identity.account` AS i ON i.`account_key` = a.`account_key`
+  FROM record_account AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.account` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
@@ -449,6 +521,10 @@ IF EXISTS (SELECT 1 FROM keyed_bill) THEN
 -- bill: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_bill AS
+SELECT i.`bill_key`, i.system, i.id_space, i.source_key
+FROM affected_bill AS a
+JOIN `project.identity.bill` AS i ON i.`bill_key` = a.`bill_key`;
 CREATE TEMP TABLE change_bill AS
 WITH candidate AS (
   SELECT
@@ -472,8 +548,7 @@ WITH candidate AS (
     c.`issued_on`,
     c.`due_on`,
     CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 END AS rank
-  FROM affected_bill AS a
-  JOIN `project.identity.bill` AS i ON i.`bill_key` = a.`bill_key`
+  FROM record_bill AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.bill` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.account` AS `p_account_id`
@@ -583,6 +658,10 @@ IF EXISTS (SELECT 1 FROM keyed_payment) THEN
 -- payment: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_payment AS
+SELECT i.`payment_key`, i.system, i.id_space, i.source_key
+FROM affected_payment AS a
+JOIN `project.identity.payment` AS i ON i.`payment_key` = a.`payment_key`;
 CREATE TEMP TABLE change_payment AS
 WITH candidate AS (
   SELECT
@@ -601,8 +680,7 @@ WITH candidate AS (
     c.`paid_at`,
     c.`method`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_payment AS a
-  JOIN `project.identity.payment` AS i ON i.`payment_key` = a.`payment_key`
+  FROM record_payment AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.payment` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.account` AS `p_account_id`
@@ -702,6 +780,10 @@ IF EXISTS (SELECT 1 FROM keyed_supply_point) THEN
 -- supply_point: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_supply_point AS
+SELECT i.`supply_point_key`, i.system, i.id_space, i.source_key
+FROM affected_supply_point AS a
+JOIN `project.identity.supply_point` AS i ON i.`supply_point_key` = a.`supply_point_key`;
 CREATE TEMP TABLE change_supply_point AS
 WITH candidate AS (
   SELECT
@@ -724,8 +806,7 @@ WITH candidate AS (
     c.`is_deenergised`,
     c.`supplied_since_at`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_supply_point AS a
-  JOIN `project.identity.supply_point` AS i ON i.`supply_point_key` = a.`supply_point_key`
+  FROM record_supply_point AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.supply_point` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.account` AS `p_account_id`
@@ -846,6 +927,10 @@ IF EXISTS (SELECT 1 FROM keyed_agreement) THEN
 -- agreement: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_agreement AS
+SELECT i.`agreement_key`, i.system, i.id_space, i.source_key
+FROM affected_agreement AS a
+JOIN `project.identity.agreement` AS i ON i.`agreement_key` = a.`agreement_key`;
 CREATE TEMP TABLE change_agreement AS
 WITH candidate AS (
   SELECT
@@ -875,8 +960,7 @@ WITH candidate AS (
     c.`ends_on`,
     via_customer.customer_key AS _customer_key,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_agreement AS a
-  JOIN `project.identity.agreement` AS i ON i.`agreement_key` = a.`agreement_key`
+  FROM record_agreement AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.agreement` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.account` AS `p_account_id`
@@ -1004,6 +1088,10 @@ IF EXISTS (SELECT 1 FROM keyed_meter) THEN
 -- meter: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_meter AS
+SELECT i.`meter_key`, i.system, i.id_space, i.source_key
+FROM affected_meter AS a
+JOIN `project.identity.meter` AS i ON i.`meter_key` = a.`meter_key`;
 CREATE TEMP TABLE change_meter AS
 WITH candidate AS (
   SELECT
@@ -1024,8 +1112,7 @@ WITH candidate AS (
     c.`installed_on`,
     c.`removed_on`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_meter AS a
-  JOIN `project.identity.meter` AS i ON i.`meter_key` = a.`meter_key`
+  FROM record_meter AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.meter` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.supply_point` AS `p_supply_point_id`
@@ -1149,6 +1236,10 @@ SET v_months_meter_reading = ARRAY_CONCAT(v_months_meter_reading, (
 -- meter_reading: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_meter_reading AS
+SELECT i.`meter_reading_key`, i.system, i.id_space, i.source_key
+FROM affected_meter_reading AS a
+JOIN `project.identity.meter_reading` AS i ON i.`meter_reading_key` = a.`meter_reading_key`;
 CREATE TEMP TABLE change_meter_reading AS
 WITH candidate AS (
   SELECT
@@ -1168,8 +1259,7 @@ WITH candidate AS (
     c.`reading`,
     c.`taken_by`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_meter_reading AS a
-  JOIN `project.identity.meter_reading` AS i ON i.`meter_reading_key` = a.`meter_reading_key`
+  FROM record_meter_reading AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.meter_reading` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND TIMESTAMP_TRUNC(c.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
   LEFT JOIN `project.identity.meter` AS `p_meter_id`
@@ -1250,7 +1340,7 @@ END IF;
 MERGE `project.ledger.account` AS t
 USING (
   SELECT
-    (SELECT COUNT(*) FROM incoming) AS rows_taken,
+    (SELECT COUNT(*) FROM incoming) + v_bad AS rows_taken,
     (SELECT COUNT(*) FROM conforming) AS rows_conformed,
     (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_account) AS inserted,
     (SELECT COUNTIF(is_change AND operation = 'update') FROM change_account) AS updated,
@@ -1258,6 +1348,7 @@ USING (
     (SELECT COUNTIF(is_change AND is_event) FROM change_account) AS events,
     (SELECT COUNTIF(is_contested) FROM change_account) AS contested,
     v_followed AS followed,
+    v_bad AS quarantined,
     (SELECT COUNT(link_problem) FROM `project.identity.account`) AS unsettled
 ) AS s
 ON t.name = @mapping
@@ -1271,9 +1362,10 @@ WHEN MATCHED THEN UPDATE SET
   events = s.events,
   contested = s.contested,
   followed = s.followed,
-  unsettled = s.unsettled
+  unsettled = s.unsettled,
+  quarantined = s.quarantined
 WHEN NOT MATCHED THEN INSERT
-  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, unsettled)
+  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, unsettled, quarantined)
 VALUES
-  (@mapping, @batch, @mapping_hash, v_changed_at, @run_id, @attempt, s.rows_taken, s.rows_conformed, s.inserted, s.updated, s.removed, s.events, s.contested, s.followed, s.unsettled);
+  (@mapping, @batch, @mapping_hash, v_changed_at, @run_id, @attempt, s.rows_taken, s.rows_conformed, s.inserted, s.updated, s.removed, s.events, s.contested, s.followed, s.unsettled, s.quarantined);
 COMMIT TRANSACTION;
