@@ -11,10 +11,11 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowSkipException, ParamValidationError
 
 from include.catalogue import CUSTOMER, ROOT, Catalogue
-from include.errors import FormError
+from include.errors import FormError, Refused
 from include.steps.move_list import spaces
 from include.steps.move_request import MoveRequest, RollBackRequest, parse_move, parse_roll_back
 from orchestration.approval import ApproveMoves
+from orchestration.use_case_dag import RETRY_POLICY
 
 CATALOGUE = Catalogue()
 FILES = sorted((ROOT / "dags" / "jobs").glob("*.py"))
@@ -166,7 +167,7 @@ class _Instance:
         self._report, self.pushed = report, dict[str, Any]()
 
     def xcom_pull(self, task_ids: str, key: str = "return_value") -> Any:
-        return self._report if task_ids == "check.move_cohort" else self.pushed[key]
+        return self._report if task_ids == "check.move_cohort" else self.pushed.get(key)
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.pushed[key] = value
@@ -175,6 +176,13 @@ class _Instance:
 def _approve(**report: Any) -> Any:
     instance: Any = _Instance(report)
     return DAGS["move_cohort"].get_task("approve.move_cohort").execute({"ti": instance})
+
+
+def test_nobody_is_asked_again_after_days_without_an_answer() -> None:
+    approve: Any = DAGS["move_cohort"].get_task("approve.move_cohort")
+    with pytest.raises(Refused, match="nobody has answered within 3 days") as refused:
+        approve.execute_complete({"ti": _Instance({})}, {"error_type": "timeout", "error": "too late"})
+    assert RETRY_POLICY.evaluate(refused.value, 1, 3).action.value == "fail"
 
 
 def test_a_dry_run_ends_with_its_report_and_a_small_move_asks_nobody() -> None:

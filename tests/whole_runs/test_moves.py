@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,11 +44,22 @@ class Jobs:
         return run
 
     def answer(self, run: DagRun, answer: str) -> None:
-        path = f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/approve.{run.dag_id}/-1/hitlDetails"
-        wait_until(lambda: "awaiting_input" in self.states(run).values(), f"the question of {run.run_id}")
-        asked = self.airflow.platform.airflow().get(path)
-        assert asked["body"] == run.summary(f"check.{run.dag_id}")["report"]
-        self.airflow.platform.airflow().call("PATCH", path, {"chosen_options": [answer]})
+        """As often as asked: Airflow asks anew when somebody answers before its scheduler knows that the task waits."""
+        api, path = self.airflow.platform.airflow(), f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances"
+        path += f"/approve.{run.dag_id}/-1/hitlDetails"
+        wait_until(
+            lambda: self.states(run)["approve"] == "awaiting_input", f"the question of {run.run_id}", seconds=300
+        )
+        assert api.get(path)["body"] == run.summary(f"check.{run.dag_id}")["report"]
+
+        def is_done() -> bool:
+            time.sleep(1)  # nobody reads faster
+            state = self.states(run)["approve"]
+            if state == "awaiting_input" and not api.get(path)["response_received"]:
+                api.call("PATCH", path, {"chosen_options": [answer]})
+            return state in ("success", "failed")
+
+        wait_until(is_done, f"the answer to {run.run_id}", seconds=300)
 
     def states(self, run: DagRun) -> dict[str, str]:
         return {task["task_id"].partition(".")[0]: task["state"] for task in run.tasks()}
