@@ -102,7 +102,8 @@ class Facts:
 
 def entity_tables(table: TableName, entity: str) -> dict[str, str]:
     """The full names of an entity's own tables and of those that all share."""
-    own = {name: table(name, entity) for name in ("ledger", "conformed", "identity", "common_model", "change_log")}
+    datasets = ("ledger", "conformed", "identity", "common_model", "change_log", "history")
+    own = {name: table(name, entity) for name in datasets}
     shared = dict.fromkeys(("authority", "environment", "move", "moved_customer"), "migration") | {"salt": "identity"}
     return own | {name: table(dataset, name) for name, dataset in shared.items()}
 

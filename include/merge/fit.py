@@ -77,15 +77,18 @@ def _wrong_links(catalogue: Catalogue, mapping: RowMapping) -> Iterator[Declarat
     if not mapping.gives(SAME_AS):
         return
     for system, datasets in catalogue.id_spaces(name.entity).items():
-        if len(datasets) == 1:
-            continue
-        yield DeclarationError(
-            f"{SAME_AS} names a record as <system>:<id>, but {system} has two kinds of ids of {name.entity}: "
-            f"those of {' and of '.join(map(str, datasets))}",
-            where=f"{mapping.place}:{mapping.output(SAME_AS).line}",
-            remedy=f"an entity with links has one mapping per system: take {SAME_AS} out, or make one dataset of the "
-            "two at the source",
-        )
+        problem = ""
+        if len(datasets) > 1:
+            problem = f"{system} has two kinds of ids of {name.entity}: those of {' and of '.join(map(str, datasets))}"
+        elif len(key := catalogue.dataset(datasets[0]).key) > 1:
+            problem = f"a record of {datasets[0]} has no id but {', '.join(key)}"
+        if problem:
+            yield DeclarationError(
+                f"{SAME_AS} names a record as <system>:<id>, but {problem}",
+                where=f"{mapping.place}:{mapping.output(SAME_AS).line}",
+                remedy=f"an entity with links has one mapping per system, of a dataset with one key column: take "
+                f"{SAME_AS} out, or make such a dataset at the source",
+            )
 
 
 def _unknown_sources(mapping: RowMapping, source: DatasetContract) -> Iterator[DeclarationError]:

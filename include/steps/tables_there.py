@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import sqlglot
 from sqlglot import exp
 
+from include.connections import GoogleCloudSettings
 from include.errors import DriftError
 from include.rendering import column, table
 from include.steps.servers import Servers
@@ -52,8 +53,8 @@ def columns_there(servers: Servers, datasets: Iterable[str]) -> dict[str, dict[s
     """Every table of these datasets of ours, by its full name: its columns, with their types as SQL writes them."""
     cloud, found = servers.cloud, dict[str, dict[str, str]]()
     parts = [
-        f"SELECT table_schema, table_name, column_name, data_type FROM {_information(cloud.project, dataset)}"
-        for dataset in (cloud.dataset_prefix + name for name in datasets)
+        f"SELECT table_schema, table_name, column_name, data_type FROM {information(cloud, dataset, 'COLUMNS')}"
+        for dataset in datasets
     ]
     rows = servers.big_query.query("\nUNION ALL ".join(parts), where=f"{cloud.project}.{cloud.dataset_prefix}*")
     for row in rows:
@@ -62,10 +63,10 @@ def columns_there(servers: Servers, datasets: Iterable[str]) -> dict[str, dict[s
     return found
 
 
-def _information(project: str, dataset: str) -> str:
-    """The list of a dataset's columns."""
-    checked = table(f"{project}.{dataset}.columns").strip("`").rpartition(".")[0]
-    return f"`{checked}`.INFORMATION_SCHEMA.COLUMNS"
+def information(cloud: GoogleCloudSettings, dataset: str, what: str) -> str:
+    """A view of what BigQuery says of a dataset of ours, quoted."""
+    checked = table(cloud.table(dataset, what)).strip("`").rpartition(".")[0]
+    return f"`{checked}`.INFORMATION_SCHEMA.{what}"
 
 
 def _refuse_other_types(name: str, wanted: Columns, there: Columns) -> None:

@@ -9,8 +9,18 @@ from typing import get_args
 import pytest
 
 from include.catalogue import ROOT
-from include.contract import Capture, DatasetColumn, DatasetContract, read_dataset, read_entity
+from include.contract import (
+    Capture,
+    DatasetColumn,
+    DatasetContract,
+    EntityColumn,
+    EntityContract,
+    read_dataset,
+    read_entity,
+)
+from include.contract.entity import Event, Retention
 from include.errors import DeclarationError
+from include.mapping import BESIDE
 
 DATASET = """\
 describes: One row per customer.
@@ -224,3 +234,10 @@ def test_the_page_knows_each_key_and_each_way_of_capture() -> None:
     methods = {get_args(kind.model_fields["method"].annotation)[0] for kind in get_args(get_args(Capture)[0])}
     assert len(methods) == 6
     assert {*DatasetContract.model_fields, *DatasetColumn.model_fields, *methods} - named == set()
+
+
+def test_the_page_of_entities_knows_each_key_and_what_a_mapping_may_give_beside_them() -> None:
+    page = (ROOT / "docs" / "entity-contract.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)[`:,]", page)) | set(re.findall(r"\w+", "".join(re.findall(r"`\{(.*?)\}`", page))))
+    keys = (*EntityContract.model_fields, *EntityColumn.model_fields, *Event.model_fields, *Retention.model_fields)
+    assert {*keys, *BESIDE} - named == set()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from include.catalogue import Catalogue
-from tests.whole_runs.pictures import Consumer, as_avro_has_it, events
+from tests.whole_runs.pictures import MERGED, Consumer, as_avro_has_it, events
 from tests.whole_runs.story import Story
 
 pytestmark = pytest.mark.timeout(1800)  # the story is told before the first test
@@ -18,7 +17,7 @@ def test_all_tables_are_those_of_a_run_that_was_never_killed(story: Story) -> No
     assert set(calm) == set(killed)
     assert {"common_model.customer", "change_log.account", "identity.customer", "migration.authority"} <= set(calm)
     for name in sorted(calm):
-        assert calm[name], f"{name} is empty: nothing was compared"
+        assert calm[name] or name.partition(".")[2] not in MERGED, f"{name} is empty: nothing was compared"
         assert killed[name] == calm[name], name
 
 
@@ -30,14 +29,14 @@ def test_all_batches_and_their_staging_tables_are_those_of_a_run_that_was_never_
     assert killed.staged == calm.staged
 
 
-@pytest.mark.parametrize("entity", Catalogue().entity_names())
+@pytest.mark.parametrize("entity", MERGED)
 def test_all_events_are_those_of_a_run_that_was_never_killed(story: Story, entity: str) -> None:
     calm, killed = (end.events[entity] for end in story.ends)
     assert sum(map(len, calm)) > 5000
     assert killed == calm
 
 
-@pytest.mark.parametrize("entity", Catalogue().entity_names())
+@pytest.mark.parametrize("entity", MERGED)
 def test_change_numbers_have_no_gap_and_each_event_is_sent_once(story: Story, entity: str) -> None:
     servers = story.killed.servers
     rows = servers.big_query.query(

@@ -2,8 +2,9 @@
 
 - as shipped a job is written to disk three times, and once more for each statement of its script, each time with the
   whole script in it: here when it is taken on and when it is done, without its statements
-- as shipped each CREATE TABLE is a commit of its own, after which DuckLake reads the catalog of all tables anew: here
-  those that follow each other in a script are one commit. (BigQuery keeps those before one that fails; here none.)
+- as shipped each CREATE TABLE is a commit of its own (with columns AS SELECT two), after which DuckLake reads the
+  catalog of all tables anew: here those that follow each other in a script are one commit. (BigQuery keeps those before
+  one that fails; here none.)
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from local_bigquery.sql import script  # type: ignore[import-not-found,unused-ig
 _KEPT = 200
 _TRIES = 10
 _CREATES = re.compile(r"CREATE\s+TABLE\b(?!.*\b(?:FROM|LIKE|CLONE|COPY)\b)", re.IGNORECASE | re.DOTALL)
+_BORN_WITH_ROWS = re.compile(r"\)[\w\s,]*\bAS\s+SELECT\b", re.IGNORECASE)
 _COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
 
 
@@ -97,10 +99,10 @@ def _create_tables_together() -> None:
 
     def statements(self: Any, given: Any) -> None:
         runs = [(is_table, list(run)) for is_table, run in groupby(given, key=_creates_a_table)]
-        if _group() or not any(is_table and len(run) > 1 for is_table, run in runs):
+        if _group() or not any(is_table and _is_worth_it(run) for is_table, run in runs):
             return shipped(self, given)  # type: ignore[no-any-return]
         for is_table, run in runs:
-            if is_table and len(run) > 1:
+            if is_table and _is_worth_it(run):
                 _together(self.cursor, lambda run=run: shipped(self, run))  # type: ignore[misc]
             else:
                 shipped(self, run)
@@ -112,6 +114,10 @@ def _create_tables_together() -> None:
 
 def _creates_a_table(statement: Any) -> bool:
     return statement.kind == "SQL" and bool(_CREATES.match(_COMMENT.sub("", statement.text).strip()))
+
+
+def _is_worth_it(creates: list[Any]) -> bool:
+    return len(creates) > 1 or _BORN_WITH_ROWS.search(creates[0].text) is not None
 
 
 def _together(cursor: Any, create: Callable[[], None]) -> None:

@@ -232,6 +232,7 @@ def main() -> None:
     mend_partition_decorators()
     mend_bytes()
     mends.mend_loads()
+    mends.mend_datasets()
     jobs.mend_jobs()
     serve(options.port, options.read_port, options.project, options.folder)
 

@@ -6,6 +6,7 @@
 - loads at the same time: as shipped one of them may fail while both make the same secret
 - catalog look-ups: as shipped a question of one table goes through all tables of all datasets and asks for the size
   of each
+- a dataset that two make at once: as shipped who comes second is told of a conflict, not that it is there already
 - jobs that were running when the server was killed: as shipped they are never done and their clients wait for ever
 """
 
@@ -16,9 +17,9 @@ from collections.abc import Callable
 from typing import Any
 
 import duckdb
-from local_bigquery.catalog import metadata, tables  # type: ignore[import-not-found,unused-ignore]
+from local_bigquery.catalog import datasets, metadata, tables  # type: ignore[import-not-found,unused-ignore]
 from local_bigquery.engine import database  # type: ignore[import-not-found,unused-ignore]
-from local_bigquery.errors import BigQueryError  # type: ignore[import-not-found,unused-ignore]
+from local_bigquery.errors import BigQueryError, already_exists  # type: ignore[import-not-found,unused-ignore]
 from local_bigquery.jobs import load, query, runner, store  # type: ignore[import-not-found,unused-ignore]
 from local_bigquery.models import Job, JobStatistics  # type: ignore[import-not-found,unused-ignore]
 
@@ -107,6 +108,19 @@ def _look_for_temporary_tables_by_their_columns() -> None:
     assert _TEMPORARY in code.co_consts, "another version of local-bigquery: look at what it asks"
     words = (_TEMPORARY_BY_COLUMNS if constant == _TEMPORARY else constant for constant in code.co_consts)
     query.execute.__code__ = code.replace(co_consts=tuple(words))
+
+
+def mend_datasets() -> None:
+    """Two deployments at once make each dataset once."""
+    shipped = datasets.create
+
+    def create(project: str, body: Any) -> Any:
+        try:
+            return shipped(project, body)
+        except duckdb.TransactionException:
+            raise already_exists("Dataset", f"{project}:{body.datasetReference.datasetId}") from None
+
+    datasets.create = create
 
 
 def end_orphaned_jobs() -> None:

@@ -16,4 +16,6 @@ def root(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for dataset in ("salesforce_task", "salesforce_case"):  # they are written here
         shutil.rmtree(tmp_path / "sql" / "sources" / "mis" / dataset)
+    shutil.rmtree(tmp_path / "sql" / "common_model" / "interaction")  # and what is made of them
+    (tmp_path / "dags" / "agent_service.py").unlink()
     return tmp_path

@@ -68,11 +68,18 @@ def test_a_use_case_is_written_as_the_formatter_would_have_it(root: Path) -> Non
 
 
 def test_an_entity_whose_rows_refer_to_no_customer_is_refused(root: Path) -> None:
-    catalog = Catalog([SourceColumn("Id", "int", nullable=False), SourceColumn("AccountId", "varchar")], ["Id"])
+    catalog = Catalog([SourceColumn("Id", "int", nullable=False), SourceColumn("Ref", "varchar")], ["Id"])
     catalogue = write(root, CASE, new_source(root, catalog))
-    with pytest.raises(RequestError, match="says whose payment it is") as refused:
-        entity_text("payment", CASE, catalogue)
-    assert "cannot be an entity yet" in refused.value.remedy
+    with pytest.raises(RequestError, match="says whose credit it is") as refused:
+        entity_text("credit", CASE, catalogue)
+    assert "What belongs to no customer is `mastered: always`" in refused.value.remedy
+
+
+def test_an_entity_may_belong_to_a_customer_through_its_account(root: Path) -> None:
+    catalogue = Catalogue(root)
+    text = entity_text("credit", DatasetName("sse", "payment"), catalogue)
+    write_new(catalogue.entity_folder("credit") / "contract.yaml", text)
+    assert Catalogue(root).customer_through("credit") == ["account_id", "customer_id"]
 
 
 def test_an_entity_after_a_dataset_keeps_what_is_known_of_its_columns(root: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -50,9 +51,7 @@ def _twice_at_once(step: Callable[..., None], catalogue: Catalogue, world: World
 
 # -- one story, in this order
 def test_two_deployments_at_once_make_everything_once(catalogue: Catalogue, world: World) -> None:
-    apply_tables(
-        catalogue, world.servers, lambda text: None
-    )  # alone: CREATE … AS SELECT is two acts at the local server
+    _twice_at_once(apply_tables, catalogue, world)
     _twice_at_once(apply_topics, catalogue, world)
     _twice_at_once(register_schemas, catalogue, world)
     servers = world.servers
@@ -84,10 +83,25 @@ def test_a_new_column_is_added_by_two_deployments_at_once(catalogue: Catalogue, 
     assert "python -m include schemas write" in refused.value.remedy
     assert write_schema(wider.entity_folder("customer"), "customer", wider.entity("customer"))
     register_schemas(wider, world.servers, said.append)
-    for dataset in ("conformed", "common_model", "change_log"):
+    for dataset in ("conformed", "common_model", "change_log", "history"):
         facts = world.servers.big_query.facts(world.servers.cloud.table(dataset, "customer"))
         assert facts is not None
         assert facts.columns["nickname"] == "STRING"
+
+
+def test_an_older_deployment_leaves_the_newer_view_and_another_definition_replaces_it(
+    catalogue: Catalogue, world: World, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    history = world.servers.cloud.table("history", "customer")
+    apply_tables(Catalogue(), world.servers, said.append)  # without the new column
+    assert f"view {history}: as it must be" in said
+    shutil.copytree(catalogue.sql, tmp_path / "sql")
+    template = tmp_path / "sql" / "ledger" / "history.sql"
+    template.write_text(template.read_text(encoding="utf-8").replace("operation <> 'delete' AND", "TRUE AND"))
+    apply_tables(Catalogue(tmp_path), world.servers, said.append)
+    assert f"view {history}: replaced" in said
+    assert "nickname" in world.servers.big_query.facts(history).columns  # type: ignore[union-attr]
 
 
 def test_another_type_is_refused_with_both_and_what_to_do(catalogue: Catalogue, world: World) -> None:

@@ -20,7 +20,8 @@ CREATE TABLE IF NOT EXISTS `project.ledger.meter` (
   events INT64,
   contested INT64,
   followed INT64,
-  unsettled INT64
+  unsettled INT64,
+  quarantined INT64
 )
 AS SELECT
   'entity' AS name,
@@ -41,4 +42,5 @@ AS SELECT
   CAST(NULL AS INT64) AS events,
   CAST(NULL AS INT64) AS contested,
   CAST(NULL AS INT64) AS followed,
-  CAST(NULL AS INT64) AS unsettled
+  CAST(NULL AS INT64) AS unsettled,
+  CAST(NULL AS INT64) AS quarantined

@@ -3,6 +3,7 @@ DECLARE v_first_number INT64;
 DECLARE v_changed_at TIMESTAMP;
 DECLARE v_salt STRING;
 DECLARE v_followed INT64 DEFAULT 0;
+DECLARE v_bad INT64 DEFAULT 0;
 DECLARE v_months_meter_reading ARRAY<TIMESTAMP> DEFAULT [];
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
@@ -78,10 +79,12 @@ ASSERT (
       OR (`_kafka_partition` = @w1_partition
         AND `_kafka_offset` >= @w1_begins AND `_kafka_offset` < @w1_to))
 ) AS 'Rule: records of platform/customer that were counted are gone from the landing table: find out why, then trigger with full_refresh';
--- The newest row of each source key, through the mapping. The order is total: batch, layer, position, every column.
+-- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer, position, every column.
 CREATE TEMP TABLE incoming AS
 SELECT
   _batch,
+  _layer,
+  _position,
   _source_key,
   _is_gone,
   same_as,
@@ -118,14 +121,50 @@ FROM (
   ) AS `platform_customer`
 )
 WHERE TRUE
-QUALIFY ROW_NUMBER() OVER (
+QUALIFY _source_key IS NULL OR ROW_NUMBER() OVER (
   PARTITION BY _source_key
   ORDER BY _batch DESC, _layer DESC, _position DESC, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`, is_present, same_as, taken_over_at
 ) = 1;
-ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE _source_key IS NULL)
-AS 'Rule: a row of platform/customer has no key';
-ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE is_present IS NULL AND NOT _is_gone)
-AS 'Rule: is_present is NULL for a row of platform/customer, the mapping must decide what a missing value means';
+-- Rows that nobody can merge. What lies in earlier batches of their keys is older, so it is not asked.
+CREATE TEMP TABLE bad AS
+SELECT * FROM (
+  SELECT
+    i._batch,
+    i._layer,
+    i._position,
+    i._source_key,
+    CASE
+      WHEN i._source_key IS NULL THEN 'no key'
+      WHEN i._is_gone THEN NULL
+      WHEN i.is_present IS NULL THEN 'is_present is NULL'
+    END AS _rule
+  FROM incoming AS i
+)
+WHERE _rule IS NOT NULL;
+SET v_bad = (SELECT COUNT(*) FROM bad);
+IF v_bad > 0 THEN
+  ASSERT (
+    SELECT IF(
+      v_bad <= @quarantine_share * GREATEST(taken, known),
+      TRUE,
+      ERROR(CONCAT('Rule: ', CAST(v_bad AS STRING), ' of ', CAST(GREATEST(taken, known) AS STRING), ' rows of platform/customer cannot be merged, more than its contract allows: ', rules))
+    )
+    FROM (
+      SELECT
+        (SELECT COUNT(*) FROM incoming) AS taken,
+        (
+          SELECT COUNT(*) FROM `project.conformed.customer`
+          WHERE system = 'platform' AND id_space = 'customer'
+        ) AS known,
+        (
+          SELECT STRING_AGG(CONCAT(CAST(number AS STRING), ' x ', _rule), ', ' ORDER BY _rule)
+          FROM (SELECT _rule, COUNT(*) AS number FROM bad GROUP BY _rule)
+        ) AS rules
+    )
+  ) AS 'Rule: too many rows cannot be merged';
+  DELETE FROM incoming
+  WHERE _source_key IS NULL OR _source_key IN (SELECT _source_key FROM bad WHERE _source_key IS NOT NULL);
+END IF;
 -- What differs from what this system said before, column by column: a batch that changes nothing writes nothing.
 CREATE TEMP TABLE conforming AS
 SELECT * FROM (
@@ -174,6 +213,35 @@ WHEN NOT MATCHED THEN INSERT
   (system, id_space, source_key, batch, is_present, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`, `same_as`, `taken_over_at`)
 VALUES
   ('platform', 'customer', s._source_key, s._batch, s.is_present, s.`given_name`, s.`family_name`, s.`email`, s.`birth_date`, s.`registered_at`, s.`same_as`, s.`taken_over_at`);
+IF EXISTS (SELECT 1 FROM `project.quarantine.platform_customer` WHERE mapping = @mapping) THEN
+  DELETE FROM `project.quarantine.platform_customer`
+  WHERE mapping = @mapping
+    AND (
+      (source_key IS NULL AND batch >= 8)
+      OR source_key IN (SELECT _source_key FROM incoming)
+      OR source_key IN (SELECT _source_key FROM bad WHERE _source_key IS NOT NULL)
+    );
+END IF;
+IF v_bad > 0 THEN
+  INSERT INTO `project.quarantine.platform_customer` (mapping, batch, source_key, rule, raw, kept_at, run_id)
+SELECT CAST(@mapping AS STRING), b._batch, b._source_key, b._rule, s._raw, v_changed_at, CAST(@run_id AS STRING)
+FROM (SELECT DISTINCT _batch, _layer, _position, _source_key, _rule FROM bad) AS b
+JOIN (
+  SELECT
+    `kafka_key` AS _source_key,
+    `kafka_data`.`offset` AS _position,
+    TO_JSON_STRING(STRUCT(`kafka_key` AS `kafka_key`, `given_name` AS `given_name`, `family_name` AS `family_name`, `email` AS `email`, `date_of_birth` AS `date_of_birth`, `created_at` AS `created_at`, `is_active` AS `is_active`, `imported_from` AS `imported_from`, `migrated_at` AS `migrated_at`)) AS _raw
+  FROM `project.platform_landing.customer`
+  WHERE FALSE
+      OR (`kafka_data`.`partition` = @w0_partition
+        AND `kafka_data`.`offset` >= @w0_from AND `kafka_data`.`offset` < @w0_to)
+      OR (`kafka_data`.`partition` = @w1_partition
+        AND `kafka_data`.`offset` >= @w1_from AND `kafka_data`.`offset` < @w1_to)
+) AS s
+  ON COALESCE(s._source_key, '') = COALESCE(b._source_key, '') AND (s._source_key IS NULL) = (b._source_key IS NULL)
+  AND s._position = b._position
+;
+END IF;
 CREATE TEMP TABLE stirred_customer (system STRING, id_space STRING, source_key STRING, is_rekeyed BOOL);
 INSERT INTO `project.identity.customer`
   (system, id_space, source_key, own_key, first_number, `customer_key`, is_linked)
@@ -1957,7 +2025,7 @@ END IF;
 MERGE `project.ledger.customer` AS t
 USING (
   SELECT
-    (SELECT COUNT(*) FROM incoming) AS rows_taken,
+    (SELECT COUNT(*) FROM incoming) + v_bad AS rows_taken,
     (SELECT COUNT(*) FROM conforming) AS rows_conformed,
     (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_customer) AS inserted,
     (SELECT COUNTIF(is_change AND operation = 'update') FROM change_customer) AS updated,
@@ -1965,6 +2033,7 @@ USING (
     (SELECT COUNTIF(is_change AND is_event) FROM change_customer) AS events,
     (SELECT COUNTIF(is_contested) FROM change_customer) AS contested,
     v_followed AS followed,
+    v_bad AS quarantined,
     (SELECT COUNT(link_problem) FROM `project.identity.customer`) AS unsettled
 ) AS s
 ON t.name = @mapping
@@ -1978,9 +2047,10 @@ WHEN MATCHED THEN UPDATE SET
   events = s.events,
   contested = s.contested,
   followed = s.followed,
-  unsettled = s.unsettled
+  unsettled = s.unsettled,
+  quarantined = s.quarantined
 WHEN NOT MATCHED THEN INSERT
-  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, unsettled)
+  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, unsettled, quarantined)
 VALUES
-  (@mapping, @batch, @mapping_hash, v_changed_at, @run_id, @attempt, s.rows_taken, s.rows_conformed, s.inserted, s.updated, s.removed, s.events, s.contested, s.followed, s.unsettled);
+  (@mapping, @batch, @mapping_hash, v_changed_at, @run_id, @attempt, s.rows_taken, s.rows_conformed, s.inserted, s.updated, s.removed, s.events, s.contested, s.followed, s.unsettled, s.quarantined);
 COMMIT TRANSACTION;

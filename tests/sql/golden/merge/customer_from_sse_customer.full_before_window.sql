@@ -3,6 +3,7 @@ DECLARE v_first_number INT64;
 DECLARE v_changed_at TIMESTAMP;
 DECLARE v_salt STRING;
 DECLARE v_followed INT64 DEFAULT 0;
+DECLARE v_bad INT64 DEFAULT 0;
 DECLARE v_months_meter_reading ARRAY<TIMESTAMP> DEFAULT [];
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
@@ -56,24 +57,25 @@ SET v_salt = (SELECT salt FROM `project.identity.salt`);
 ASSERT v_first_number IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: the ledger of the entity or the salt is empty, restore the table';
 -- Two rows of one picture of the source under one key of ours would become one without a sound. (Ranges are pictures
 -- of several moments: what moved between them is in the catch-up, or no longer there.)
-ASSERT NOT EXISTS (
-  SELECT 1
+CREATE TEMP TABLE repeated AS
+  SELECT _batch, _layer, _source_key
   FROM (
     SELECT 7 AS _batch, 0 AS _layer, CAST(`CustomerId` AS STRING) AS _source_key
     FROM `project.staging.sse_customer__7`
   )
   WHERE _source_key IS NOT NULL
   GROUP BY _batch, _layer, _source_key
-  HAVING COUNT(*) > 1
-) AS 'Rule: two rows of one batch of sse/customer have one key';
+  HAVING COUNT(*) > 1;
 -- Keys of batches that the next transactions take: whatever is here of them is older.
 CREATE TEMP TABLE later_keys AS
 SELECT CAST(`CustomerId` AS STRING) AS _source_key FROM `project.staging.sse_customer__8` WHERE CAST(`CustomerId` AS STRING) IS NOT NULL
 ;
--- The newest row of each source key, through the mapping. The order is total: batch, layer, position, every column.
+-- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer, position, every column.
 CREATE TEMP TABLE incoming AS
 SELECT
   _batch,
+  _layer,
+  _position,
   _source_key,
   _is_gone,
   same_as,
@@ -117,14 +119,52 @@ FROM (
   ) AS `sse_customer`
 )
 WHERE _source_key IS NULL OR _source_key NOT IN (SELECT _source_key FROM later_keys)
-QUALIFY ROW_NUMBER() OVER (
+QUALIFY _source_key IS NULL OR ROW_NUMBER() OVER (
   PARTITION BY _source_key
   ORDER BY _batch DESC, _layer DESC, _position DESC, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`, is_present, same_as, taken_over_at
 ) = 1;
-ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE _source_key IS NULL)
-AS 'Rule: a row of sse/customer has no key';
-ASSERT (SELECT COUNT(*) = 0 FROM incoming WHERE is_present IS NULL AND NOT _is_gone)
-AS 'Rule: is_present is NULL for a row of sse/customer, the mapping must decide what a missing value means';
+-- Rows that nobody can merge. What lies in earlier batches of their keys is older, so it is not asked.
+CREATE TEMP TABLE bad AS
+SELECT * FROM (
+  SELECT
+    i._batch,
+    i._layer,
+    i._position,
+    i._source_key,
+    CASE
+      WHEN i._source_key IS NULL THEN 'no key'
+      WHEN r._source_key IS NOT NULL THEN 'two rows of one key'
+      WHEN i._is_gone THEN NULL
+      WHEN i.is_present IS NULL THEN 'is_present is NULL'
+    END AS _rule
+  FROM incoming AS i
+  LEFT JOIN repeated AS r ON r._batch = i._batch AND r._layer = i._layer AND r._source_key = i._source_key
+)
+WHERE _rule IS NOT NULL;
+SET v_bad = (SELECT COUNT(*) FROM bad);
+IF v_bad > 0 THEN
+  ASSERT (
+    SELECT IF(
+      v_bad <= @quarantine_share * GREATEST(taken, known),
+      TRUE,
+      ERROR(CONCAT('Rule: ', CAST(v_bad AS STRING), ' of ', CAST(GREATEST(taken, known) AS STRING), ' rows of sse/customer cannot be merged, more than its contract allows: ', rules))
+    )
+    FROM (
+      SELECT
+        (SELECT COUNT(*) FROM incoming) AS taken,
+        (
+          SELECT COUNT(*) FROM `project.conformed.customer`
+          WHERE system = 'sse' AND id_space = 'customer'
+        ) AS known,
+        (
+          SELECT STRING_AGG(CONCAT(CAST(number AS STRING), ' x ', _rule), ', ' ORDER BY _rule)
+          FROM (SELECT _rule, COUNT(*) AS number FROM bad GROUP BY _rule)
+        ) AS rules
+    )
+  ) AS 'Rule: too many rows cannot be merged';
+  DELETE FROM incoming
+  WHERE _source_key IS NULL OR _source_key IN (SELECT _source_key FROM bad WHERE _source_key IS NOT NULL);
+END IF;
 -- What differs from what this system said before, column by column: a batch that changes nothing writes nothing.
 CREATE TEMP TABLE conforming AS
 SELECT * FROM (
@@ -173,6 +213,31 @@ WHEN NOT MATCHED THEN INSERT
   (system, id_space, source_key, batch, is_present, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`, `same_as`, `taken_over_at`)
 VALUES
   ('sse', 'customer', s._source_key, s._batch, s.is_present, s.`given_name`, s.`family_name`, s.`email`, s.`birth_date`, s.`registered_at`, s.`same_as`, s.`taken_over_at`);
+IF EXISTS (SELECT 1 FROM `project.quarantine.sse_customer` WHERE mapping = @mapping) THEN
+  DELETE FROM `project.quarantine.sse_customer`
+  WHERE mapping = @mapping
+    AND (
+      (source_key IS NULL AND batch >= 7)
+      OR source_key IN (SELECT _source_key FROM incoming)
+      OR source_key IN (SELECT _source_key FROM bad WHERE _source_key IS NOT NULL)
+    );
+END IF;
+IF v_bad > 0 THEN
+  INSERT INTO `project.quarantine.sse_customer` (mapping, batch, source_key, rule, raw, kept_at, run_id)
+SELECT CAST(@mapping AS STRING), b._batch, b._source_key, b._rule, s._raw, v_changed_at, CAST(@run_id AS STRING)
+FROM (SELECT DISTINCT _batch, _layer, _source_key, _rule FROM bad) AS b
+JOIN (
+  SELECT
+    7 AS _batch,
+    0 AS _layer,
+    CAST(`CustomerId` AS STRING) AS _source_key,
+    TO_JSON_STRING(STRUCT(`CustomerId` AS `CustomerId`, `FirstName` AS `FirstName`, `Surname` AS `Surname`, `Email` AS `Email`, `DateOfBirth` AS `DateOfBirth`, `CreatedAt` AS `CreatedAt`, `Status` AS `Status`)) AS _raw
+  FROM `project.staging.sse_customer__7`
+) AS s
+  ON COALESCE(s._source_key, '') = COALESCE(b._source_key, '') AND (s._source_key IS NULL) = (b._source_key IS NULL)
+  AND s._batch = b._batch AND s._layer = b._layer
+;
+END IF;
 CREATE TEMP TABLE stirred_customer (system STRING, id_space STRING, source_key STRING, is_rekeyed BOOL);
 INSERT INTO `project.identity.customer`
   (system, id_space, source_key, own_key, first_number, `customer_key`, is_linked)
@@ -1903,7 +1968,7 @@ END IF;
 MERGE `project.ledger.customer` AS t
 USING (
   SELECT
-    (SELECT COUNT(*) FROM incoming) AS rows_taken,
+    (SELECT COUNT(*) FROM incoming) + v_bad AS rows_taken,
     (SELECT COUNT(*) FROM conforming) AS rows_conformed,
     (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_customer) AS inserted,
     (SELECT COUNTIF(is_change AND operation = 'update') FROM change_customer) AS updated,
@@ -1911,6 +1976,7 @@ USING (
     (SELECT COUNTIF(is_change AND is_event) FROM change_customer) AS events,
     (SELECT COUNTIF(is_contested) FROM change_customer) AS contested,
     v_followed AS followed,
+    v_bad AS quarantined,
     (SELECT COUNT(link_problem) FROM `project.identity.customer`) AS unsettled
 ) AS s
 ON t.name = @mapping
@@ -1924,9 +1990,10 @@ WHEN MATCHED THEN UPDATE SET
   events = s.events,
   contested = s.contested,
   followed = s.followed,
-  unsettled = s.unsettled
+  unsettled = s.unsettled,
+  quarantined = s.quarantined
 WHEN NOT MATCHED THEN INSERT
-  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, unsettled)
+  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, unsettled, quarantined)
 VALUES
-  (@mapping, @batch, @mapping_hash, v_changed_at, @run_id, @attempt, s.rows_taken, s.rows_conformed, s.inserted, s.updated, s.removed, s.events, s.contested, s.followed, s.unsettled);
+  (@mapping, @batch, @mapping_hash, v_changed_at, @run_id, @attempt, s.rows_taken, s.rows_conformed, s.inserted, s.updated, s.removed, s.events, s.contested, s.followed, s.unsettled, s.quarantined);
 COMMIT TRANSACTION;

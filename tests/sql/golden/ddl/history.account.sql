@@ -1,0 +1,24 @@
+-- Every row as it was from `valid_from` until `valid_to` (NULL: it is so now), of all systems. A removal ends a row and is
+-- none. Any moment @t: WHERE valid_from <= @t AND (valid_to > @t OR valid_to IS NULL). Several changes of one key may
+-- have one time (a transaction's clock is its start): the last of them counts, the others were true at no moment.
+CREATE OR REPLACE VIEW `project.history.account`
+OPTIONS (description = 'definition-aef14693f5db720b')
+AS
+SELECT
+  h.`account_key`,
+  h.source_system,
+  h.change_number,
+  h.changed_at AS valid_from,
+  h.valid_to,
+  h.`customer_key`,
+  h.`account_number`,
+  h.`balance_gbp`,
+  h.`opened_on`,
+  h.`closed_on`,
+  h.`address`,
+  h.`postcode`
+FROM (
+  SELECT *, LEAD(changed_at) OVER (PARTITION BY `account_key` ORDER BY change_number) AS valid_to
+  FROM `project.change_log.account`
+) AS h
+WHERE h.operation <> 'delete' AND (h.valid_to IS NULL OR h.valid_to > h.changed_at)
