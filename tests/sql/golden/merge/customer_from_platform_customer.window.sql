@@ -223,7 +223,7 @@ IF EXISTS (SELECT 1 FROM `project.quarantine.platform_customer` WHERE mapping = 
     );
 END IF;
 IF v_bad > 0 THEN
-  INSERT INTO `project.quarantine.platform_customer` (mapping, batch, source_key, rule, raw, at, run_id)
+  INSERT INTO `project.quarantine.platform_customer` (mapping, batch, source_key, rule, raw, kept_at, run_id)
 SELECT CAST(@mapping AS STRING), b._batch, b._source_key, b._rule, s._raw, v_changed_at, CAST(@run_id AS STRING)
 FROM (SELECT DISTINCT _batch, _layer, _position, _source_key, _rule FROM bad) AS b
 JOIN (
