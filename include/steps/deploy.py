@@ -27,10 +27,8 @@ from include.steps.servers import Servers
 from include.steps.tables_there import Columns, Wanted, columns_there
 from include.steps.views_there import HISTORY, View, descriptions_there, history_view
 
-DATASETS = (
-    *("staging", "conformed", "identity", "common_model", "change_log", "ledger", "migration", "quarantine"),
-    HISTORY,
-)
+_OURS = ("staging", "conformed", "identity", "common_model", "change_log", "ledger", "migration", "quarantine")
+DATASETS = (*_OURS, HISTORY)
 _ENTITY_TABLES = ("ledger", "conformed", "identity", "common_model", "change_log")
 _SHARED_TABLES = ("authority", "move", "moved_customer", "salt")
 Report = Callable[[str], None]

@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS {{ quarantine | table }} (
   source_key STRING,
   rule STRING NOT NULL,
   raw STRING NOT NULL,
-  at TIMESTAMP NOT NULL,
+  kept_at TIMESTAMP NOT NULL,
   run_id STRING
 )
 CLUSTER BY mapping, source_key

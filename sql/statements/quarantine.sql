@@ -60,7 +60,7 @@ END IF;
 
 {#- The rows as they came, with the rule that they broke. `most`: of a merge that is refused, so many as evidence. -#}
 {% macro keep(quarantine, key, staged, landed, read_columns, most=none) %}
-INSERT INTO {{ quarantine | table }} (mapping, batch, source_key, rule, raw, at, run_id)
+INSERT INTO {{ quarantine | table }} (mapping, batch, source_key, rule, raw, kept_at, run_id)
 SELECT CAST(@mapping AS STRING), b._batch, b._source_key, b._rule, s._raw, v_changed_at, CAST(@run_id AS STRING)
 FROM (SELECT DISTINCT _batch, _layer, {{ '_position, ' if landed }}_source_key, _rule FROM bad) AS b
 JOIN (

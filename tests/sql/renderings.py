@@ -11,14 +11,14 @@ from include.connections import GoogleCloudSettings
 from include.contract import Landed
 from include.merge.checks import warnings_statement
 from include.merge.entity_facts import entity_tables
-from include.merge.statement import Chain, OffsetWindow, Staged, merge_statement
+from include.merge.statement import Chain, OffsetWindow, Staged, evidence_statement, merge_statement
 from include.names import IS_GONE, DatasetName, MappingName
 from include.publish.events import published_columns
 from include.publish.schemas import event_schema
 from include.rendering import render
 from include.steps.cohort_list import MOST
 from include.steps.cohort_query import read_cohort_query
-from include.steps.deploy import entity_ddl
+from include.steps.deploy import entity_ddl, quarantine_ddl
 from include.steps.views_there import history_view
 from tests.sql.move_renderings import LIKE_OTHERS, move_renderings
 
@@ -27,6 +27,15 @@ CLOUD = GoogleCloudSettings("project", "EU", "bucket")
 FULL, WINDOW = 7, 8
 REVIEWED_IN_ALL_SHAPES = ("customer/from_sse_customer", "customer/from_platform_customer", "account/from_sse_account")
 """Their entities' other mappings differ from these in nothing but names; of another entity one shape is reviewed."""
+
+ALIKE = ("merge/", "evidence/", "ddl/quarantine.")
+"""Renderings of which some stand for all."""
+FEW = (
+    "customer_from_sse_customer.full_in_ranges.sql",
+    "customer_from_platform_customer.window.sql",
+    "quarantine.sse_customer.sql",
+)
+"""Of what is kept aside: how it is found in staging and landing tables, and one of the tables, which are all alike."""
 
 
 def all_renderings(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
@@ -38,6 +47,8 @@ def all_renderings(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
         for name, ddl in entity_ddl(catalogue, CLOUD.table, entity).items():
             yield f"ddl/{name}.{entity}.sql", ddl
         yield f"ddl/history.{entity}.sql", history_view(catalogue, CLOUD.table, entity).ddl
+    for dataset in sorted({mapping.source for mapping in catalogue.mapping_names()}):
+        yield f"ddl/quarantine.{dataset.flat}.sql", quarantine_ddl(catalogue, CLOUD.table, dataset)
     for entity in catalogue.published_entities():
         columns = ["change_number", "changed_at", "operation", "is_event"]
         columns += published_columns(event_schema(entity, catalogue.entity(entity)))
@@ -61,15 +72,17 @@ def all_renderings(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
     for mapping in catalogue.mapping_names():
         for label, chain in chains(catalogue, mapping).items():
             yield f"merge/{mapping.task}.{label}.sql", merge_statement(catalogue, CLOUD.table, mapping, chain).sql
+            yield f"evidence/{mapping.task}.{label}.sql", evidence_statement(catalogue, CLOUD.table, mapping, chain).sql
 
 
 def reviewed(catalogue: Catalogue) -> dict[str, str]:
     """The renderings that are checked in: all are analysed, but nobody reads the same statement a hundred times."""
     merges = set(_reviewed_merges(catalogue))
+    merges |= {f"evidence/{FEW[0]}", f"evidence/{FEW[1]}"} | {f"ddl/{FEW[2]}"}
     return {
         name: sql
         for name, sql in all_renderings(catalogue)
-        if name not in LIKE_OTHERS and (not name.startswith("merge/") or name in merges)
+        if name in merges or (name not in LIKE_OTHERS and not name.startswith(ALIKE))
     }
 
 

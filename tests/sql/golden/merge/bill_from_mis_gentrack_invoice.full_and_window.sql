@@ -235,7 +235,7 @@ IF EXISTS (SELECT 1 FROM `project.quarantine.mis_gentrack_invoice` WHERE mapping
     );
 END IF;
 IF v_bad > 0 THEN
-  INSERT INTO `project.quarantine.mis_gentrack_invoice` (mapping, batch, source_key, rule, raw, at, run_id)
+  INSERT INTO `project.quarantine.mis_gentrack_invoice` (mapping, batch, source_key, rule, raw, kept_at, run_id)
 SELECT CAST(@mapping AS STRING), b._batch, b._source_key, b._rule, s._raw, v_changed_at, CAST(@run_id AS STRING)
 FROM (SELECT DISTINCT _batch, _layer, _source_key, _rule FROM bad) AS b
 JOIN (
@@ -280,6 +280,10 @@ JOIN `project.identity.bill` AS i
 -- bill: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_bill AS
+SELECT i.`bill_key`, i.system, i.id_space, i.source_key
+FROM affected_bill AS a
+JOIN `project.identity.bill` AS i ON i.`bill_key` = a.`bill_key`;
 CREATE TEMP TABLE change_bill AS
 WITH candidate AS (
   SELECT
@@ -303,8 +307,7 @@ WITH candidate AS (
     c.`issued_on`,
     c.`due_on`,
     CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 END AS rank
-  FROM affected_bill AS a
-  JOIN `project.identity.bill` AS i ON i.`bill_key` = a.`bill_key`
+  FROM record_bill AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.bill` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.account` AS `p_account_id`
