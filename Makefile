@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo up down erase status lint check test stories golden docs lock bench-parse bench-extract
+.PHONY: help bootstrap demo up down erase status lint check test stories golden docs lock bench-parse bench-extract bench-merge
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,3 +73,7 @@ bench-parse:  ## what parsing a use case's file costs
 bench-extract:  ## what reading a table costs, against what driver, Parquet and bucket allow
 	@./bootstrap
 	@$(PYTHON) -m benchmarks.extract
+
+bench-merge:  ## what a merge costs, against one plain MERGE of the same rows
+	@./bootstrap
+	@$(PYTHON) -m benchmarks.merge

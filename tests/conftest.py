@@ -26,7 +26,7 @@ SERVERS = ("sql_server", "cloud_storage", "big_query", "kafka", "schema_registry
 CUSTOMERS, SEED = 2_000, 1
 TOLD = tuple(
     f"tests/whole_runs/test_{name}.py"
-    for name in ("customer_base", "form_and_alerts", "ui", "server_kills", "task_kills")
+    for name in ("customer_base", "form_and_alerts", "moves", "ui", "server_kills", "task_kills")
 )
 """Files whose tests look at the one story of `whole_runs/story.py`."""
 ONE_WORLD = "tests/include/wrong_input"

@@ -14,6 +14,7 @@ from include.errors import DataPlatformError
 COMMANDS = (
     "status",
     "batches",
+    "plan",
     "customer",
     "tail",
     "tables",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import Any
 
 from include.catalogue import Catalogue
@@ -20,6 +21,13 @@ def add(subparsers: Any) -> None:
         "--deployer", default="migration-deployment", help="the deployment's account (migration-deployment)"
     )
     parser.add_argument("--analysts", default="analysts", help="the group that reads the common model (analysts)")
+    parser.add_argument(
+        "--reader",
+        action="append",
+        default=[],
+        type=_member,
+        help="with big_query: who reads us for long, and nothing else",
+    )
     parser.set_defaults(run=run)
 
 
@@ -29,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
         case "airflow":
             print(airflow.roles())
             return 0
+        case "big_query" if args.reader:
+            lines = google.readers(catalogue, connections().google_cloud(), args.reader)
         case "big_query":
             lines = google.big_query(catalogue, connections().google_cloud(), accounts)
         case "bucket":
@@ -39,3 +49,10 @@ def run(args: argparse.Namespace) -> int:
             lines = sql_server.lines(catalogue, system, accounts)
     print("\n".join(lines))
     return 0
+
+
+def _member(text: str) -> str:
+    """A member in Google's words, for argparse."""
+    if not re.fullmatch(r"(serviceAccount|group|user):[^@\s\"]+@[^@\s\"]+", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is no member: write serviceAccount:…@…, group:…@… or user:…@…")
+    return text

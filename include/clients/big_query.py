@@ -93,12 +93,6 @@ class BigQuery:
         with translated(where):
             job.result(max_results=0)
 
-    def bytes_read(self, job: bigquery.QueryJob, *, where: str) -> int:
-        """What an ended job has read, the statements of a script together."""
-        with translated(where):
-            jobs = self._client.list_jobs(parent_job=job.job_id) if job.num_child_jobs else [job]
-            return sum(int(each.total_bytes_processed or 0) for each in jobs)
-
     def dry_run_bytes(self, sql: str, params: Mapping[str, Value] | None = None, *, where: str = "BigQuery") -> int:
         """Bytes that a statement would read; nothing is run or billed."""
         config = bigquery.QueryJobConfig(

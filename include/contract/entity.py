@@ -159,6 +159,11 @@ class EntityContract(Whole):
         """Reference column to the entity that it refers to: {'customer_id': 'customer'}."""
         return {name: column.references for name, column in self.columns.items() if column.references}
 
+    @property
+    def is_special(self) -> bool:
+        """Whether it holds special category data: who reads it is decided for it alone."""
+        return any(column.privacy == "special" for column in self.columns.values())
+
     def model_columns(self) -> dict[str, str]:
         """The columns of `common_model.<entity>` without key and bookkeeping, name to type; references are keys."""
         return {

@@ -39,4 +39,4 @@ def _effects(servers: Servers, sql: str, params: dict[str, Any]) -> tuple[list[E
             case _:
                 entity[row["name"]] = row["number"]
     effects = [Effect(entity, **counted) for entity, counted in found.items()]
-    return [effect for effect in effects if effect.changes], servers.big_query.bytes_read(job, where=where)
+    return [effect for effect in effects if effect.changes], int(job.total_bytes_processed or 0)

@@ -28,15 +28,18 @@ def move_customers(
     approval: Mapping[str, Any] | None,
     asked_by: str | None,
 ) -> dict[str, Any]:
-    """What it did. report: the summary of this run's first task; approval: what somebody answered to it; asked_by: who
-    has triggered the run.
+    """What it did, and which entities must be published for it.
+
+    report: the summary of this run's first task; approval: what somebody answered to it; asked_by: who has triggered
+    the run.
 
     Raises Refused without an approval that is needed; IntegrityError when what it would change is no longer what the
     report says (nothing was changed); TransactionConflict, which is tried again.
     """
     move_id = move_id_of(run)
+    publishes = _publishes(catalogue, report)
     if made := read_move(servers, move_id):  # an earlier try, whose answer was lost
-        return _told(made)
+        return _told(made, publishes)
     params = {**_params(servers, request, report), "move_id": move_id, "run_id": run.run_id, "attempt": run.token}
     params |= {"approved_by": _approved(report, approval), "requested_by": asked_by}
     statement = move_statement if isinstance(request, MoveRequest) else roll_back_statement
@@ -49,14 +52,20 @@ def move_customers(
     made = read_move(servers, move_id)
     if made is None:
         raise TransactionConflict("the move was not made", where=f"the move {move_id}", remedy="tried again by itself")
-    return _told(made)
+    return _told(made, publishes)
 
 
-def _told(made: Made) -> dict[str, Any]:
+def _publishes(catalogue: Catalogue, report: Mapping[str, Any]) -> list[str]:
+    """The entities with events; all that could have some, where the report is of an earlier try's move."""
+    mastered = [e for e in catalogue.published_entities() if catalogue.entity(e).mastered == "by_customer"]
+    return [e for e in mastered if "effects" not in report or report["effects"].get(e, {}).get("events")]
+
+
+def _told(made: Made, publishes: list[str]) -> dict[str, Any]:
     log.info(
         "%s %s: %d customers, %d changes, %d events", made.kind, made.move_id, made.customers, made.changes, made.events
     )
-    return made.summary()
+    return {**made.summary(), "publishes": publishes}
 
 
 def _params(servers: Servers, request: MoveRequest | RollBackRequest, report: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from include.errors import Refused
+
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
@@ -43,6 +45,15 @@ class ApproveMoves(ApprovalOperator):
         self.subject, self.body = report["what"], report["report"]
         context["ti"].xcom_push(key=_ASKED, value=report["report_hash"])
         return super().execute(context)
+
+    def process_trigger_event_error(self, event: dict[str, Any]) -> None:
+        if event["error_type"] == "timeout":  # asked anew, it would wait as long again
+            raise Refused(
+                f"nobody has answered within {PATIENCE.days} days",
+                where=f"the task {self.task_id}",
+                remedy="nothing was changed: trigger it again, and have somebody answer under *Required actions*",
+            )
+        super().process_trigger_event_error(event)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         asked = context["ti"].xcom_pull(task_ids=self.task_id, key=_ASKED)

@@ -83,7 +83,7 @@ def _settings(job: Job, doc: str) -> dict[str, Any]:
 
 
 def _wire(catalogue: Catalogue, job: Job, check: Callable[[str], Any], make: Callable[[str, Any, str], Any]) -> None:
-    """check, approve, move, then the topic of each entity that a customer's system speaks for."""
+    """check, approve, move, publish: one task each, with all that follows the customers."""
     with TaskGroup("check"):
         report = named(check, job.name)(job.name)
     with TaskGroup("approve"):
@@ -93,6 +93,6 @@ def _wire(catalogue: Catalogue, job: Job, check: Callable[[str], Any], make: Cal
         outlets = [entity_asset(entity) for entity in entities]
         moved = named(make, job.name, pool="merge_customer", outlets=outlets)(job.name, report, f"approve.{job.name}")
     with TaskGroup("publish"):
-        for entity in (name for name in entities if catalogue.entity(name).event):
-            moved >> named(job_tasks.publish, entity, pool="publish", outlets=[topic_asset(entity)])(entity)
+        topics = [topic_asset(entity) for entity in entities if catalogue.entity(entity).event]
+        named(job_tasks.publish, job.name, pool="publish", outlets=topics)(job.name, moved)
     report >> approved >> moved

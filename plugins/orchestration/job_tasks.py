@@ -70,17 +70,17 @@ def roll_back(job: str, report: Summary, approval: str) -> Summary:
     return guarded(lambda: _make(_work(job), _roll_back, report, approval))
 
 
-def publish(entity: str) -> Summary:
-    """Send the entity's new changes to its topic."""
+def publish(job: str, moved: Summary) -> Summary:
+    """Send the new changes of each entity that has events of the move to its topic."""
 
     def step() -> Summary:
-        from include.catalogue import Catalogue
         from include.steps.publish_entity import publish_entity
         from include.steps.request import Request
-        from include.steps.servers import Servers
-        from orchestration.connections import AirflowConnections
 
-        return publish_entity(Catalogue(), Servers(AirflowConnections()), entity, Request())
+        work = _work(job)
+        return {
+            entity: publish_entity(work.catalogue, work.servers, entity, Request()) for entity in moved["publishes"]
+        }
 
     return guarded(step)
 

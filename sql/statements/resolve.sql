@@ -42,6 +42,10 @@ LEFT JOIN {{ e.through.tables.conformed | table }} AS via
 -- {{ e.name }}: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_{{ e.name }} AS
+SELECT i.{{ e.key | column }}, i.system, i.id_space, i.source_key
+FROM affected_{{ e.name }} AS a
+JOIN {{ e.tables.identity | table }} AS i ON i.{{ e.key | column }} = a.{{ e.key | column }};
 CREATE TEMP TABLE change_{{ e.name }} AS
 WITH candidate AS (
   SELECT
@@ -60,8 +64,7 @@ WITH candidate AS (
     via_customer.customer_key AS _customer_key,
 {% endif %}
     CASE c.system{% for ranked in e.ranks %} WHEN {{ ranked | word }} THEN {{ loop.index }}{% endfor %} END AS rank
-  FROM affected_{{ e.name }} AS a
-  JOIN {{ e.tables.identity | table }} AS i ON i.{{ e.key | column }} = a.{{ e.key | column }}
+  FROM record_{{ e.name }} AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN {{ e.tables.conformed | table }} AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key{{ in_months(e, 'c') }}
 {% for reference in e.references.values() %}

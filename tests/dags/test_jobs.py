@@ -11,10 +11,11 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowSkipException, ParamValidationError
 
 from include.catalogue import CUSTOMER, ROOT, Catalogue
-from include.errors import FormError
+from include.errors import FormError, Refused
 from include.steps.move_list import spaces
 from include.steps.move_request import MoveRequest, RollBackRequest, parse_move, parse_roll_back
 from orchestration.approval import ApproveMoves
+from orchestration.use_case_dag import RETRY_POLICY
 
 CATALOGUE = Catalogue()
 FILES = sorted((ROOT / "dags" / "jobs").glob("*.py"))
@@ -54,13 +55,22 @@ def test_each_file_has_the_name_of_its_job_and_runs_by_hand_alone() -> None:
 @pytest.mark.parametrize("job", DAGS)
 def test_nothing_is_moved_before_it_is_checked_and_approved_nor_published_before_it_is_moved(job: str) -> None:
     below = {task_id: DAGS[job].get_task(task_id).downstream_task_ids for task_id in DAGS[job].task_ids}
-    topics = {f"publish.{e}" for e in CATALOGUE.published_entities() if CATALOGUE.entity(e).mastered == "by_customer"}
-    assert topics >= {"publish.customer", "publish.account"}
     assert below[f"check.{job}"] == {f"approve.{job}", f"move.{job}"}
     assert below[f"approve.{job}"] == {f"move.{job}"}
-    assert below[f"move.{job}"] == topics
-    assert set(below) == {f"{verb}.{job}" for verb in ("check", "approve", "move")} | topics
+    assert below[f"move.{job}"] == {f"publish.{job}"}
+    assert set(below) == {f"{verb}.{job}" for verb in ("check", "approve", "move", "publish")}
     assert {DAGS[job].get_task(task_id).trigger_rule for task_id in below} == {"all_success"}
+
+
+@pytest.mark.parametrize("job", DAGS)
+def test_a_move_tells_of_each_entity_that_a_customers_system_speaks_for(job: str) -> None:
+    mastered = {e for e in CATALOGUE.entity_names() if CATALOGUE.entity(e).mastered == "by_customer"}
+    outlets = {
+        f"{verb}.{job}": {a.name for a in DAGS[job].get_task(f"{verb}.{job}").outlets} for verb in ("move", "publish")
+    }
+    topics = {f"events.{e}" for e in mastered & set(CATALOGUE.published_entities())}
+    assert outlets == {f"move.{job}": {f"common_model.{e}" for e in mastered}, f"publish.{job}": topics}
+    assert {"common_model.customer", "common_model.account"} <= outlets[f"move.{job}"]
 
 
 @pytest.mark.parametrize("job", DAGS)
@@ -157,7 +167,7 @@ class _Instance:
         self._report, self.pushed = report, dict[str, Any]()
 
     def xcom_pull(self, task_ids: str, key: str = "return_value") -> Any:
-        return self._report if task_ids == "check.move_cohort" else self.pushed[key]
+        return self._report if task_ids == "check.move_cohort" else self.pushed.get(key)
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.pushed[key] = value
@@ -166,6 +176,13 @@ class _Instance:
 def _approve(**report: Any) -> Any:
     instance: Any = _Instance(report)
     return DAGS["move_cohort"].get_task("approve.move_cohort").execute({"ti": instance})
+
+
+def test_nobody_is_asked_again_after_days_without_an_answer() -> None:
+    approve: Any = DAGS["move_cohort"].get_task("approve.move_cohort")
+    with pytest.raises(Refused, match="nobody has answered within 3 days") as refused:
+        approve.execute_complete({"ti": _Instance({})}, {"error_type": "timeout", "error": "too late"})
+    assert RETRY_POLICY.evaluate(refused.value, 1, 3).action.value == "fail"
 
 
 def test_a_dry_run_ends_with_its_report_and_a_small_move_asks_nobody() -> None:

@@ -17,6 +17,8 @@ import wasmtime
 import zetasql.core.wasm_client as wasm_client
 from sqlglot import exp
 
+from include.steps.plan_statements import split, without_comments_before
+
 ROOT = Path(__file__).resolve().parents[2]
 # BigQuery's own rule, of which the analyser knows nothing (Google: "Column names", in the page on table schemas)
 _RESERVED = re.compile(r"_TABLE_|_FILE_|_PARTITION|_ROW_TIMESTAMP|__ROOT__|_COLIDENTIFIER", re.IGNORECASE)
@@ -164,37 +166,8 @@ def _table(name: str, columns: list[tuple[str, Any]]) -> Any:
     return builder.build()
 
 
-def split(script: str) -> list[str]:
-    """A script's statements, by the semicolons that are neither in strings nor in comments."""
-    tokens = sqlglot.tokenize(script, read="bigquery")
-    ends = [token.start for token in tokens if token.token_type.name == "SEMICOLON"] + [len(script)]
-    starts = [0] + [end + 1 for end in ends[:-1]]
-    pieces = [script[start:end].strip() for start, end in zip(starts, ends, strict=True)]
-    return [part for piece in pieces for part in _unconditional(piece) if not _is_comment(part)]
-
-
-def _unconditional(piece: str) -> list[str]:
-    """The condition of an IF as a statement of its own, and the statement behind its THEN."""
-    bare = _without_comments_before(piece)
-    if bare.upper() == "END IF":
-        return []
-    if not bare.startswith("IF "):
-        return [piece]
-    tokens = sqlglot.tokenize(bare, read="bigquery")
-    then = next(token for token in tokens if token.token_type.name == "THEN")
-    return [f"SELECT {bare[2 : then.start]} AS condition", bare[then.end + 1 :].strip()]
-
-
-def _is_comment(text: str) -> bool:
-    return all(line.strip().startswith("--") for line in text.splitlines())
-
-
-def _without_comments_before(statement: str) -> str:
-    return re.sub(r"^(\s*--[^\n]*\n)+", "", statement).strip()
-
-
 def _analysable(statement: str) -> str:
-    bare = _without_comments_before(statement)
+    bare = without_comments_before(statement)
     if declared := re.match(r"DECLARE (\w+) (\S+)", bare):
         return f"SELECT CAST(NULL AS {declared[2]}) AS declared"
     if assigned := re.match(r"SET (\w+) = (.*)", bare, re.DOTALL):

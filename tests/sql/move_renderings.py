@@ -17,6 +17,9 @@ from include.steps.cohort_list import MOST
 from include.steps.cohort_query import read_cohort_query
 from include.steps.customer_story import changes_statement
 
+LIKE_OTHERS = ("move/effects_back.sql", "move/roll_back.sql")
+"""Analysed, and read in the template alone: they are effects.sql and move.sql with some counts more."""
+
 
 def move_renderings(catalogue: Catalogue, cloud: GoogleCloudSettings) -> Iterator[tuple[str, str]]:
     """(file name, SQL)."""

@@ -8,7 +8,8 @@ import pytest
 
 from include.catalogue import Catalogue
 from include.contract import Landed
-from tests.sql.analyser import Analyser, split
+from include.steps.plan_statements import split
+from tests.sql.analyser import Analyser
 from tests.sql.renderings import ALIKE, CLOUD, GOLDEN, REVIEWED_IN_ALL_SHAPES, all_renderings, reviewed, staging_ddl
 
 CATALOGUE = Catalogue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,8 @@ ORPHANS_EVERY_S = 5
 """Between two looks for tasks that a dead scheduler had queued; elsewhere 300."""
 TRIED_AGAIN_AFTER_S = 2
 """Before the second try, twice that before the third; as shipped 10 (see `plugins/orchestration/use_case_dag.py`)."""
+APPROVE_MOVES_ABOVE = 2
+"""Customers: a larger move waits for somebody; as shipped 1,000."""
 _AT_WORK = pytest.StashKey[list[AirflowOf]]()
 
 
@@ -51,7 +54,10 @@ def airflow_of(
     def start(world: World) -> AirflowOf:
         kills = tmp_path_factory.mktemp("kills")
         environment = {name: value for name, value in world.environment.items() if name.startswith("AIRFLOW_CONN_")}
+        google = json.loads(environment["AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT"])
+        google["extra"]["approve_moves_above"] = APPROVE_MOVES_ABOVE
         environment |= {
+            "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": json.dumps(google),
             "PYTHONPATH": f"{KILL_POINTS}:{ROOT}",
             "KILL_POINTS": str(kills),
             "KILL_POINTS_TRIED_AGAIN_AFTER_S": str(TRIED_AGAIN_AFTER_S),

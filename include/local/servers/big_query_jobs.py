@@ -69,11 +69,14 @@ def _forget_oldest(kept: OrderedDict[tuple[str, str], Any]) -> None:
 
 
 def _leave_statements_out() -> None:
-    """Nobody here asks what the single statements of a script were."""
+    """Nobody here asks what the single statements of a script were; what they read is the script's, as in BigQuery."""
     shipped = runner.query.execute
 
     def execute(*arguments: Any, **options: Any) -> Any:
-        statistics, _, destination = shipped(*arguments, **options)
+        statistics, statements, destination = shipped(*arguments, **options)
+        if statements and not options.get("dry_run"):
+            read = [table for statement in statements for table in statement.referencedTables or []]
+            statistics = statistics.replace(referencedTables=read or None)
         return statistics, [], destination
 
     query.execute = execute

@@ -1,12 +1,17 @@
 """Who may do what in BigQuery and in the bucket? (gcloud commands, then GoogleSQL)
 
 The runner may change rows, but it can neither drop nor alter a table outside of `staging`, nor touch the salt, nor
-delete or replace a log's entry. People read the common model; nobody but the two accounts reads anything else of ours.
+delete or replace a log's entry. People, and whatever reads us for long, read what `sql/readable.yaml` names, but for
+entities with special category data: whoever needs one of those is given that table by its owner. Nobody but the two
+accounts reads anything else of ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
+
+import yaml
 
 from include.catalogue import Catalogue
 from include.connections import GoogleCloudSettings
@@ -36,6 +41,7 @@ def big_query(catalogue: Catalogue, settings: GoogleCloudSettings, accounts: Acc
     ):
         binding = f"--member={member} --role={role} --condition=None"
         yield f"gcloud projects add-iam-policy-binding {settings.project} {binding}"
+    yield from _let_history_read(settings)
     yield "-- in BigQuery, once `tables apply` has made the datasets; again when there is a new entity"
     for role, kind, place, member in _grants(catalogue, settings, runner, analysts):
         yield f'GRANT `{role}` ON {kind} `{place}` TO "{member}";'
@@ -58,7 +64,46 @@ def _grants(
     for name in claimed(catalogue):
         if isinstance(catalogue.dataset(name).capture, Landed):
             yield _VIEWER, "TABLE", f"{settings.project}.{catalogue.dataset(name).table}", runner
-    yield _VIEWER, "SCHEMA", f"{ours}common_model", analysts
+    yield from _reading(catalogue, settings, analysts)
+
+
+def _reading(catalogue: Catalogue, settings: GoogleCloudSettings, member: str) -> Iterator[tuple[str, str, str, str]]:
+    """Table by table, for special category data is given by its owner alone."""
+    for dataset in readable(catalogue):
+        place = f"{settings.project}.{settings.dataset_prefix}{dataset}"
+        yield "roles/bigquery.metadataViewer", "SCHEMA", place, member
+        for entity in catalogue.entity_names():
+            if not catalogue.entity(entity).is_special:
+                yield _VIEWER, "TABLE", settings.table(dataset, entity), member
+
+
+def readable(catalogue: Catalogue) -> list[str]:
+    """The datasets that others may read: who builds on anything else builds on what may change any day."""
+    found: list[str] = yaml.safe_load((catalogue.sql / "readable.yaml").read_text(encoding="utf-8"))["datasets"]
+    return found
+
+
+def readers(catalogue: Catalogue, settings: GoogleCloudSettings, members: Sequence[str]) -> Iterator[str]:
+    """What a long-lived dependant gets (`serviceAccount:…`, `group:…`), and no more."""
+    yield from _let_history_read(settings)
+    for member in members:
+        yield (
+            f"gcloud projects add-iam-policy-binding {settings.project} --member={member} "
+            "--role=roles/bigquery.jobUser --condition=None"
+        )
+    yield "-- in BigQuery"
+    for member in members:
+        for role, kind, place, _ in _reading(catalogue, settings, member):
+            yield f'GRANT `{role}` ON {kind} `{place}` TO "{member}";'
+
+
+def _let_history_read(settings: GoogleCloudSettings) -> Iterator[str]:
+    """Who may read a view may not read what it shows, unless that says so: SQL cannot grant it."""
+    log, shown = f"{settings.project}:{settings.dataset_prefix}change_log", f"{settings.dataset_prefix}history"
+    allowed = {"dataset": {"dataset": {"projectId": settings.project, "datasetId": shown}, "targetTypes": ["VIEWS"]}}
+    yield "# in a shell, once `tables apply` has made the datasets: the views of history may read the change log"
+    yield f"bq show --format=json {log} | jq '.access |= (. + [{json.dumps(allowed)}] | unique)' > access.json"
+    yield f"bq update --source access.json {log}"
 
 
 def bucket(settings: GoogleCloudSettings, accounts: Accounts) -> Iterator[str]:

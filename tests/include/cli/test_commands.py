@@ -79,6 +79,40 @@ def test_tail_shows_the_newest_changes_in_their_order(shell: Callable[..., tuple
     assert [line.split()[0] for line in lines] == ["3", "4"]
 
 
+def test_a_customers_story_names_what_changed_and_no_value(shell: Callable[..., tuple[int, str, str]]) -> None:
+    code, out, _ = shell("customer", "sse:3")
+    assert code == 0
+    assert "Verysecret" not in out
+    parts = {part.splitlines()[0]: part.splitlines()[1:] for part in out.strip().split("\n\n")}
+    key = next(title for title in parts if title.startswith("Customer ")).split()[1]
+    assert parts["Records"][1].split()[:4] == ["sse", "customer", "3", "False"]
+    assert "precedence" in parts["Who speaks"][1]
+    assert parts["Moves"] == ["none"]
+    changes = [line.split() for line in parts["Changes"][1:]]
+    assert [(line[2], line[3], line[5]) for line in changes] == [
+        ("customer", key, "insert"),
+        ("customer", key, "delete"),
+    ]
+    assert [line[-1] for line in changes] == ["sent", "sent"]
+    assert shell("customer", key)[1] == out
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("sse:99", "nobody is known by this id of sse/customer"),
+        ("sse:Mrs Verysecret", "it is no whole number"),
+        ("3", "this is no key, and no id of a system"),
+        ("0" * 32, "there is no customer 0000"),
+    ],
+)
+def test_a_customer_who_is_not_there_is_said_in_words(
+    shell: Callable[..., tuple[int, str, str]], text: str, says: str
+) -> None:
+    code, _, err = shell("customer", text)
+    assert (code, says in err, "Verysecret" in err) == (1, True, False)
+
+
 def test_a_laptop_that_is_down_is_said_at_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -58,6 +58,16 @@ def test_two_mappings_of_a_dataset_claim_what_either_reads_and_an_entity_of_two_
     assert 'publishes=["account", "note"],' in use_case_text(wanted, catalogue)
 
 
+def test_what_has_no_event_is_left_out_of_what_a_new_use_case_publishes(root: Path) -> None:
+    special = MappingName("priority_service", DatasetName("sse", "priority_services"))
+    contact = MappingName("contact", DatasetName("sse", "contact"))
+    for mappings, topics in (([special, contact], '["contact"]'), ([special], "[]")):
+        text = use_case_text(Wanted("xy", mappings, "agents", 5, 3, None, "6h"), Catalogue(root))
+        assert f"publishes={topics},\n" in text
+        (root / "dags" / "xy.py").write_text(text, encoding="utf-8")
+        assert list(problems(Catalogue(root))) == []
+
+
 def test_a_use_case_is_written_as_the_formatter_would_have_it(root: Path) -> None:
     mappings = [m for m in Catalogue(root).mapping_names() if m.source.system != "mis"]
     text = use_case_text(Wanted("again", mappings, "agents", 5, 3, None, "6h"), Catalogue(root))

@@ -29,6 +29,7 @@ class Moving(Merging):
 
     _batches: dict[str, int] = field(default_factory=dict)
     _offsets: dict[str, int] = field(default_factory=dict)
+    _keys: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
     # -- what the systems say
     def sse(self, customers: Sequence[Row] = (), accounts: Sequence[Row] = ()) -> None:
@@ -108,6 +109,14 @@ class Moving(Merging):
         return check_roll_back(self.catalogue, self.servers, self.begin("roll_back_move"), request)
 
     # -- looking
+    def key(self, source_key: str, entity: str = "customer", system: str = "sse") -> str:
+        """As it was when it was first asked for: read once."""
+        asked = (entity, system, source_key)
+        if asked not in self._keys:
+            for row in self.rows("identity", entity):
+                self._keys.setdefault((entity, row["system"], row["source_key"]), row[f"{entity}_key"])
+        return self._keys[asked]
+
     def speaks(self) -> dict[str, str]:
         """Source key in SSE to the system that speaks."""
         keys = {

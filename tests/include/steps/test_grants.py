@@ -166,11 +166,35 @@ def test_landing_tables_are_read_one_by_one() -> None:
 
 def test_people_read_the_common_model_and_nothing_else_of_ours() -> None:
     lines = [line for line in google.big_query(CATALOGUE, CLOUD, ACCOUNTS) if "group:" in line]
+    to, kinds = 'TO "group:analysts@company";', {e: CATALOGUE.entity(e).is_special for e in CATALOGUE.entity_names()}
     assert [line for line in lines if line.startswith("GRANT")] == [
-        'GRANT `roles/bigquery.dataViewer` ON SCHEMA `project.shadow_common_model` TO "group:analysts@company";'
+        line
+        for dataset in ("common_model", "history")
+        for line in (
+            f"GRANT `roles/bigquery.metadataViewer` ON SCHEMA `project.shadow_{dataset}` {to}",
+            *(
+                f"GRANT `roles/bigquery.dataViewer` ON TABLE `project.shadow_{dataset}.{entity}` {to}"
+                for entity, is_special in kinds.items()
+                if not is_special
+            ),
+        )
     ]
+    assert [entity for entity, is_special in kinds.items() if is_special] == ["priority_service"]
     assert [line for line in lines if not line.startswith("GRANT") and "roles/bigquery.jobUser" not in line] == []
     assert not [line for line in google.bucket(CLOUD, ACCOUNTS) if "group:" in line]
+
+
+def test_a_long_lived_reader_reads_the_common_model_and_history_and_never_what_lies_behind_them() -> None:
+    lines = list(google.readers(CATALOGUE, CLOUD, ["serviceAccount:crm@company"]))
+    granted = {line.split("`")[3] for line in lines if line.startswith("GRANT")}
+    assert "project.shadow_history.customer" in granted
+    assert {place.split(".")[1] for place in granted} == {"shadow_common_model", "shadow_history"}
+    assert not [place for place in granted if place.endswith(".priority_service")]
+    text = "\n".join(lines)
+    assert not re.search("shadow_(staging|conformed|identity|ledger|migration)", text)
+    (shown,) = (line for line in lines if line.startswith("bq show"))  # the views read the log, the reader does not
+    assert '"datasetId": "shadow_history"' in shown
+    assert "crm@company" not in shown
 
 
 def test_nobody_who_runs_may_change_the_salt_or_drop_a_table_that_is_kept() -> None:

@@ -58,6 +58,7 @@ class Way:
         place = "STRUCT<topic STRING, `partition` INT64, `offset` INT64, insert_time TIMESTAMP>"
         columns = f"kafka_key STRING, kafka_data {place}, customer_id STRING, given_name STRING, family_name STRING"
         columns += ", email STRING, date_of_birth DATE, is_active BOOL, created_at TIMESTAMP"
+        columns += ", imported_from STRING, migrated_at TIMESTAMP"
         self.world.servers.big_query.query(f"CREATE OR REPLACE TABLE `{table}` ({columns}) {options}")
         return table
 

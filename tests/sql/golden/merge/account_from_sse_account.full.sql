@@ -365,6 +365,10 @@ WHERE NOT _is_known OR _is_gone OR _is_held_by_another;
 -- account: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_account AS
+SELECT i.`account_key`, i.system, i.id_space, i.source_key
+FROM affected_account AS a
+JOIN `project.identity.account` AS i ON i.`account_key` = a.`account_key`;
 CREATE TEMP TABLE change_account AS
 WITH candidate AS (
   SELECT
@@ -386,8 +390,7 @@ WITH candidate AS (
     c.`address`,
     c.`postcode`,
     CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 WHEN 'platform' THEN 3 END AS rank
-  FROM affected_account AS a
-  JOIN `project.identity.account` AS i ON i.`account_key` = a.`account_key`
+  FROM record_account AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.account` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
@@ -518,6 +521,10 @@ IF EXISTS (SELECT 1 FROM keyed_bill) THEN
 -- bill: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_bill AS
+SELECT i.`bill_key`, i.system, i.id_space, i.source_key
+FROM affected_bill AS a
+JOIN `project.identity.bill` AS i ON i.`bill_key` = a.`bill_key`;
 CREATE TEMP TABLE change_bill AS
 WITH candidate AS (
   SELECT
@@ -541,8 +548,7 @@ WITH candidate AS (
     c.`issued_on`,
     c.`due_on`,
     CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 END AS rank
-  FROM affected_bill AS a
-  JOIN `project.identity.bill` AS i ON i.`bill_key` = a.`bill_key`
+  FROM record_bill AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.bill` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.account` AS `p_account_id`
@@ -652,6 +658,10 @@ IF EXISTS (SELECT 1 FROM keyed_payment) THEN
 -- payment: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_payment AS
+SELECT i.`payment_key`, i.system, i.id_space, i.source_key
+FROM affected_payment AS a
+JOIN `project.identity.payment` AS i ON i.`payment_key` = a.`payment_key`;
 CREATE TEMP TABLE change_payment AS
 WITH candidate AS (
   SELECT
@@ -670,8 +680,7 @@ WITH candidate AS (
     c.`paid_at`,
     c.`method`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_payment AS a
-  JOIN `project.identity.payment` AS i ON i.`payment_key` = a.`payment_key`
+  FROM record_payment AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.payment` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.account` AS `p_account_id`
@@ -771,6 +780,10 @@ IF EXISTS (SELECT 1 FROM keyed_supply_point) THEN
 -- supply_point: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_supply_point AS
+SELECT i.`supply_point_key`, i.system, i.id_space, i.source_key
+FROM affected_supply_point AS a
+JOIN `project.identity.supply_point` AS i ON i.`supply_point_key` = a.`supply_point_key`;
 CREATE TEMP TABLE change_supply_point AS
 WITH candidate AS (
   SELECT
@@ -793,8 +806,7 @@ WITH candidate AS (
     c.`is_deenergised`,
     c.`supplied_since_at`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_supply_point AS a
-  JOIN `project.identity.supply_point` AS i ON i.`supply_point_key` = a.`supply_point_key`
+  FROM record_supply_point AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.supply_point` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.account` AS `p_account_id`
@@ -915,6 +927,10 @@ IF EXISTS (SELECT 1 FROM keyed_agreement) THEN
 -- agreement: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_agreement AS
+SELECT i.`agreement_key`, i.system, i.id_space, i.source_key
+FROM affected_agreement AS a
+JOIN `project.identity.agreement` AS i ON i.`agreement_key` = a.`agreement_key`;
 CREATE TEMP TABLE change_agreement AS
 WITH candidate AS (
   SELECT
@@ -944,8 +960,7 @@ WITH candidate AS (
     c.`ends_on`,
     via_customer.customer_key AS _customer_key,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_agreement AS a
-  JOIN `project.identity.agreement` AS i ON i.`agreement_key` = a.`agreement_key`
+  FROM record_agreement AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.agreement` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.account` AS `p_account_id`
@@ -1073,6 +1088,10 @@ IF EXISTS (SELECT 1 FROM keyed_meter) THEN
 -- meter: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_meter AS
+SELECT i.`meter_key`, i.system, i.id_space, i.source_key
+FROM affected_meter AS a
+JOIN `project.identity.meter` AS i ON i.`meter_key` = a.`meter_key`;
 CREATE TEMP TABLE change_meter AS
 WITH candidate AS (
   SELECT
@@ -1093,8 +1112,7 @@ WITH candidate AS (
     c.`installed_on`,
     c.`removed_on`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_meter AS a
-  JOIN `project.identity.meter` AS i ON i.`meter_key` = a.`meter_key`
+  FROM record_meter AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.meter` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.supply_point` AS `p_supply_point_id`
@@ -1218,6 +1236,10 @@ SET v_months_meter_reading = ARRAY_CONCAT(v_months_meter_reading, (
 -- meter_reading: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_meter_reading AS
+SELECT i.`meter_reading_key`, i.system, i.id_space, i.source_key
+FROM affected_meter_reading AS a
+JOIN `project.identity.meter_reading` AS i ON i.`meter_reading_key` = a.`meter_reading_key`;
 CREATE TEMP TABLE change_meter_reading AS
 WITH candidate AS (
   SELECT
@@ -1237,8 +1259,7 @@ WITH candidate AS (
     c.`reading`,
     c.`taken_by`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_meter_reading AS a
-  JOIN `project.identity.meter_reading` AS i ON i.`meter_reading_key` = a.`meter_reading_key`
+  FROM record_meter_reading AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.meter_reading` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND TIMESTAMP_TRUNC(c.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
   LEFT JOIN `project.identity.meter` AS `p_meter_id`

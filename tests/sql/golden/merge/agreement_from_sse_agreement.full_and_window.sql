@@ -290,6 +290,10 @@ JOIN `project.identity.agreement` AS i
 -- agreement: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_agreement AS
+SELECT i.`agreement_key`, i.system, i.id_space, i.source_key
+FROM affected_agreement AS a
+JOIN `project.identity.agreement` AS i ON i.`agreement_key` = a.`agreement_key`;
 CREATE TEMP TABLE change_agreement AS
 WITH candidate AS (
   SELECT
@@ -319,8 +323,7 @@ WITH candidate AS (
     c.`ends_on`,
     via_customer.customer_key AS _customer_key,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_agreement AS a
-  JOIN `project.identity.agreement` AS i ON i.`agreement_key` = a.`agreement_key`
+  FROM record_agreement AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.agreement` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.account` AS `p_account_id`

@@ -280,6 +280,10 @@ JOIN `project.identity.bill` AS i
 -- bill: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_bill AS
+SELECT i.`bill_key`, i.system, i.id_space, i.source_key
+FROM affected_bill AS a
+JOIN `project.identity.bill` AS i ON i.`bill_key` = a.`bill_key`;
 CREATE TEMP TABLE change_bill AS
 WITH candidate AS (
   SELECT
@@ -303,8 +307,7 @@ WITH candidate AS (
     c.`issued_on`,
     c.`due_on`,
     CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 END AS rank
-  FROM affected_bill AS a
-  JOIN `project.identity.bill` AS i ON i.`bill_key` = a.`bill_key`
+  FROM record_bill AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.bill` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.account` AS `p_account_id`

@@ -264,6 +264,10 @@ JOIN `project.identity.contact_preference` AS i
 -- contact_preference: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_contact_preference AS
+SELECT i.`contact_preference_key`, i.system, i.id_space, i.source_key
+FROM affected_contact_preference AS a
+JOIN `project.identity.contact_preference` AS i ON i.`contact_preference_key` = a.`contact_preference_key`;
 CREATE TEMP TABLE change_contact_preference AS
 WITH candidate AS (
   SELECT
@@ -284,8 +288,7 @@ WITH candidate AS (
     c.`decided_at`,
     c.`told_by`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_contact_preference AS a
-  JOIN `project.identity.contact_preference` AS i ON i.`contact_preference_key` = a.`contact_preference_key`
+  FROM record_contact_preference AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.contact_preference` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.customer` AS `p_customer_id`

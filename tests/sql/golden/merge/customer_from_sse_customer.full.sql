@@ -409,6 +409,10 @@ WHERE m.customer_key IS NULL;
 -- customer: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_customer AS
+SELECT i.`customer_key`, i.system, i.id_space, i.source_key
+FROM affected_customer AS a
+JOIN `project.identity.customer` AS i ON i.`customer_key` = a.`customer_key`;
 CREATE TEMP TABLE change_customer AS
 WITH candidate AS (
   SELECT
@@ -422,8 +426,7 @@ WITH candidate AS (
     c.`birth_date`,
     c.`registered_at`,
     CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 WHEN 'platform' THEN 3 END AS rank
-  FROM affected_customer AS a
-  JOIN `project.identity.customer` AS i ON i.`customer_key` = a.`customer_key`
+  FROM record_customer AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.customer` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   WHERE c.is_present
@@ -547,6 +550,10 @@ IF EXISTS (SELECT 1 FROM keyed_account) THEN
 -- account: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_account AS
+SELECT i.`account_key`, i.system, i.id_space, i.source_key
+FROM affected_account AS a
+JOIN `project.identity.account` AS i ON i.`account_key` = a.`account_key`;
 CREATE TEMP TABLE change_account AS
 WITH candidate AS (
   SELECT
@@ -568,8 +575,7 @@ WITH candidate AS (
     c.`address`,
     c.`postcode`,
     CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 WHEN 'platform' THEN 3 END AS rank
-  FROM affected_account AS a
-  JOIN `project.identity.account` AS i ON i.`account_key` = a.`account_key`
+  FROM record_account AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.account` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
@@ -678,6 +684,10 @@ IF EXISTS (SELECT 1 FROM keyed_contact) THEN
 -- contact: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_contact AS
+SELECT i.`contact_key`, i.system, i.id_space, i.source_key
+FROM affected_contact AS a
+JOIN `project.identity.contact` AS i ON i.`contact_key` = a.`contact_key`;
 CREATE TEMP TABLE change_contact AS
 WITH candidate AS (
   SELECT
@@ -698,8 +708,7 @@ WITH candidate AS (
     c.`email`,
     c.`authorised_at`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_contact AS a
-  JOIN `project.identity.contact` AS i ON i.`contact_key` = a.`contact_key`
+  FROM record_contact AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.contact` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
@@ -803,6 +812,10 @@ IF EXISTS (SELECT 1 FROM keyed_contact_preference) THEN
 -- contact_preference: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_contact_preference AS
+SELECT i.`contact_preference_key`, i.system, i.id_space, i.source_key
+FROM affected_contact_preference AS a
+JOIN `project.identity.contact_preference` AS i ON i.`contact_preference_key` = a.`contact_preference_key`;
 CREATE TEMP TABLE change_contact_preference AS
 WITH candidate AS (
   SELECT
@@ -823,8 +836,7 @@ WITH candidate AS (
     c.`decided_at`,
     c.`told_by`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_contact_preference AS a
-  JOIN `project.identity.contact_preference` AS i ON i.`contact_preference_key` = a.`contact_preference_key`
+  FROM record_contact_preference AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.contact_preference` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
@@ -928,6 +940,10 @@ IF EXISTS (SELECT 1 FROM keyed_interaction) THEN
 -- interaction: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_interaction AS
+SELECT i.`interaction_key`, i.system, i.id_space, i.source_key
+FROM affected_interaction AS a
+JOIN `project.identity.interaction` AS i ON i.`interaction_key` = a.`interaction_key`;
 CREATE TEMP TABLE change_interaction AS
 WITH candidate AS (
   SELECT
@@ -948,8 +964,7 @@ WITH candidate AS (
     c.`opened_at`,
     c.`closed_at`,
     CASE c.system WHEN 'mis' THEN 1 END AS rank
-  FROM affected_interaction AS a
-  JOIN `project.identity.interaction` AS i ON i.`interaction_key` = a.`interaction_key`
+  FROM record_interaction AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.interaction` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
@@ -1053,6 +1068,10 @@ IF EXISTS (SELECT 1 FROM keyed_priority_service) THEN
 -- priority_service: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_priority_service AS
+SELECT i.`priority_service_key`, i.system, i.id_space, i.source_key
+FROM affected_priority_service AS a
+JOIN `project.identity.priority_service` AS i ON i.`priority_service_key` = a.`priority_service_key`;
 CREATE TEMP TABLE change_priority_service AS
 WITH candidate AS (
   SELECT
@@ -1073,8 +1092,7 @@ WITH candidate AS (
     c.`registered_on`,
     c.`review_on`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_priority_service AS a
-  JOIN `project.identity.priority_service` AS i ON i.`priority_service_key` = a.`priority_service_key`
+  FROM record_priority_service AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.priority_service` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
@@ -1172,6 +1190,10 @@ IF EXISTS (SELECT 1 FROM keyed_bill) THEN
 -- bill: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_bill AS
+SELECT i.`bill_key`, i.system, i.id_space, i.source_key
+FROM affected_bill AS a
+JOIN `project.identity.bill` AS i ON i.`bill_key` = a.`bill_key`;
 CREATE TEMP TABLE change_bill AS
 WITH candidate AS (
   SELECT
@@ -1195,8 +1217,7 @@ WITH candidate AS (
     c.`issued_on`,
     c.`due_on`,
     CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 END AS rank
-  FROM affected_bill AS a
-  JOIN `project.identity.bill` AS i ON i.`bill_key` = a.`bill_key`
+  FROM record_bill AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.bill` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.account` AS `p_account_id`
@@ -1306,6 +1327,10 @@ IF EXISTS (SELECT 1 FROM keyed_payment) THEN
 -- payment: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_payment AS
+SELECT i.`payment_key`, i.system, i.id_space, i.source_key
+FROM affected_payment AS a
+JOIN `project.identity.payment` AS i ON i.`payment_key` = a.`payment_key`;
 CREATE TEMP TABLE change_payment AS
 WITH candidate AS (
   SELECT
@@ -1324,8 +1349,7 @@ WITH candidate AS (
     c.`paid_at`,
     c.`method`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_payment AS a
-  JOIN `project.identity.payment` AS i ON i.`payment_key` = a.`payment_key`
+  FROM record_payment AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.payment` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.account` AS `p_account_id`
@@ -1425,6 +1449,10 @@ IF EXISTS (SELECT 1 FROM keyed_supply_point) THEN
 -- supply_point: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_supply_point AS
+SELECT i.`supply_point_key`, i.system, i.id_space, i.source_key
+FROM affected_supply_point AS a
+JOIN `project.identity.supply_point` AS i ON i.`supply_point_key` = a.`supply_point_key`;
 CREATE TEMP TABLE change_supply_point AS
 WITH candidate AS (
   SELECT
@@ -1447,8 +1475,7 @@ WITH candidate AS (
     c.`is_deenergised`,
     c.`supplied_since_at`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_supply_point AS a
-  JOIN `project.identity.supply_point` AS i ON i.`supply_point_key` = a.`supply_point_key`
+  FROM record_supply_point AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.supply_point` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.account` AS `p_account_id`
@@ -1569,6 +1596,10 @@ IF EXISTS (SELECT 1 FROM keyed_agreement) THEN
 -- agreement: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_agreement AS
+SELECT i.`agreement_key`, i.system, i.id_space, i.source_key
+FROM affected_agreement AS a
+JOIN `project.identity.agreement` AS i ON i.`agreement_key` = a.`agreement_key`;
 CREATE TEMP TABLE change_agreement AS
 WITH candidate AS (
   SELECT
@@ -1598,8 +1629,7 @@ WITH candidate AS (
     c.`ends_on`,
     via_customer.customer_key AS _customer_key,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_agreement AS a
-  JOIN `project.identity.agreement` AS i ON i.`agreement_key` = a.`agreement_key`
+  FROM record_agreement AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.agreement` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.account` AS `p_account_id`
@@ -1727,6 +1757,10 @@ IF EXISTS (SELECT 1 FROM keyed_meter) THEN
 -- meter: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_meter AS
+SELECT i.`meter_key`, i.system, i.id_space, i.source_key
+FROM affected_meter AS a
+JOIN `project.identity.meter` AS i ON i.`meter_key` = a.`meter_key`;
 CREATE TEMP TABLE change_meter AS
 WITH candidate AS (
   SELECT
@@ -1747,8 +1781,7 @@ WITH candidate AS (
     c.`installed_on`,
     c.`removed_on`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_meter AS a
-  JOIN `project.identity.meter` AS i ON i.`meter_key` = a.`meter_key`
+  FROM record_meter AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.meter` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.supply_point` AS `p_supply_point_id`
@@ -1872,6 +1905,10 @@ SET v_months_meter_reading = ARRAY_CONCAT(v_months_meter_reading, (
 -- meter_reading: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_meter_reading AS
+SELECT i.`meter_reading_key`, i.system, i.id_space, i.source_key
+FROM affected_meter_reading AS a
+JOIN `project.identity.meter_reading` AS i ON i.`meter_reading_key` = a.`meter_reading_key`;
 CREATE TEMP TABLE change_meter_reading AS
 WITH candidate AS (
   SELECT
@@ -1891,8 +1928,7 @@ WITH candidate AS (
     c.`reading`,
     c.`taken_by`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_meter_reading AS a
-  JOIN `project.identity.meter_reading` AS i ON i.`meter_reading_key` = a.`meter_reading_key`
+  FROM record_meter_reading AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.meter_reading` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND TIMESTAMP_TRUNC(c.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
   LEFT JOIN `project.identity.meter` AS `p_meter_id`

@@ -260,6 +260,10 @@ JOIN `project.identity.interaction` AS i
 -- interaction: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_interaction AS
+SELECT i.`interaction_key`, i.system, i.id_space, i.source_key
+FROM affected_interaction AS a
+JOIN `project.identity.interaction` AS i ON i.`interaction_key` = a.`interaction_key`;
 CREATE TEMP TABLE change_interaction AS
 WITH candidate AS (
   SELECT
@@ -280,8 +284,7 @@ WITH candidate AS (
     c.`opened_at`,
     c.`closed_at`,
     CASE c.system WHEN 'mis' THEN 1 END AS rank
-  FROM affected_interaction AS a
-  JOIN `project.identity.interaction` AS i ON i.`interaction_key` = a.`interaction_key`
+  FROM record_interaction AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.interaction` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.customer` AS `p_customer_id`

@@ -312,6 +312,10 @@ SET v_months_meter_reading = ARRAY_CONCAT(v_months_meter_reading, (
 -- meter_reading: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_meter_reading AS
+SELECT i.`meter_reading_key`, i.system, i.id_space, i.source_key
+FROM affected_meter_reading AS a
+JOIN `project.identity.meter_reading` AS i ON i.`meter_reading_key` = a.`meter_reading_key`;
 CREATE TEMP TABLE change_meter_reading AS
 WITH candidate AS (
   SELECT
@@ -331,8 +335,7 @@ WITH candidate AS (
     c.`reading`,
     c.`taken_by`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_meter_reading AS a
-  JOIN `project.identity.meter_reading` AS i ON i.`meter_reading_key` = a.`meter_reading_key`
+  FROM record_meter_reading AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.meter_reading` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND TIMESTAMP_TRUNC(c.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
   LEFT JOIN `project.identity.meter` AS `p_meter_id`

@@ -256,6 +256,10 @@ JOIN `project.identity.payment` AS i
 -- payment: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_payment AS
+SELECT i.`payment_key`, i.system, i.id_space, i.source_key
+FROM affected_payment AS a
+JOIN `project.identity.payment` AS i ON i.`payment_key` = a.`payment_key`;
 CREATE TEMP TABLE change_payment AS
 WITH candidate AS (
   SELECT
@@ -274,8 +278,7 @@ WITH candidate AS (
     c.`paid_at`,
     c.`method`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_payment AS a
-  JOIN `project.identity.payment` AS i ON i.`payment_key` = a.`payment_key`
+  FROM record_payment AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.payment` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.account` AS `p_account_id`

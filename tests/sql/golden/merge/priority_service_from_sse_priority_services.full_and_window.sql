@@ -265,6 +265,10 @@ JOIN `project.identity.priority_service` AS i
 -- priority_service: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_priority_service AS
+SELECT i.`priority_service_key`, i.system, i.id_space, i.source_key
+FROM affected_priority_service AS a
+JOIN `project.identity.priority_service` AS i ON i.`priority_service_key` = a.`priority_service_key`;
 CREATE TEMP TABLE change_priority_service AS
 WITH candidate AS (
   SELECT
@@ -285,8 +289,7 @@ WITH candidate AS (
     c.`registered_on`,
     c.`review_on`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_priority_service AS a
-  JOIN `project.identity.priority_service` AS i ON i.`priority_service_key` = a.`priority_service_key`
+  FROM record_priority_service AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.priority_service` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.customer` AS `p_customer_id`

@@ -115,6 +115,10 @@ CREATE TEMP TABLE affected_customer AS SELECT customer_key FROM moving;
 -- customer: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_customer AS
+SELECT i.`customer_key`, i.system, i.id_space, i.source_key
+FROM affected_customer AS a
+JOIN `project.identity.customer` AS i ON i.`customer_key` = a.`customer_key`;
 CREATE TEMP TABLE change_customer AS
 WITH candidate AS (
   SELECT
@@ -128,8 +132,7 @@ WITH candidate AS (
     c.`birth_date`,
     c.`registered_at`,
     CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 WHEN 'platform' THEN 3 END AS rank
-  FROM affected_customer AS a
-  JOIN `project.identity.customer` AS i ON i.`customer_key` = a.`customer_key`
+  FROM record_customer AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.customer` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   WHERE c.is_present
@@ -264,6 +267,10 @@ IF EXISTS (SELECT 1 FROM keyed_account) THEN
 -- account: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_account AS
+SELECT i.`account_key`, i.system, i.id_space, i.source_key
+FROM affected_account AS a
+JOIN `project.identity.account` AS i ON i.`account_key` = a.`account_key`;
 CREATE TEMP TABLE change_account AS
 WITH candidate AS (
   SELECT
@@ -285,8 +292,7 @@ WITH candidate AS (
     c.`address`,
     c.`postcode`,
     CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 WHEN 'platform' THEN 3 END AS rank
-  FROM affected_account AS a
-  JOIN `project.identity.account` AS i ON i.`account_key` = a.`account_key`
+  FROM record_account AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.account` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
@@ -407,6 +413,10 @@ IF EXISTS (SELECT 1 FROM keyed_contact) THEN
 -- contact: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_contact AS
+SELECT i.`contact_key`, i.system, i.id_space, i.source_key
+FROM affected_contact AS a
+JOIN `project.identity.contact` AS i ON i.`contact_key` = a.`contact_key`;
 CREATE TEMP TABLE change_contact AS
 WITH candidate AS (
   SELECT
@@ -427,8 +437,7 @@ WITH candidate AS (
     c.`email`,
     c.`authorised_at`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_contact AS a
-  JOIN `project.identity.contact` AS i ON i.`contact_key` = a.`contact_key`
+  FROM record_contact AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.contact` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
@@ -544,6 +553,10 @@ IF EXISTS (SELECT 1 FROM keyed_contact_preference) THEN
 -- contact_preference: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_contact_preference AS
+SELECT i.`contact_preference_key`, i.system, i.id_space, i.source_key
+FROM affected_contact_preference AS a
+JOIN `project.identity.contact_preference` AS i ON i.`contact_preference_key` = a.`contact_preference_key`;
 CREATE TEMP TABLE change_contact_preference AS
 WITH candidate AS (
   SELECT
@@ -564,8 +577,7 @@ WITH candidate AS (
     c.`decided_at`,
     c.`told_by`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_contact_preference AS a
-  JOIN `project.identity.contact_preference` AS i ON i.`contact_preference_key` = a.`contact_preference_key`
+  FROM record_contact_preference AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.contact_preference` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
@@ -681,6 +693,10 @@ IF EXISTS (SELECT 1 FROM keyed_interaction) THEN
 -- interaction: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_interaction AS
+SELECT i.`interaction_key`, i.system, i.id_space, i.source_key
+FROM affected_interaction AS a
+JOIN `project.identity.interaction` AS i ON i.`interaction_key` = a.`interaction_key`;
 CREATE TEMP TABLE change_interaction AS
 WITH candidate AS (
   SELECT
@@ -701,8 +717,7 @@ WITH candidate AS (
     c.`opened_at`,
     c.`closed_at`,
     CASE c.system WHEN 'mis' THEN 1 END AS rank
-  FROM affected_interaction AS a
-  JOIN `project.identity.interaction` AS i ON i.`interaction_key` = a.`interaction_key`
+  FROM record_interaction AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.interaction` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
@@ -818,6 +833,10 @@ IF EXISTS (SELECT 1 FROM keyed_priority_service) THEN
 -- priority_service: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_priority_service AS
+SELECT i.`priority_service_key`, i.system, i.id_space, i.source_key
+FROM affected_priority_service AS a
+JOIN `project.identity.priority_service` AS i ON i.`priority_service_key` = a.`priority_service_key`;
 CREATE TEMP TABLE change_priority_service AS
 WITH candidate AS (
   SELECT
@@ -838,8 +857,7 @@ WITH candidate AS (
     c.`registered_on`,
     c.`review_on`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_priority_service AS a
-  JOIN `project.identity.priority_service` AS i ON i.`priority_service_key` = a.`priority_service_key`
+  FROM record_priority_service AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.priority_service` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
@@ -948,6 +966,10 @@ IF EXISTS (SELECT 1 FROM keyed_agreement) THEN
 -- agreement: every record that could speak for an affected key, its references as keys. A parent may be late: its
 -- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
 -- key. What differs from the present row, column by column, is a change.
+CREATE TEMP TABLE record_agreement AS
+SELECT i.`agreement_key`, i.system, i.id_space, i.source_key
+FROM affected_agreement AS a
+JOIN `project.identity.agreement` AS i ON i.`agreement_key` = a.`agreement_key`;
 CREATE TEMP TABLE change_agreement AS
 WITH candidate AS (
   SELECT
@@ -977,8 +999,7 @@ WITH candidate AS (
     c.`ends_on`,
     via_customer.customer_key AS _customer_key,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM affected_agreement AS a
-  JOIN `project.identity.agreement` AS i ON i.`agreement_key` = a.`agreement_key`
+  FROM record_agreement AS i  -- few: joined first, whatever a planner believes of a key of three columns
   JOIN `project.conformed.agreement` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   LEFT JOIN `project.identity.account` AS `p_account_id`
