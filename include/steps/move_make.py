@@ -47,8 +47,10 @@ def move_customers(
     try:
         servers.big_query.query(sql, params, job_id=f"move-{run.token}", where=f"the move {move_id}")
     except IntegrityError as error:
-        if "has been made already" not in error.problem:
+        if "no longer what the report says" in error.problem:
             raise _moved_on(error) from None
+        if "has been made already" not in error.problem:
+            raise
     made = read_move(servers, move_id)
     if made is None:
         raise TransactionConflict("the move was not made", where=f"the move {move_id}", remedy="tried again by itself")

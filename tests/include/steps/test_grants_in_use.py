@@ -119,7 +119,7 @@ def _of_sql(sql: str) -> Iterator[Right]:
     bare = re.sub(r"--[^\n]*", "", sql)
     for verb, table in re.findall(r"(\w+(?:\s+IF\s+NOT\s+EXISTS)?)\s+`([^`.]+\.[^`.]+\.[^`]+)`", bare):
         needs = {"UPDATE": "updateData", "MERGE": "updateData", "INTO": "updateData", "FROM": "getData"}
-        needs |= {"JOIN": "getData", "USING": "getData", "EXISTS": "create", "TABLE": "update"}
+        needs |= {"JOIN": "getData", "USING": "getData", "EXISTS": "create", "TABLE": "update", "VIEW": "create"}
         yield f"bigquery.tables.{needs[verb.split()[-1]]}", table
         if needs[verb.split()[-1]] == "updateData":
             yield "bigquery.tables.getData", table

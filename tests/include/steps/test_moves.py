@@ -13,6 +13,7 @@ import pytest
 from include.errors import FormError, IntegrityError, Refused
 from include.run import Run
 from include.steps import move_make
+from include.steps.move_list import read_asked
 from include.steps.move_made import move_id_of, read_move
 from include.steps.move_request import MoveRequest
 from tests.conftest import World
@@ -135,6 +136,28 @@ def test_keys_of_ours_name_customers_too(moving: Moving) -> None:
     with pytest.raises(FormError, match="line 1 of cohort is no key of ours") as refused:
         moving.report("Mrs Secret", ids_of="customer_key")
     assert "Secret" not in str(refused.value)
+
+
+def test_a_list_may_be_a_file_or_a_query_and_is_never_everybody(moving: Moving) -> None:
+    def asked(**form: Any) -> set[str]:
+        return set(read_asked(moving.catalogue, moving.servers, MoveRequest("platform", WHY, **form)).ids)
+
+    bucket, key = moving.servers.bucket, moving.key("13")
+    bucket.create("cohorts/ids.csv", b"CustomerId,Note\n13,x\n14,y\n13,z\n", "text/csv")
+    bucket.create("cohorts/keys.csv", f"customer_key\n{key}\n".encode(), "text/csv")
+    bucket.create("cohorts/names.csv", b"customer_key\nMrs Secret\n", "text/csv")
+    assert asked(ids_of="sse/customer", cohort_file="cohorts/ids.csv") == {"13", "14"}
+    assert asked(cohort_file="cohorts/keys.csv") == {key}
+    with pytest.raises(FormError, match="row 2 is no key of ours") as refused:
+        asked(cohort_file="cohorts/names.csv")
+    assert "Secret" not in str(refused.value)
+    with pytest.raises(FormError, match="there is no such file"):
+        asked(cohort_file="cohorts/nobody.csv")
+    holders = {row["customer_key"] for row in moving.rows("common_model", "account") if row["closed_on"] is None}
+    assert asked(cohort_query="accounts_without_postcode") <= holders
+    assert moving.key("4") in asked(cohort_query="accounts_without_postcode")
+    with pytest.raises(FormError, match="there is no query accounts_without_postcod, did you mean"):
+        asked(cohort_query="accounts_without_postcod")
 
 
 def test_more_keys_than_the_form_allows_do_not_vanish(moving: Moving) -> None:
