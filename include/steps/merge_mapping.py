@@ -39,7 +39,7 @@ def merge_mapping(
         return _dry_run(name, state.batches)
     batches, done = state.required(), state.progress
     if not batches and done.run_id == run.run_id:  # an earlier try of this task has merged, and was killed after it
-        return _summary(name, [done.batch], [done])
+        return _summary(name, [done.batch], [done]) | _warnings(catalogue, servers, name)
     stage(catalogue, servers, run, name.source, batches)
     merged = []
     for piece in slices(batches):
@@ -47,9 +47,8 @@ def merge_mapping(
         done = _merge_slice(catalogue, servers, run, name, piece, later, expected=done)
         log.info("%s: merged up to batch %d: %s", name, done.batch, {c: getattr(done, c) for c in COUNTS})
         merged.append(done)
-    return _summary(name, [batch.number for batch in batches], merged) | {
-        "warnings": _warnings(catalogue, servers, name)
-    }
+    summary = _summary(name, [batch.number for batch in batches], merged)
+    return summary | _warnings(catalogue, servers, name) if merged else summary
 
 
 def _summary(name: MappingName, batches: list[int], merged: list[MappingProgress]) -> dict[str, Any]:
@@ -59,18 +58,17 @@ def _summary(name: MappingName, batches: list[int], merged: list[MappingProgress
     return {"mapping": str(name), "batches": batches, **counts}
 
 
-def _warnings(catalogue: Catalogue, servers: Servers, name: MappingName) -> dict[str, dict[str, Any]]:
+def _warnings(catalogue: Catalogue, servers: Servers, name: MappingName) -> dict[str, Any]:
     """What the entity's `warn` checks find, now that all is committed."""
     sql = warnings_statement(catalogue, servers.cloud.table, name.entity)
     rows = servers.big_query.query(sql, where=f"the checks of {name.entity}") if sql else []
-    found = {row["name"]: {"rows": row["found"], "oldest": row["oldest"]} for row in rows if row["found"]}
-    for check, told in found.items():
-        since = f", the oldest since {told['oldest']:%Y-%m-%d %H:%M} UTC" if told["oldest"] else ""
-        log.warning("%s: %d rows break %s%s", name.entity, told["rows"], check, since)
-    return {
-        check: {"rows": told["rows"], "oldest": told["oldest"].isoformat() if told["oldest"] else None}
-        for check, told in found.items()
-    }
+    found = {}
+    for row in (row for row in rows if row["found"]):
+        oldest = row["oldest"] and row["oldest"].isoformat(timespec="minutes")
+        found[row["name"]] = {"rows": row["found"], "oldest": oldest}
+        since = f", the oldest since {oldest}" if oldest else ""
+        log.warning("%s: %d rows break %s%s", name.entity, row["found"], row["name"], since)
+    return {"warnings": found}
 
 
 def _dry_run(name: MappingName, batches: list[Batch] | None) -> dict[str, Any]:

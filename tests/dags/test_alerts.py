@@ -16,7 +16,17 @@ from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from include.catalogue import Catalogue
 from include.errors import RequestError, Unavailable
 from orchestration import delivery
-from orchestration.alerts import MOST, SILENT, TOO_LONG, _body, _failed, _instance, _is_mistyped, leave_error
+from orchestration.alerts import (
+    MOST,
+    SILENT,
+    TOO_LONG,
+    _body,
+    _failed,
+    _instance,
+    _is_mistyped,
+    leave_error,
+    tell_quarantined,
+)
 from orchestration.delivery import deliver
 from orchestration.use_case_dag import run_settings, use_case_dag
 from tests.whole_runs.receiver import Receiver
@@ -104,6 +114,31 @@ def test_what_failed_is_told_in_the_dags_order_and_what_was_stopped_by_it_is_not
     dag = SimpleNamespace(dag_id="c", task_ids=["check.c", "extract.a", "load.a", "load.b", "publish.p"])
     found = _failed({"dag": dag, "run_id": RUN_ID})
     assert found == [("extract.a", 9), ("extract.a", 10), ("load.b", -1)]
+
+
+ASIDE = {"mapping": "customer/from_sse_customer", "quarantined": 3}
+
+
+def test_rows_that_are_kept_aside_are_told_to_the_tier_with_where_they_lie(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _connect(monkeypatch, receiver.address, tier=CASE.tier)
+    context: Any = {"run_id": "nightly"}
+    tell_quarantined(CASE, "sse/customer", ASIDE, context)
+    (message,) = receiver.messages
+    assert message["title"] == f"customer_base: 3 rows kept aside, tier {CASE.tier}"
+    assert "Owner: customer-platform" in message["message"].splitlines()
+    assert "quarantine.sse_customer" in message["message"]
+
+
+def test_a_merge_stays_when_nobody_can_be_told_of_rows_kept_aside(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver.stop()
+    _connect(monkeypatch, receiver.address, tier=CASE.tier)
+    context: Any = {"run_id": "nightly"}
+    tell_quarantined(CASE, "sse/customer", ASIDE, context)
+    assert "nobody was told that 3 rows were kept aside" in caplog.text
 
 
 class _Instance:

@@ -64,6 +64,7 @@ def test_a_try_that_was_killed_after_its_commit_tells_what_it_did(way: Way) -> N
     first, again = way.merge(run=run), way.merge(run=Run.begin("customer_base", "killed-after-its-commit", 2))
     assert first["updated"] == 1
     assert again == first
+    assert first["warnings"]["holds_an_account"]["rows"] == 4  # nobody has merged accounts here
     assert way.merge()["updated"] == 0
 
 

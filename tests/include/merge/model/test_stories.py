@@ -16,7 +16,7 @@ from tests.include.merge.model.declared import declare
 from tests.include.merge.model.driven import Driven
 from tests.include.merge.model.stories import Stories
 
-STORIES, STEPS = int(os.environ.get("STORIES", "3")), int(os.environ.get("STEPS", "14"))
+STORIES, STEPS = int(os.environ.get("STORIES", "2")), int(os.environ.get("STEPS", "16"))
 SHRINKS = os.environ.get("SHRINK", "1") == "1"
 
 
