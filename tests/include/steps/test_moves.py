@@ -5,14 +5,19 @@ Every statement takes its time: so one move serves several tests, and each test 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from include.errors import FormError, IntegrityError, Refused
+from include.clients.big_query import BigQuery
+from include.errors import FormError, IntegrityError, Refused, Unavailable
+from include.local.platform import Platform
+from include.local.processes import family
 from include.run import Run
 from include.steps import move_make
+from include.steps.move_check import check_move
 from include.steps.move_list import read_asked
 from include.steps.move_made import move_id_of, read_move
 from include.steps.move_request import MoveRequest
@@ -323,3 +328,28 @@ def test_what_was_decided_anew_since_forbids_a_roll_back_and_is_named(moving: Mo
     assert "7" not in {n for n in in_the_way if moving.key(n) in str(moving.back_report(move_id)["left_out"])}, (
         "what was taken back itself is in nobody's way"
     )
+
+
+def test_a_move_whose_server_is_killed_in_its_midst_leaves_nothing_and_the_next_try_makes_it(
+    moving: Moving, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, request = moving.begin(), MoveRequest("platform", WHY, ids_of="sse/customer", cohort=("20",), dry_run=False)
+    report, before = check_move(moving.catalogue, moving.servers, run, request), _everything(moving)
+    shipped, was_running = BigQuery.finish, []
+
+    def finish(client: BigQuery, job: Any, *, where: str) -> Any:
+        if where.startswith("the move") and not was_running:
+            time.sleep(0.2)  # its lock is taken
+            was_running.append(client._client.get_job(job.job_id).state)
+            for process in family(platform.laptop.token, "big_query"):
+                process.kill()
+            platform.up(["big_query"], report=lambda text: None)
+        return shipped(client, job, where=where)
+
+    monkeypatch.setattr(BigQuery, "finish", finish)
+    with pytest.raises(Unavailable):
+        moving.make(run, request, report)
+    assert was_running == ["RUNNING"]
+    assert _everything(moving) == before
+    made = moving.make(run, request, report)
+    assert (made["customers"], moving.speaks()["20"]) == (1, "platform")
