@@ -47,7 +47,7 @@ def test_after_every_step_of_a_random_story_the_common_model_is_what_the_rules_s
 
 
 def test_a_record_that_is_linked_and_links_brings_no_new_system_to_the_customer_it_names(driven: Driven) -> None:
-    """The platform's copy of mis a waits for it, and mis a says that it is SSE's 1, for whom SSE speaks: so it stays."""
+    """A copy of mis a waits for it, and mis a says it is SSE's 1, and SSE speaks for him: so it stays."""
     Stories.driven = driven
     story = Stories()
     story.merged(Batch("sse", CUSTOMER, {"1": _customer()}, "full"))
