@@ -12,7 +12,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from include.local.platform import Platform
 from include.steps.deploy import apply_tables
 from tests.conftest import bare_world
-from tests.include.merge.model.declared import declare
+from tests.include.merge.model.batches import Batch, Record
+from tests.include.merge.model.declared import CUSTOMER, declare
 from tests.include.merge.model.driven import Driven
 from tests.include.merge.model.stories import Stories
 
@@ -43,3 +44,17 @@ def test_after_every_step_of_a_random_story_the_common_model_is_what_the_rules_s
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def test_a_record_that_is_linked_and_links_brings_no_new_system_to_the_customer_it_names(driven: Driven) -> None:
+    """A copy of mis a waits for it, and mis a says it is SSE's 1, and SSE speaks for him: so it stays."""
+    Stories.driven = driven
+    story = Stories()
+    story.merged(Batch("sse", CUSTOMER, {"1": _customer()}, "full"))
+    story.merged(Batch("platform", CUSTOMER, {"p": _customer("mis:a")}))
+    story.merged(Batch("mis", CUSTOMER, {"a": _customer("sse:1")}))
+    story.teardown()
+
+
+def _customer(copy_of: str | None = None) -> Record:
+    return Record({"name": "x", "email": None}, copy_of=copy_of)

@@ -334,6 +334,7 @@ IF EXISTS (
   -- Links that hold since now; a customer may be spoken for by another system from now on.
   CREATE TEMP TABLE link_news AS
   SELECT
+    c.key_before,
     c.key_after,
     c.system,
     c.taken_over_at,

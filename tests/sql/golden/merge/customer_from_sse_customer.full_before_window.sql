@@ -305,6 +305,7 @@ IF EXISTS (
   -- Links that hold since now; a customer may be spoken for by another system from now on.
   CREATE TEMP TABLE link_news AS
   SELECT
+    c.key_before,
     c.key_after,
     c.system,
     c.taken_over_at,
@@ -325,9 +326,10 @@ CREATE TEMP TABLE link_decision AS
   LEFT JOIN `project.migration.authority` AS m ON m.customer_key = n.target_key_before AND m.until IS NULL
   LEFT JOIN `project.conformed.customer` AS t
     ON t.system = n.target_system AND t.id_space = n.target_id_space AND t.source_key = n.target_key AND t.is_present
+  LEFT JOIN (SELECT DISTINCT key_before FROM link_news) AS onward ON onward.key_before = n.target_key_before
   WHERE n.taken_over_at IS NOT NULL OR m.system IS NOT NULL OR t.system IS NOT NULL
   QUALIFY ROW_NUMBER() OVER (
-    PARTITION BY n.key_after ORDER BY n.taken_over_at IS NULL, n.taken_over_at DESC, n.first_number, n.own_key
+    PARTITION BY n.key_after ORDER BY n.taken_over_at IS NULL, n.taken_over_at DESC, onward.key_before IS NOT NULL, n.first_number, n.own_key
   ) = 1;
 UPDATE `project.migration.authority` AS m
 SET until = v_changed_at
