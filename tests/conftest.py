@@ -108,16 +108,22 @@ def estates(platform: Platform) -> EnvironmentConnections:
 def new_world(platform: Platform) -> Callable[[str], World]:
     """A function that makes a world and deploys tables, topics and schemas into it."""
 
-    def make(label: str) -> World:
-        world = bare_world(platform, label)
-        catalogue = Catalogue()
-        apply_tables(catalogue, world.servers, lambda text: None)
-        _same_chance_in_all_worlds(catalogue, world)
-        apply_topics(catalogue, world.servers, lambda text: None)
-        register_schemas(catalogue, world.servers, lambda text: None)
-        return world
+    return lambda label: _deployed(bare_world(platform, label))
 
-    return make
+
+@pytest.fixture(scope="session")
+def new_world_by_the_estates(platform: Platform) -> Callable[[str], World]:
+    """The same, in the project where the platform's records land."""
+    return lambda label: _deployed(bare_world(platform, label, has_own_project=False))
+
+
+def _deployed(world: World) -> World:
+    catalogue = Catalogue()
+    apply_tables(catalogue, world.servers, lambda text: None)
+    _same_chance_in_all_worlds(catalogue, world)
+    apply_topics(catalogue, world.servers, lambda text: None)
+    register_schemas(catalogue, world.servers, lambda text: None)
+    return world
 
 
 def _same_chance_in_all_worlds(catalogue: Catalogue, world: World) -> None:
@@ -129,17 +135,18 @@ def _same_chance_in_all_worlds(catalogue: Catalogue, world: World) -> None:
     servers.big_query.query(";".join(["BEGIN TRANSACTION", *script, "COMMIT TRANSACTION"]))
 
 
-def bare_world(platform: Platform, label: str) -> World:
-    """A world with a bucket and nothing else. Its project is its own, too: the local server reads a project's whole
-    catalog anew after each change of a table."""
+def bare_world(platform: Platform, label: str, *, has_own_project: bool = True) -> World:
+    """A world with a bucket and nothing else. Most have a project of their own, too: the local server reads a project's
+    whole catalog anew after each change of a table."""
     from google.auth.credentials import AnonymousCredentials
     from google.cloud import storage
 
     name = f"{label}{next(_numbers)}"
     environment = dict(platform.environment())
     google = json.loads(environment["AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT"])
-    project = f"project-{name.replace('_', '-')}"
-    google["extra"] |= {"bucket": f"{name}-bucket", "dataset_prefix": f"{name}_", "project": project}
+    google["extra"] |= {"bucket": f"{name}-bucket", "dataset_prefix": f"{name}_"}
+    if has_own_project:
+        google["extra"]["project"] = f"project-{name.replace('_', '-')}"
     kafka = json.loads(environment["AIRFLOW_CONN_KAFKA_DEFAULT"])
     kafka["extra"]["topic_prefix"] = f"{name}."
     environment["AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT"] = json.dumps(google)

@@ -76,9 +76,11 @@ def airflow_of(
 
 @pytest.fixture(scope="session")
 def story(
-    estates: EnvironmentConnections, new_world: Callable[[str], World], airflow_of: Callable[[World], AirflowOf]
+    estates: EnvironmentConnections,
+    new_world_by_the_estates: Callable[[str], World],
+    airflow_of: Callable[[World], AirflowOf],
 ) -> Story:
-    return tell(estates, new_world, airflow_of)
+    return tell(estates, new_world_by_the_estates, airflow_of)
 
 
 @pytest.fixture(scope="module")

@@ -82,10 +82,10 @@ def _reaches_servers(name: str) -> bool:
 def followed(
     platform: Platform,
     estates: EnvironmentConnections,
-    new_world: Callable[[str], World],
+    new_world_by_the_estates: Callable[[str], World],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Followed:
-    world = new_world("readme")
+    world = new_world_by_the_estates("readme")
     checkout = copy_of_checkout(Path(tmp_path_factory.mktemp("checkout")), platform, world)
     own = {name: value for name, value in world.environment.items() if name.startswith("AIRFLOW_CONN_")}
     own |= {
