@@ -42,7 +42,7 @@ ASSERT v_first_number IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: the ledger of
 {% include 'incoming.sql' %}
 
 {{ quarantining.find(required, landed) }}
-{{ quarantining.refuse_too_many(mapping.name.source, tables.conformed, system, id_space) }}
+{{ quarantining.refuse_too_many(mapping.name.source, tables.identity if e.partition else tables.conformed, system, id_space) }}
 {% include 'conform.sql' %}
 
 {{ quarantining.release(quarantine, batches[0], absence) }}

@@ -104,6 +104,8 @@ def _rows(world: World) -> dict[str, Any]:
     client, prefix, found = world.servers.big_query._client, world.servers.cloud.dataset_prefix, dict[str, Any]()
     for dataset in DATASETS:
         for table in client.list_tables(prefix + dataset):
+            if table.table_type == "VIEW":
+                continue
             page = client._connection.api_request("GET", f"{table.path}/data")
             assert "pageToken" not in page
             found[f"{dataset}.{table.table_id}"] = page.get("rows", [])

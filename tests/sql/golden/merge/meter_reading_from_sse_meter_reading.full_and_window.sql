@@ -155,7 +155,7 @@ IF v_bad > 0 THEN
       SELECT
         (SELECT COUNT(*) FROM incoming) AS taken,
         (
-          SELECT COUNT(*) FROM `project.conformed.meter_reading`
+          SELECT COUNT(*) FROM `project.identity.meter_reading`
           WHERE system = 'sse' AND id_space = 'meter_reading'
         ) AS known,
         (
