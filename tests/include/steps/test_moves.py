@@ -333,7 +333,7 @@ def test_what_was_decided_anew_since_forbids_a_roll_back_and_is_named(moving: Mo
 def test_a_move_whose_server_is_killed_in_its_midst_leaves_nothing_and_the_next_try_makes_it(
     moving: Moving, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, request = moving.begin(), MoveRequest("platform", WHY, ids_of="sse/customer", cohort=("20",), dry_run=False)
+    run, request = moving.begin(), MoveRequest("platform", WHY, ids_of="sse/customer", cohort=("13",), dry_run=False)
     report, before = check_move(moving.catalogue, moving.servers, run, request), _everything(moving)
     shipped, was_running = BigQuery.finish, []
 
@@ -352,4 +352,4 @@ def test_a_move_whose_server_is_killed_in_its_midst_leaves_nothing_and_the_next_
     assert was_running == ["RUNNING"]
     assert _everything(moving) == before
     made = moving.make(run, request, report)
-    assert (made["customers"], moving.speaks()["20"]) == (1, "platform")
+    assert (made["customers"], moving.speaks()["13"]) == (1, "platform")
