@@ -17,7 +17,7 @@ from tests.include.merge.model.declared import CUSTOMER, declare
 from tests.include.merge.model.driven import Driven
 from tests.include.merge.model.stories import Stories
 
-STORIES, STEPS = int(os.environ.get("STORIES", "2")), int(os.environ.get("STEPS", "16"))
+STORIES, STEPS = int(os.environ.get("STORIES", "1")), int(os.environ.get("STEPS", "16"))
 SHRINKS = os.environ.get("SHRINK", "1") == "1"
 
 
