@@ -12,6 +12,7 @@ from typing import Any
 import fastavro
 
 from include.catalogue import Catalogue
+from include.merge.statement import COUNTS
 from include.names import DatasetName
 from include.stage.log import Batch, DatasetLog
 from include.steps.deploy import DATASETS
@@ -28,11 +29,15 @@ NOT_COMPARED = {
     "changed_at",
     "merged_at",
     "since",
+    "until",
+    "valid_from",
+    "valid_to",
+    "at",
     # each world's own
     "bucket",
     "topic_prefix",
 }
-OF_THE_LAST_TRY = {"rows_taken", "rows_conformed", "inserted", "updated", "removed", "events", "contested"}
+OF_THE_LAST_TRY = set(COUNTS)
 """Counts of a mapping's last merge: a run that was cut in two counts its second part."""
 OF_A_TRY = {"attempt", "read_at", "committed_at"}
 KEPT = tuple(dataset for dataset in DATASETS if dataset != "staging")
