@@ -28,7 +28,7 @@ FULL, WINDOW = 7, 8
 REVIEWED_IN_ALL_SHAPES = ("customer/from_sse_customer", "customer/from_platform_customer", "account/from_sse_account")
 """Their entities' other mappings differ from these in nothing but names; of another entity one shape is reviewed."""
 
-ALIKE = ("merge/", "evidence/", "ddl/quarantine.")
+ALIKE = ("merge/", "evidence/", "ddl/quarantine.", *LIKE_OTHERS)
 """Renderings of which some stand for all."""
 FEW = (
     "customer_from_sse_customer.full_in_ranges.sql",
@@ -79,11 +79,7 @@ def reviewed(catalogue: Catalogue) -> dict[str, str]:
     """The renderings that are checked in: all are analysed, but nobody reads the same statement a hundred times."""
     merges = set(_reviewed_merges(catalogue))
     merges |= {f"evidence/{FEW[0]}", f"evidence/{FEW[1]}"} | {f"ddl/{FEW[2]}"}
-    return {
-        name: sql
-        for name, sql in all_renderings(catalogue)
-        if name in merges or (name not in LIKE_OTHERS and not name.startswith(ALIKE))
-    }
+    return {name: sql for name, sql in all_renderings(catalogue) if name in merges or not name.startswith(ALIKE)}
 
 
 def _reviewed_merges(catalogue: Catalogue) -> Iterator[str]:
