@@ -91,11 +91,6 @@ class Facts:
         return f"{self.month_type}_TRUNC({alias + '.' if alias else ''}`{self.partition}`, MONTH)"
 
     @property
-    def has_fixed_keys(self) -> bool:
-        """Whether the key of a record is for ever the one that was minted from it: nothing joins it to another."""
-        return not self.identified_by and not self.linkable
-
-    @property
     def refers_to(self) -> set[str]:
         return {reference.entity for reference in self.references.values()}
 
@@ -140,12 +135,11 @@ def _customer(
         return None, None, None
     if name == CUSTOMER:
         return "own", None, None
-    for column, found in references.items():
-        if found.entity == CUSTOMER:
+    match catalogue.customer_through(name):
+        case [column]:
             return "reference", column, None
-    for column, found in references.items():
-        if CUSTOMER in catalogue.entity(found.entity).references.values():
-            return "through", column, facts(catalogue, table, found.entity)
+        case [column, _]:
+            return "through", column, facts(catalogue, table, references[column].entity)
     return None, None, None
 
 
@@ -161,12 +155,11 @@ def _references(catalogue: Catalogue, table: TableName, name: str, entity: Entit
 
 
 def _linkable(catalogue: Catalogue, name: str) -> Iterator[Linkable]:
-    names = catalogue.mapping_names(name)
-    if not any(catalogue.mapping(one).gives(SAME_AS) for one in names):
-        return
-    for one in names:
-        (key,) = keys(catalogue.dataset(one.source))
-        yield Linkable(one.source.system, one.source.dataset, key)
+    """None where no mapping gives links. (That an id names one record is proven by `fit`.)"""
+    if any(catalogue.mapping(one).gives(SAME_AS) for one in catalogue.mapping_names(name)):
+        for source in (source for sources in catalogue.id_spaces(name).values() for source in sources):
+            (key,) = keys(catalogue.dataset(source))
+            yield Linkable(source.system, source.dataset, key)
 
 
 def keys(source: DatasetContract) -> list[Key]:
@@ -185,23 +178,15 @@ def parents(mapping: Mapping, source: DatasetContract, name: DatasetName) -> dic
     return found
 
 
-def ancestors(catalogue: Catalogue, name: str) -> set[str]:
-    """The entities that it refers to, and those that they refer to."""
-    found: set[str] = set()
-    for parent in set(catalogue.entity(name).references.values()) - {name}:
-        found |= {parent, *ancestors(catalogue, parent)}
-    return found
-
-
 def dependents(catalogue: Catalogue, name: str) -> list[str]:
     """The entities that refer to it, or to one that does: each behind all that it refers to."""
-    below = [other for other in catalogue.entity_names() if name in ancestors(catalogue, other)]
-    return sorted(below, key=lambda other: (len(ancestors(catalogue, other)), other))
+    below = [other for other in catalogue.entity_names() if name in catalogue.ancestors(other)]
+    return sorted(below, key=lambda other: (len(catalogue.ancestors(other)), other))
 
 
 def locked_entities(catalogue: Catalogue, name: str) -> list[str]:
     """The entities that a merge into `name` reads or writes, in the order in which it locks them."""
     authority = {CUSTOMER} if catalogue.entity(name).mastered == "by_customer" else set()
     below = set(dependents(catalogue, name))
-    around = {other for one in below for other in ancestors(catalogue, one)}
-    return sorted({name, *ancestors(catalogue, name), *below, *around, *authority})
+    around = {other for one in below for other in catalogue.ancestors(one)}
+    return sorted({name, *catalogue.ancestors(name), *below, *around, *authority})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from include.catalogue import Catalogue
+from include.catalogue import CUSTOMER, Catalogue
 from include.contract import DatasetContract, EntityContract
 from include.errors import DeclarationError, raise_first
 from include.mapping import BESIDE, SAME_AS, TAKEN_OVER_AT, Output
@@ -68,7 +68,7 @@ def _wrong_links(catalogue: Catalogue, mapping: RowMapping) -> Iterator[Declarat
     name = mapping.name
     if mapping.gives(TAKEN_OVER_AT):
         where = f"{mapping.place}:{mapping.output(TAKEN_OVER_AT).line}"
-        if name.entity != "customer":
+        if name.entity != CUSTOMER:
             problem = f"{TAKEN_OVER_AT} is for the mappings of customer: what belongs to one follows"
             yield DeclarationError(problem, where=where, remedy="take it out")
         if not mapping.gives(SAME_AS):

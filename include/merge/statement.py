@@ -59,9 +59,10 @@ class Staged:
     @property
     def layers(self) -> tuple[dict[str, Any], ...]:
         """Its tables of rows, the one that wins last; `but_for`: whose keys are judged by another table."""
+        batch = {"batch": self.batch, "order": self.order, "keys_table": self.keys_table}
         rows = {"number": 0, "table": self.table, "gone": self.gone, "but_for": self.catch_up_table}
         late = {"number": 1, "table": self.catch_up_table, "gone": self.catch_up_gone, "but_for": None}
-        return (rows, late) if self.catch_up_table else (rows,)
+        return (batch | rows, batch | late) if self.catch_up_table else (batch | rows,)
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,9 @@ def _context(catalogue: Catalogue, table: TableName, name: MappingName, chain: C
             if n in e.references
         },
         "staged": chain.staged,
+        "layers": [layer for staged in chain.staged for layer in staged.layers],
         "later": chain.later,
+        "later_layers": [layer for staged in chain.later for layer in staged.layers],
         "read_columns": _read_columns(mapping, source),
         "absence": _absence(chain),
         "landed": _landed(source, chain),

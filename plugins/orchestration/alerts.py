@@ -64,9 +64,8 @@ def alert_for(use_case: Told, doc: str, *, lasts: bool = True) -> Callable[[Cont
         if _is_mistyped(context, failures):
             log.info("not told: a person's form was refused, and they see it")
             return
-        since = (
-            _note_failing(use_case, context) if lasts else _began(context)
-        )  # before the message: if that is lost, people still hear of the end
+        # noted before the message: if that is lost, people still hear of the end
+        since = _note_failing(use_case, context) if lasts else _began(context)
         body = _body(use_case, doc, context, failures, since)
         deliver(_connection(use_case), _title(use_case, context), body, is_failure=True)
 

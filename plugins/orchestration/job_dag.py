@@ -15,8 +15,7 @@ from orchestration.alerts import alert_for
 from orchestration.approval import ApproveMoves
 from orchestration.assets import entity_asset, topic_asset
 from orchestration.job_params import move_form, roll_back_form
-from orchestration.use_case_dag import _task as named
-from orchestration.use_case_dag import run_settings
+from orchestration.use_case_dag import named_task, run_settings
 
 _AT_ONCE = 16
 """Runs: one that waits for a person holds up no other. Two that move the same customers meet in the transaction."""
@@ -85,14 +84,16 @@ def _settings(job: Job, doc: str) -> dict[str, Any]:
 def _wire(catalogue: Catalogue, job: Job, check: Callable[[str], Any], make: Callable[[str, Any, str], Any]) -> None:
     """check, approve, move, publish: one task each, with all that follows the customers."""
     with TaskGroup("check"):
-        report = named(check, job.name)(job.name)
+        report = named_task(check, job.name)(job.name)
     with TaskGroup("approve"):
         approved = ApproveMoves(task_id=job.name, report_of=f"check.{job.name}")
     with TaskGroup("move"):
         entities = [name for name in catalogue.entity_names() if catalogue.entity(name).mastered == "by_customer"]
         outlets = [entity_asset(entity) for entity in entities]
-        moved = named(make, job.name, pool="merge_customer", outlets=outlets)(job.name, report, f"approve.{job.name}")
+        moved = named_task(make, job.name, pool="merge_customer", outlets=outlets)(
+            job.name, report, f"approve.{job.name}"
+        )
     with TaskGroup("publish"):
         topics = [topic_asset(entity) for entity in entities if catalogue.entity(entity).event]
-        named(job_tasks.publish, job.name, pool="publish", outlets=topics)(job.name, moved)
+        named_task(job_tasks.publish, job.name, pool="publish", outlets=topics)(job.name, moved)
     report >> approved >> moved

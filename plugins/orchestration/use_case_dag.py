@@ -123,13 +123,13 @@ def _wire(catalogue: Catalogue, use_case: UseCase) -> None:
     planned, and read in ranges, before its extract."""
     name, weights = use_case.name, _weights(catalogue, use_case)
     with TaskGroup("check"):
-        checked = _task(tasks.check, name)(name)
+        checked = named_task(tasks.check, name)(name)
     extracts = _extracts(catalogue, use_case, checked, weights)
     with TaskGroup("load"):
-        loads = {d: _task(tasks.load, d.flat, priority_weight=weights[d])(name, str(d)) for d in use_case.datasets}
+        loads = {d: named_task(tasks.load, d.flat, priority_weight=weights[d])(name, str(d)) for d in use_case.datasets}
     with TaskGroup("merge"):
         merges = {
-            m: _task(
+            m: named_task(
                 tasks.merge,
                 m.task,
                 pool=catalogue.merge_pool(m.entity),
@@ -140,7 +140,7 @@ def _wire(catalogue: Catalogue, use_case: UseCase) -> None:
         }
     with TaskGroup("publish"):
         publishes = {
-            e: _task(
+            e: named_task(
                 tasks.publish,
                 e,
                 pool="publish",
@@ -164,7 +164,7 @@ def _extracts(
 
     def at_source(function: Any, dataset: DatasetName, **settings: Any) -> Any:
         pool = f"source_{dataset.system}"
-        return _task(function, dataset.flat, pool=pool, priority_weight=weights[dataset], **settings)
+        return named_task(function, dataset.flat, pool=pool, priority_weight=weights[dataset], **settings)
 
     name, split = use_case.name, [d for d in use_case.datasets if catalogue.is_split(d)]
     reads: dict[DatasetName, Any] = {}
@@ -186,7 +186,7 @@ def _extracts(
     return extracts
 
 
-def _task(function: Any, name: str, **settings: Any) -> Any:
+def named_task(function: Any, name: str, **settings: Any) -> Any:
     """A task `<verb>.<name>`: the group gives the verb. Its summary is one XCom, not one more for each of its keys."""
     return task(task_id=name, doc_md=function.__doc__, multiple_outputs=False, **settings)(function)
 

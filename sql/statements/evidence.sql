@@ -6,4 +6,4 @@ DECLARE v_bad INT64 DEFAULT 0;
 
 {{ quarantining.find(required, landed) }}
 DELETE FROM {{ quarantine | table }} WHERE mapping = @mapping AND batch >= {{ batches[0] | number }};
-{{ quarantining.keep(quarantine, key, staged, landed, raw_columns, most) }}
+{{ quarantining.keep(quarantine, key, layers, landed, raw_columns, most) }}

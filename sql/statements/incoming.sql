@@ -5,19 +5,16 @@
 CREATE TEMP TABLE repeated AS
   SELECT _batch, _layer, _source_key
   FROM (
-{% for one in staged %}
-{% set is_last = loop.last %}
-{% for layer in one.layers %}
-    SELECT {{ one.batch | number }} AS _batch, {{ layer.number | number }} AS _layer, {{ keys.source_key(key) }} AS _source_key
+{% for layer in layers %}
+    SELECT {{ layer.batch | number }} AS _batch, {{ layer.number | number }} AS _layer, {{ keys.source_key(key) }} AS _source_key
     FROM {{ layer.table | table }}
 {% if layer.but_for %}
     WHERE {{ keys.source_key(key) }} NOT IN (SELECT {{ keys.source_key(key) }} FROM {{ layer.but_for | table }})
-{% if one.keys_table %}
-      AND {{ keys.source_key(key) }} IN (SELECT {{ keys.source_key(key) }} FROM {{ one.keys_table | table }})
+{% if layer.keys_table %}
+      AND {{ keys.source_key(key) }} IN (SELECT {{ keys.source_key(key) }} FROM {{ layer.keys_table | table }})
 {% endif %}
 {% endif %}
-    {{ 'UNION ALL' if not (is_last and loop.last) }}
-{% endfor %}
+    {{ 'UNION ALL' if not loop.last }}
 {% endfor %}
   )
   WHERE _source_key IS NOT NULL
@@ -59,12 +56,9 @@ ASSERT (
 {% if later %}
 -- Keys of batches that the next transactions take: whatever is here of them is older.
 CREATE TEMP TABLE later_keys AS
-{% for one in later %}
-{% set is_last = loop.last %}
-{% for layer in one.layers %}
+{% for layer in later_layers %}
 SELECT {{ keys.source_key(key) }} AS _source_key FROM {{ layer.table | table }} WHERE {{ keys.source_key(key) }} IS NOT NULL
-{{ 'UNION DISTINCT' if not (is_last and loop.last) }}
-{% endfor %}
+{{ 'UNION DISTINCT' if not loop.last }}
 {% endfor %};
 {% endif %}
 
@@ -109,19 +103,16 @@ FROM (
     FROM {{ landed.table | table }} AS landing
     WHERE {{ keys.in_windows(landed.windows, landed.partition, landed.offset, 'from') }}
 {% else %}
-{% for one in staged %}
-{% set is_last = loop.last %}
-{% for layer in one.layers %}
+{% for layer in layers %}
     SELECT
-      {{ one.batch | number }} AS _batch,
+      {{ layer.batch | number }} AS _batch,
       {{ layer.number | number }} AS _layer,
-      {{ one.order | column if one.order else 'CAST(NULL AS BYTES)' }} AS _order,
+      {{ layer.order | column if layer.order else 'CAST(NULL AS BYTES)' }} AS _order,
       {{ 'COALESCE(' ~ (layer.gone | column) ~ ', FALSE)' if layer.gone else 'FALSE' }} AS _gone{% for name in read_columns %},
       {{ name | column }}{% endfor %}
 
     FROM {{ layer.table | table }}
-    {{ 'UNION ALL' if not (is_last and loop.last) }}
-{% endfor %}
+    {{ 'UNION ALL' if not loop.last }}
 {% endfor %}
 {% endif %}
   ) AS {{ mapping.name.source.flat | column }}

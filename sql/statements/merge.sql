@@ -4,6 +4,7 @@
 {% import 'dependents.sql' as dependents %}
 {% import 'quarantine.sql' as quarantining %}
 {% import 'resolve.sql' as resolving %}
+{% import 'transaction.sql' as transaction %}
 DECLARE v_first_number INT64;
 DECLARE v_changed_at TIMESTAMP;
 DECLARE v_salt STRING;
@@ -15,10 +16,7 @@ DECLARE v_months_{{ each.name }} ARRAY<{{ each.month_type }}> DEFAULT [];
 
 BEGIN TRANSACTION;
 
--- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
-{% for ledger in ledgers %}
-UPDATE {{ ledger | table }} SET locked_by = @attempt WHERE TRUE;
-{% endfor %}
+{{ transaction.lock(ledgers) }}
 
 -- A retry after a lost reply finds that progress moved, and does nothing.
 ASSERT (
@@ -27,16 +25,7 @@ ASSERT (
 ) AS 'Rule: the progress of this mapping has moved';
 
 SET v_first_number = (SELECT change_number + 1 FROM {{ tables.ledger | table }} WHERE name = 'entity');
-SET v_changed_at = (
-  SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
-  FROM (
-{% for ledger in ledgers %}
-    SELECT changed_at FROM {{ ledger | table }} WHERE name = 'entity'
-    {{ 'UNION ALL' if not loop.last }}
-{% endfor %}
-  )
-);
-SET v_salt = (SELECT salt FROM {{ tables.salt | table }});
+{{ transaction.clock_and_salt(ledgers, tables.salt) }}
 ASSERT v_first_number IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: the ledger of the entity or the salt is empty, restore the table';
 
 {% include 'incoming.sql' %}
@@ -47,7 +36,7 @@ ASSERT v_first_number IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: the ledger of
 
 {{ quarantining.release(quarantine, batches[0], absence) }}
 IF v_bad > 0 THEN
-  {{ quarantining.keep(quarantine, key, staged, landed, raw_columns) }}
+  {{ quarantining.keep(quarantine, key, layers, landed, raw_columns) }}
 END IF;
 
 {% if below %}

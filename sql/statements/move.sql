@@ -3,6 +3,7 @@
 {% import 'dependents.sql' as dependents %}
 {% import 'move_count.sql' as counting with context %}
 {% import 'resolve.sql' as resolving %}
+{% import 'transaction.sql' as transaction %}
 -- {{ 'The roll-back of a move' if back else 'A move' }}: another system speaks for these customers from now on, for all of them or for none.
 DECLARE v_changed_at TIMESTAMP;
 DECLARE v_salt STRING;
@@ -13,10 +14,7 @@ DECLARE v_moved_at TIMESTAMP;
 
 BEGIN TRANSACTION;
 
--- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
-{% for ledger in ledgers %}
-UPDATE {{ ledger | table }} SET locked_by = @attempt WHERE TRUE;
-{% endfor %}
+{{ transaction.lock(ledgers) }}
 
 -- A retry after a lost reply finds that it is done, and does nothing.
 ASSERT NOT EXISTS (SELECT 1 FROM {{ customer.move | table }} WHERE move_id = @move_id)
@@ -28,16 +26,7 @@ ASSERT EXISTS (
 SET v_moved_at = (SELECT decided_at FROM {{ customer.move | table }} WHERE move_id = @rolls_back);
 {% endif %}
 
-SET v_changed_at = (
-  SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
-  FROM (
-{% for ledger in ledgers %}
-    SELECT changed_at FROM {{ ledger | table }} WHERE name = 'entity'
-    {{ 'UNION ALL' if not loop.last }}
-{% endfor %}
-  )
-);
-SET v_salt = (SELECT salt FROM {{ customer.salt | table }});
+{{ transaction.clock_and_salt(ledgers, customer.salt) }}
 ASSERT v_changed_at IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: a ledger or the salt is empty, restore the table';
 
 {% if back %}
@@ -71,13 +60,7 @@ SELECT CAST(@move_id AS STRING), customer_key, from_system, system, since, CAST(
 {% endif %}
 {{ authority.decide(customer, 'moving', "'roll_back'" if back else "'move'", 'CAST(@move_id AS STRING)') }}
 
-{{ counting.make() }}
-{{ dependents.make_stirred(e) }}
-INSERT INTO stirred_customer (system, id_space, source_key, is_rekeyed)
-SELECT i.system, i.id_space, i.source_key, FALSE
-FROM {{ customer.identity | table }} AS i
-JOIN moving AS g ON g.customer_key = i.customer_key;
-CREATE TEMP TABLE affected_customer AS SELECT customer_key FROM moving;
+{{ counting.begin(e) }}
 
 {{ resolving.resolve(e) }}
 {{ checks.assert_all(e, fails) }}

@@ -1,8 +1,16 @@
 {#- What a move changes, entity by entity: counted from `change_<entity>`, before it is written or instead. -#}
+{% import 'dependents.sql' as dependents %}
 {% import 'resolve.sql' as resolving %}
 
-{% macro make() %}
+{#- Whose rows are looked at: those of the customers in `moving`, and of all that belongs to them. -#}
+{% macro begin(customer) %}
 CREATE TEMP TABLE effect (entity STRING, what STRING, name STRING, number INT64);
+{{ dependents.make_stirred(customer) }}
+INSERT INTO stirred_customer (system, id_space, source_key, is_rekeyed)
+SELECT i.system, i.id_space, i.source_key, FALSE
+FROM {{ customer.tables.identity | table }} AS i
+JOIN moving AS g ON g.customer_key = i.customer_key;
+CREATE TEMP TABLE affected_customer AS SELECT customer_key FROM moving;
 {% endmacro %}
 
 {% macro count(e) %}

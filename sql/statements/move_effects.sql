@@ -24,13 +24,7 @@ FROM {{ customer.authority | table }} AS m
 LEFT JOIN moving AS g ON g.customer_key = m.customer_key
 WHERE m.until IS NULL;
 
-{{ counting.make() }}
-{{ dependents.make_stirred(then) }}
-INSERT INTO stirred_customer (system, id_space, source_key, is_rekeyed)
-SELECT i.system, i.id_space, i.source_key, FALSE
-FROM {{ customer.identity | table }} AS i
-JOIN moving AS g ON g.customer_key = i.customer_key;
-CREATE TEMP TABLE affected_customer AS SELECT customer_key FROM moving;
+{{ counting.begin(then) }}
 
 {{ resolving.resolve(then) }}
 {% set look = counting.told_back if back else counting.told %}

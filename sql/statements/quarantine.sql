@@ -59,7 +59,7 @@ END IF;
 {% endmacro %}
 
 {#- The rows as they came, with the rule that they broke. `most`: of a merge that is refused, so many as evidence. -#}
-{% macro keep(quarantine, key, staged, landed, read_columns, most=none) %}
+{% macro keep(quarantine, key, layers, landed, read_columns, most=none) %}
 INSERT INTO {{ quarantine | table }} (mapping, batch, source_key, rule, raw, kept_at, run_id)
 SELECT CAST(@mapping AS STRING), b._batch, b._source_key, b._rule, s._raw, v_changed_at, CAST(@run_id AS STRING)
 FROM (SELECT DISTINCT _batch, _layer, {{ '_position, ' if landed }}_source_key, _rule FROM bad) AS b
@@ -72,17 +72,14 @@ JOIN (
   FROM {{ landed.table | table }}
   WHERE {{ keys.in_windows(landed.windows, landed.partition, landed.offset, 'from') }}
 {% else %}
-{% for one in staged %}
-{% set is_last = loop.last %}
-{% for layer in one.layers %}
+{% for layer in layers %}
   SELECT
-    {{ one.batch | number }} AS _batch,
+    {{ layer.batch | number }} AS _batch,
     {{ layer.number | number }} AS _layer,
     {{ keys.source_key(key) }} AS _source_key,
     {{ raw(read_columns) }} AS _raw
   FROM {{ layer.table | table }}
-  {{ 'UNION ALL' if not (is_last and loop.last) }}
-{% endfor %}
+  {{ 'UNION ALL' if not loop.last }}
 {% endfor %}
 {% endif %}
 ) AS s
