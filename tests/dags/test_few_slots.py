@@ -3,7 +3,6 @@ parent's merge before its child's."""
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import groupby
@@ -30,17 +29,13 @@ from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
 from include.catalogue import ROOT, Catalogue
 from include.names import MappingName
+from tests.dags.dag_files import load
 
 BUNDLE = "bundle"
 
 
 def _dag(name: str) -> DAG:
-    spec = importlib.util.spec_from_file_location(f"few_slots_{name}", ROOT / "dags" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found = module.dag
+    found = load(ROOT / "dags" / f"{name}.py").dag
     assert isinstance(found, DAG)
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from include.steps.move_list import spaces
 from include.steps.move_request import MoveRequest, RollBackRequest, parse_move, parse_roll_back
 from orchestration.approval import ApproveMoves
 from orchestration.use_case_dag import RETRY_POLICY
+from tests.dags.dag_files import load
 
 CATALOGUE = Catalogue()
 FILES = sorted((ROOT / "dags" / "jobs").glob("*.py"))
@@ -23,18 +24,14 @@ WHO = {"cohort": ["0" * 32], "to_system": "platform", "why": "they asked for it"
 BACK = {"move_id": "0123456789ab", "why": "balances were wrong"}
 
 
-def _load(name: str) -> DAG:
-    spec = importlib.util.spec_from_file_location(f"job_{name}", ROOT / "dags" / "jobs" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def _load(path: Path) -> DAG:
+    module = load(path)
     assert module.dag.doc_md == module.__doc__
     dag: DAG = module.dag
     return dag
 
 
-DAGS = {path.stem: _load(path.stem) for path in FILES}
+DAGS = {path.stem: _load(path) for path in FILES}
 
 
 def _submit(job: str, values: dict[str, Any]) -> dict[str, Any]:

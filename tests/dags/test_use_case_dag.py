@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 from dataclasses import replace
 from datetime import timedelta
-from types import ModuleType
 
 import pytest
 from airflow.sdk import DAG, TriggerRule, WeightRule
@@ -19,23 +17,15 @@ from include.steps.request import Request, parse_request
 from include.use_case import UseCase
 from orchestration.alerts import leave_error
 from orchestration.use_case_dag import RETRY_POLICY, use_case_dag
+from tests.dags.dag_files import load
 
 FILES = sorted((ROOT / "dags").glob("*.py"))
 CASE = Catalogue().use_case("customer_base")
 
 
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"dag_file_{name}", ROOT / "dags" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def dag() -> DAG:
-    found = _load("customer_base").dag
+    found = load(ROOT / "dags" / "customer_base.py").dag
     assert isinstance(found, DAG)
     return found
 
@@ -47,7 +37,7 @@ def test_there_are_dag_files() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_file_the_use_case_and_the_dag_have_one_name(path) -> None:  # type: ignore[no-untyped-def]
-    module = _load(path.stem)
+    module = load(path)
     assert module.dag.dag_id == path.stem
     assert module.dag.doc_md.startswith(module.__doc__)
 
@@ -68,7 +58,7 @@ def test_the_tasks_are_called_verb_dot_name_and_follow_the_way_of_the_data(dag: 
 
 def test_a_dataset_that_is_split_is_planned_and_read_before_its_extract(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Catalogue, "is_split", lambda self, name: str(name) == "sse/customer")
-    dag = _load("customer_base").dag
+    dag = load(ROOT / "dags" / "customer_base.py").dag
     assert len(dag.task_ids) == 2 + 1 + 6 + 6 + 6 + 2
     below = {task_id: dag.get_task(task_id).downstream_task_ids for task_id in dag.task_ids}
     assert "plan.sse_customer" in below["check.customer_base"]

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-from include.catalogue import ROOT, Catalogue
+from include.catalogue import Catalogue
 from include.errors import DeclarationError
 from include.names import DatasetName
 from include.steps.check import problems
+from tests.declarations import copied
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for folder in ("sql", "dags"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    return tmp_path
+    return copied(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 from pathlib import Path
 
 import pytest
 
-from include.catalogue import ROOT, Catalogue
+from include.catalogue import Catalogue
 from include.cli import main
+from tests.declarations import copied
 
 
 @pytest.fixture(autouse=True)
@@ -23,8 +23,7 @@ def _no_server(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The declarations as shipped, for what is written."""
-    for folder in ("sql", "dags"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    copied(tmp_path)
     monkeypatch.setattr(Catalogue.__init__, "__defaults__", (tmp_path,))
     return tmp_path
 

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from include.catalogue import ROOT
+from tests.declarations import copied
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for folder in ("sql", "dags"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    copied(tmp_path)
     for dataset in ("salesforce_task", "salesforce_case"):  # they are written here
         shutil.rmtree(tmp_path / "sql" / "sources" / "mis" / dataset)
     shutil.rmtree(tmp_path / "sql" / "common_model" / "interaction")  # and what is made of them

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-from include.catalogue import ROOT, Catalogue
+from include.catalogue import Catalogue
 from include.errors import DeclarationError
 from include.merge.checks import read_checks
 from include.steps.check import problems
+from tests.declarations import copied
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("declared")
-    for folder in ("sql", "dags"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    return root
+    return copied(tmp_path_factory.mktemp("declared"))
 
 
 def _written(root: Path, text: str) -> Catalogue:

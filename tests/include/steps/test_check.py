@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from pathlib import Path
 
 import pytest
 
-from include.catalogue import ROOT, Catalogue
+from include.catalogue import Catalogue
 from include.errors import DeclarationError
 from include.steps.check import check_use_case, problems
+from tests.declarations import copied, edit
 
 SSE = "sql/sources/sse/customer/contract.yaml"
 SSE_ACCOUNT = "sql/sources/sse/account/contract.yaml"
@@ -24,17 +24,7 @@ DAG = "dags/customer_base.py"
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for folder in ("sql", "dags"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    return tmp_path
-
-
-def _edit(root: Path, file: str, old: str, new: str) -> int:
-    """Replaces `old` once; the line on which it was."""
-    text = (root / file).read_text(encoding="utf-8")
-    assert old in text
-    (root / file).write_text(text.replace(old, new, 1), encoding="utf-8")
-    return text[: text.index(old)].count("\n") + 1
+    return copied(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +87,7 @@ def _edit(root: Path, file: str, old: str, new: str) -> int:
     ],
 )
 def test_a_mistake_is_told_with_its_line(root: Path, file: str, old: str, new: str, says: str) -> None:
-    line = _edit(root, file, old, new)
+    line = edit(root, file, old, new)
     if "customer/from_sse_customer" in says:
         line += 2  # told at the account's mapping, whose customers nobody merges now
     found = [error for error in problems(Catalogue(root)) if says in error.problem]
@@ -156,7 +146,7 @@ def test_all_mistakes_are_found_in_one_go_and_each_has_a_place(root: Path) -> No
         (DAG, "tier=1", "tier=9"),
         (DAG, "priority=1", "priority=99"),
     ):
-        _edit(root, file, old, new)
+        edit(root, file, old, new)
     found = list(problems(Catalogue(root)))
     text = "\n".join(error.problem for error in found)
     for says in ("Londn", "soon", "consumer", "mastered", "differs between", "other rows", "tier is 9", "is 99"):
@@ -176,7 +166,7 @@ def test_one_mistake_hides_no_other_of_the_same_file(root: Path) -> None:
         (MAPPING, "AS family_name", "AS surname"),
         (MAPPING, "NULLIF(DateOfBirth", "NULIF(DateOfBirth"),
     }
-    places = {f"{file}:{_edit(root, file, old, new)}" for file, old, new in wrong}
+    places = {f"{file}:{edit(root, file, old, new)}" for file, old, new in wrong}
     found = list(problems(Catalogue(root)))
     assert places <= {error.where for error in found}
     mapping = sorted(error.problem for error in found if error.where.startswith(f"{customer}:"))

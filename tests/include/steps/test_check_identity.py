@@ -10,6 +10,7 @@ import pytest
 from include.catalogue import ROOT, Catalogue
 from include.errors import DeclarationError
 from include.steps.check import problems
+from tests.declarations import copied, edit
 
 MODEL = "sql/common_model"
 CUSTOMER = f"{MODEL}/customer/from_platform_customer.sql"
@@ -20,15 +21,7 @@ DAG = "dags/customer_base.py"
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for folder in ("sql", "dags"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    return tmp_path
-
-
-def _edit(root: Path, file: str, old: str, new: str) -> None:
-    text = (root / file).read_text(encoding="utf-8")
-    assert old in text
-    (root / file).write_text(text.replace(old, new, 1), encoding="utf-8")
+    return copied(tmp_path)
 
 
 def _told(root: Path, says: str) -> str:
@@ -48,7 +41,7 @@ def _told(root: Path, says: str) -> str:
     ],
 )
 def test_only_a_customer_is_taken_over_and_only_with_a_link(root: Path, old: str, new: str, says: str) -> None:
-    _edit(root, ACCOUNT, old, new)
+    edit(root, ACCOUNT, old, new)
     assert _told(root, says) == f"{ACCOUNT}: NULLIF(TRIM(imported_from), '')    {new}"
 
 
@@ -57,8 +50,8 @@ def test_a_link_is_refused_where_a_system_has_two_kinds_of_ids(root: Path) -> No
     for folder, name in (("sources/sse", "contract.yaml"), ("common_model/account", "")):
         old, new = (root / "sql" / folder / f"{stem}{'' if name else '.sql'}" for stem in _stems(name))
         shutil.copytree(old, new) if name else shutil.copy(old, new)
-    _edit(root, "sql/sources/sse/old_account/contract.yaml", "Billing.dbo.Account", "Billing.dbo.OldAccount")
-    _edit(root, f"{MODEL}/account/from_sse_old_account.sql", "FROM staging.sse_account", "FROM staging.sse_old_account")
+    edit(root, "sql/sources/sse/old_account/contract.yaml", "Billing.dbo.Account", "Billing.dbo.OldAccount")
+    edit(root, f"{MODEL}/account/from_sse_old_account.sql", "FROM staging.sse_account", "FROM staging.sse_old_account")
     told = _told(root, "sse has two kinds of ids of account: those of sse/account and of sse/old_account")
     assert told == f"{ACCOUNT}: NULLIF(TRIM(imported_from), '')    AS same_as"
 
@@ -69,7 +62,7 @@ def _stems(name: str) -> tuple[str, str]:
 
 def test_a_link_is_refused_where_a_record_has_an_id_of_two_parts(root: Path) -> None:
     mapping = f"{MODEL}/contact_preference/from_sse_contact_preference.sql"
-    _edit(root, mapping, "AS told_by", "AS told_by,\n  Source AS same_as")
+    edit(root, mapping, "AS told_by", "AS told_by,\n  Source AS same_as")
     assert _told(root, "a record of sse/contact_preference has no id but CustomerId, Channel, Purpose") == (
         f"{mapping}: Source AS same_as"
     )
@@ -90,7 +83,7 @@ TERM = "{references: term}"
 
 
 def test_what_is_required_is_given_by_each_mapping(root: Path) -> None:
-    _edit(root, f"{MODEL}/customer/contract.yaml", "registered_at: {type", "registered_at: {required: true, type")
+    edit(root, f"{MODEL}/customer/contract.yaml", "registered_at: {type", "registered_at: {required: true, type")
     told = _told(root, "from_mis_gentrack_customer never gives registered_at, which is required")
     assert told == f"{MODEL}/customer/from_mis_gentrack_customer.sql: {NEVER}"
 
@@ -99,14 +92,14 @@ NEVER = "CAST(NULL AS TIMESTAMP)                                 AS registered_a
 
 
 def test_a_system_that_does_not_know_a_reference_says_null(root: Path) -> None:
-    _edit(root, ACCOUNT, "customer_id                        AS", "CAST(NULL AS STRING)               AS")
+    edit(root, ACCOUNT, "customer_id                        AS", "CAST(NULL AS STRING)               AS")
     assert list(problems(Catalogue(root))) == []
-    _edit(root, BILLED, "{references: customer,", "{references: customer, required: true,")
+    edit(root, BILLED, "{references: customer,", "{references: customer, required: true,")
     assert _told(root, "never gives customer_id").startswith(f"{ACCOUNT}: CAST(NULL AS STRING) ")
 
 
 def test_what_has_no_event_is_published_by_nobody(root: Path) -> None:
-    _edit(root, BILLED, "event: {topic: account.changes.v1}\nconsumers: [crm-sync, collections]\n", "")
+    edit(root, BILLED, "event: {topic: account.changes.v1}\nconsumers: [crm-sync, collections]\n", "")
     assert _told(root, "account.changes.v1 was promised to consumers") == f"{BILLED}: columns:"
     shutil.rmtree(root / MODEL / "account" / "schemas")
     catalogue = Catalogue(root)

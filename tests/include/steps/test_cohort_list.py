@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from pathlib import Path
 
 import pytest
 
-from include.catalogue import ROOT, Catalogue
+from include.catalogue import Catalogue
 from include.connections import EnvironmentConnections
 from include.errors import DeclarationError, FormError
 from include.extract.cohort import Cohort
@@ -18,6 +17,7 @@ from include.steps.cohort_list import read_cohorts
 from include.steps.cohort_space import check_known_to, check_spaces
 from include.steps.request import Request
 from include.steps.servers import Servers
+from tests.declarations import copied
 
 CATALOGUE = Catalogue()
 CASE = CATALOGUE.use_case("customer_base")
@@ -110,9 +110,7 @@ def test_a_query_that_is_not_there_is_told_with_those_that_are(name: str) -> Non
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for folder in ("sql", "dags"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    return tmp_path
+    return copied(tmp_path)
 
 
 def _with(root: Path, right: str, wrong: str) -> Catalogue:

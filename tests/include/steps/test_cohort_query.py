@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-from include.catalogue import ROOT, Catalogue
+from include.catalogue import Catalogue
 from include.connections import GoogleCloudSettings
 from include.errors import DeclarationError
 from include.steps.check import problems
 from include.steps.cohort_query import read_cohort_query
+from tests.declarations import copied
 
 CLOUD = GoogleCloudSettings("project", "EU", "bucket", dataset_prefix="test_")
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("declared")
-    for folder in ("sql", "dags"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    return root
+    return copied(tmp_path_factory.mktemp("declared"))
 
 
 def _written(root: Path, sql: str, name: str = "some") -> Catalogue:

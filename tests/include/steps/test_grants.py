@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 from sqlglot import exp
 
-from include.catalogue import ROOT, Catalogue
+from include.catalogue import Catalogue
 from include.connections import GoogleCloudSettings, KafkaSettings
 from include.contract import Landed
 from include.names import DatasetName
 from include.steps.grants import Accounts, google, kafka, sql_server
+from tests.declarations import copied
 from tests.sql.test_t_sql import DATASETS, queries, tree
 
 CATALOGUE = Catalogue()
@@ -44,8 +44,7 @@ def test_exactly_the_columns_that_are_read_are_granted(name: DatasetName) -> Non
 
 
 def test_a_claim_more_is_granted_and_one_less_is_not(tmp_path: Path) -> None:
-    for folder in ("sql", "dags"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
+    copied(tmp_path)
     name, path = DatasetName("sse", "customer"), tmp_path / "dags" / "customer_base.py"
     text = path.read_text(encoding="utf-8")
     assert text.count('"Surname"') == 1
@@ -90,8 +89,7 @@ def test_in_each_database_all_older_rights_end_in_the_act_that_grants_the_new_on
     ],
 )
 def test_what_a_way_of_capture_needs_of_the_owner_is_printed(tmp_path: Path, capture: str, lines: list[str]) -> None:
-    for folder in ("sql", "dags"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
+    copied(tmp_path)
     path = tmp_path / "sql" / "sources" / "sse" / "customer" / "contract.yaml"
     text = path.read_text(encoding="utf-8")
     path.write_text(
@@ -109,8 +107,7 @@ def test_an_account_of_any_name_is_quoted() -> None:
 
 
 def test_what_nobody_claims_any_more_is_taken_back(tmp_path: Path) -> None:
-    for folder in ("sql", "dags"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
+    copied(tmp_path)
     contract = (tmp_path / "sql" / "sources" / "sse" / "customer" / "contract.yaml").read_text(encoding="utf-8")
     for dataset, table in (("former", "CRM.dbo.Former"), ("archive", "Archive.dbo.Customer")):
         path = tmp_path / "sql" / "sources" / "sse" / dataset / "contract.yaml"
@@ -128,8 +125,7 @@ def test_what_nobody_claims_any_more_is_taken_back(tmp_path: Path) -> None:
 
 
 def test_a_database_that_contracts_spell_differently_is_one(tmp_path: Path) -> None:
-    for folder in ("sql", "dags"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
+    copied(tmp_path)
     contract = tmp_path / "sql" / "sources" / "sse" / "customer" / "contract.yaml"
     unclaimed = contract.parent.parent / "unclaimed" / "contract.yaml"
     unclaimed.parent.mkdir()

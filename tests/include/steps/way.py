@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from include.catalogue import ROOT, Catalogue
+from include.catalogue import Catalogue
 from include.clients.sql_server import connect
 from include.local.estates import t_sql
 from include.local.estates.tables import SSE_CUSTOMER
@@ -25,6 +25,7 @@ from include.steps.merge_mapping import merge_mapping
 from include.steps.publish_entity import publish_entity
 from include.steps.request import Request
 from tests.conftest import World
+from tests.declarations import copied
 
 SSE, PLATFORM = DatasetName("sse", "customer"), DatasetName("platform", "customer")
 DATABASE, LANDING = "way", "way_landing"
@@ -116,8 +117,7 @@ class Way:
 
 def make_way(world: World, root: Path, database: str = DATABASE) -> Way:
     """Declarations as they are shipped, but for the two tables' names."""
-    for folder in ("sql", "dags"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    copied(root)
     for contract, was, now in (
         ("sse/customer", "CRM.dbo.Customer", f"{database}.dbo.Customer"),
         ("platform/customer", "platform_landing.customer", f"{LANDING}.customer"),

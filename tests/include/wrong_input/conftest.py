@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from include.catalogue import ROOT, Catalogue
+from include.catalogue import Catalogue
 from tests.conftest import World
+from tests.declarations import copied
 from tests.include.steps.way import make_way
 from tests.include.wrong_input.declared import Declared
 from tests.include.wrong_input.witness import Witness
@@ -26,7 +26,6 @@ def witness(new_world: Callable[[str], World], tmp_path_factory: pytest.TempPath
 @pytest.fixture
 def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Declared:
     """The declarations as shipped, right until a test has changed them."""
-    for folder in ("sql", "dags"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    copied(tmp_path)
     monkeypatch.setattr(Catalogue.__init__, "__defaults__", (tmp_path,))
     return Declared(tmp_path)
