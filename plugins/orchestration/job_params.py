@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from airflow.sdk import Param
 
 from include.steps.move_request import LEAVE, LONGEST_REASON, OUR_KEY, REFUSE, SHORTEST_REASON
-from include.steps.request import COHORT_FILE, MOST_IN_FORM
+from orchestration.params import customer_lists
 
 
 def move_form(systems: Sequence[str], spaces: Sequence[str], cohorts: Sequence[str]) -> dict[str, Param]:
@@ -79,28 +79,11 @@ def _customers(spaces: Sequence[str], cohorts: Sequence[str]) -> dict[str, Param
             title="Whose ids the list holds",
             description_md=f"**{OUR_KEY}**: keys of the common model. A list holds one dataset's ids.",
         ),
-        "cohort": Param(
-            [],
-            type=["array", "null"],
-            title="These customers",
-            items={"type": "string", "pattern": r"^(\S(.*\S)?)?$"},  # an empty line is no id
-            maxItems=MOST_IN_FORM,
-            description_md="Ids, a line each.",
-        ),
-        "cohort_file": Param(
-            None,
-            type=["null", "string"],
-            title="Or the customers of a list",
-            pattern=f"^{COHORT_FILE}$",
-            description_md="A CSV or Excel file in the bucket, **cohorts/moving_in_june.csv**: a column of ids, or one "
-            f"that is called like the dataset's key, or **{OUR_KEY}**.",
-        ),
-        "cohort_query": Param(
-            None,
-            type=["null", "string"],
-            title="Or the customers of a query",
-            enum=[None, *cohorts],
-            description_md="A query of **sql/cohorts** on the common model.",
+        **customer_lists(
+            cohorts,
+            titles=("These customers", "Or the customers of a list", "Or the customers of a query"),
+            ids="Ids, a line each.",
+            column=f"the dataset's key, or **{OUR_KEY}**",
         ),
     }
 

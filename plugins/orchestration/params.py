@@ -59,29 +59,45 @@ def form(use_case: UseCase, cohorts: Sequence[str] = ()) -> dict[str, Param]:
 
 def _some_customers(cohorts: Sequence[str]) -> dict[str, Param]:
     """One of them at most; the first task says whose ids they must be."""
+    return customer_lists(
+        cohorts,
+        titles=("Only these customers", "Only the customers of a list", "Only the customers of a query"),
+        ids="Ids of one system, a line each. Their rows are read as they are now; all others wait for the next run. "
+        "Choose the datasets of that system above.",
+        column="the contract's **cohort_by**",
+        query=" It may choose from several systems.",
+    )
+
+
+def customer_lists(
+    cohorts: Sequence[str], *, titles: tuple[str, str, str], ids: str, column: str, query: str = ""
+) -> dict[str, Param]:
+    """The three ways to name customers: ids, a file, a query of `sql/cohorts`.
+
+    ids: what is said of the ids; column: how the file's column may be called; query: what is said of the query.
+    """
     return {
         "cohort": Param(
             [],
             type=["array", "null"],
-            title="Only these customers",
+            title=titles[0],
             items={"type": "string", "pattern": r"^(\S(.*\S)?)?$"},  # an empty line is no id
             maxItems=MOST_IN_FORM,
-            description_md="Ids of one system, a line each. Their rows are read as they are now; all others wait for "
-            "the next run. Choose the datasets of that system above.",
+            description_md=ids,
         ),
         "cohort_file": Param(
             None,
             type=["null", "string"],
-            title="Only the customers of a list",
+            title=titles[1],
             pattern=f"^{COHORT_FILE}$",
             description_md="A CSV or Excel file in the bucket, **cohorts/moving_in_june.csv**: a column of ids, or one "
-            "that is called like the contract's **cohort_by**.",
+            f"that is called like {column}.",
         ),
         "cohort_query": Param(
             None,
             type=["null", "string"],
-            title="Only the customers of a query",
+            title=titles[2],
             enum=[None, *cohorts],
-            description_md="A query of **sql/cohorts** on the common model. It may choose from several systems.",
+            description_md=f"A query of **sql/cohorts** on the common model.{query}",
         ),
     }
