@@ -6,12 +6,8 @@ import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
-from include.contract import Landed
-from include.merge.statement import Chain, OffsetWindow
-from include.names import MappingName
 from include.run import Run
 from include.steps.move_back import check_roll_back
 from include.steps.move_check import check_move
@@ -28,7 +24,6 @@ class Moving(Merging):
     """Rows go in by hand, a batch each time."""
 
     _batches: dict[str, int] = field(default_factory=dict)
-    _offsets: dict[str, int] = field(default_factory=dict)
     _keys: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
     # -- what the systems say
@@ -42,33 +37,9 @@ class Moving(Merging):
     def platform(self, customers: Sequence[Row] = (), accounts: Sequence[Row] = ()) -> None:
         """Records that the platform lands now, each by its key."""
         for entity, rows in (("customer", customers), ("account", accounts)):
+            mapping = f"{entity}/from_platform_{entity}"
             if rows:
-                self._land(f"{entity}/from_platform_{entity}", entity, rows)
-
-    def _land(self, mapping: str, name: str, rows: Sequence[Row]) -> None:
-        table, begins = self._landing(mapping, name), self._offsets.get(mapping, 0)
-        ends = self._offsets[mapping] = begins + len(rows)
-        at = datetime.now(UTC).isoformat()
-        places = ({"topic": "t", "partition": 0, "offset": offset, "insert_time": at} for offset in range(begins, ends))
-        self.servers.big_query.append_json(
-            table, [{**row, "kafka_data": place} for row, place in zip(rows, places, strict=True)]
-        )
-        window = OffsetWindow(0, begins, begins, ends)
-        number = self._next(mapping)
-        self.run(mapping, Chain((number,), landing_table=table, windows=(window,), landing_counted=len(rows)))
-
-    def _landing(self, mapping: str, name: str) -> str:
-        """The landing table, made with its first record."""
-        contract = self.catalogue.dataset(MappingName.parse(mapping, "test").source)
-        assert isinstance(contract.capture, Landed)
-        dataset = f"{self.servers.cloud.dataset_prefix}landing"
-        table = f"{self.servers.cloud.project}.{dataset}.{name}"
-        if mapping not in self._offsets:
-            columns = ", ".join(f"`{column}` {contract.column_type(column)}" for column in contract.columns)
-            place = "kafka_data STRUCT<topic STRING, `partition` INT64, `offset` INT64, insert_time TIMESTAMP>"
-            self.servers.big_query.create_dataset(dataset)
-            self.servers.big_query.query(f"CREATE TABLE `{table}` ({columns}, {place})")
-        return table
+                self.land(mapping, self._next(mapping), rows)
 
     def _next(self, mapping: str) -> int:
         self._batches[mapping] = self._batches.get(mapping, 0) + 1

@@ -31,6 +31,10 @@ TABLES = (
 FIRST = ("1", "2", "5", "6", "7", "17", "19")
 REQUEST = MoveRequest("platform", WHY, ids_of="sse/customer", dry_run=False)
 
+TAKES_LONG = (
+    "ASSERT (SELECT SUM(a * b) FROM UNNEST(GENERATE_ARRAY(1, 200000)) a, UNNEST(GENERATE_ARRAY(1, 100000)) b) > 0;"
+)
+
 
 @pytest.fixture(scope="module")
 def moving(new_world: Callable[[str], World]) -> Moving:
@@ -46,7 +50,7 @@ def moving(new_world: Callable[[str], World]) -> Moving:
     )
     found.platform(
         [
-            *(_same(n) for n in (1, 4, 5, 6, 7, 8, 12, 13, 16, 17, 18, 19)),
+            *(_same(n) for n in (1, 4, 5, 6, 7, 8, 12, 13, 16, 17, 18, 19, 20)),
             _same(2, family_name="Other", email="2@example.com"),
             _same(9, migrated_at="2026-01-01T00:00:00Z"),
             _same(10, is_active=False),
@@ -333,23 +337,30 @@ def test_what_was_decided_anew_since_forbids_a_roll_back_and_is_named(moving: Mo
 def test_a_move_whose_server_is_killed_in_its_midst_leaves_nothing_and_the_next_try_makes_it(
     moving: Moving, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, request = moving.begin(), MoveRequest("platform", WHY, ids_of="sse/customer", cohort=("13",), dry_run=False)
+    run, request = moving.begin(), MoveRequest("platform", WHY, ids_of="sse/customer", cohort=("20",), dry_run=False)
     report, before = check_move(moving.catalogue, moving.servers, run, request), _everything(moving)
-    shipped, was_running = BigQuery.finish, []
+    start, finish, was_running = BigQuery.start, BigQuery.finish, []
 
-    def finish(client: BigQuery, job: Any, *, where: str) -> Any:
+    def started(client: BigQuery, sql: str, *rest: Any, where: str, **more: Any) -> Any:
         if where.startswith("the move") and not was_running:
-            time.sleep(0.2)  # its lock is taken
+            assert sql.count("COMMIT TRANSACTION;") == 1
+            sql = sql.replace("COMMIT TRANSACTION;", f"{TAKES_LONG}\nCOMMIT TRANSACTION;")
+        return start(client, sql, *rest, where=where, **more)
+
+    def killed(client: BigQuery, job: Any, *, where: str) -> Any:
+        if where.startswith("the move") and not was_running:
+            time.sleep(1)  # all but the end is written, or soon
             was_running.append(client._client.get_job(job.job_id).state)
             for process in family(platform.laptop.token, "big_query"):
                 process.kill()
             platform.up(["big_query"], report=lambda text: None)
-        return shipped(client, job, where=where)
+        return finish(client, job, where=where)
 
-    monkeypatch.setattr(BigQuery, "finish", finish)
+    monkeypatch.setattr(BigQuery, "start", started)
+    monkeypatch.setattr(BigQuery, "finish", killed)
     with pytest.raises(Unavailable):
         moving.make(run, request, report)
     assert was_running == ["RUNNING"]
     assert _everything(moving) == before
     made = moving.make(run, request, report)
-    assert (made["customers"], moving.speaks()["13"]) == (1, "platform")
+    assert (made["customers"], moving.speaks()["20"]) == (1, "platform")
