@@ -15,6 +15,7 @@ COMMANDS = (
     "status",
     "batches",
     "plan",
+    "hold",
     "customer",
     "tail",
     "tables",

@@ -36,27 +36,19 @@ def execute_merge(
     `expected` is the progress that the script was written for. When it moved meanwhile to what we want, an earlier
     try has committed and only its answer was lost: nothing is done. Raises TransactionConflict when somebody else
     moved it, TooManyDeletions when a landing table lacks more keys than its contract allows, TooManyBadRows when more
-    rows cannot be merged than it allows, IntegrityError when another rule is broken (nothing was changed).
+    rows cannot be merged than it allows, IntegrityError when another rule or a check is broken (nothing was changed).
     """
-    params = {
-        **statement.params,
-        "mapping": stem,
-        "batch": batch,
-        "mapping_hash": mapping_hash,
-        "expected_batch": expected.batch,
-        "expected_hash": expected.mapping_hash,
-        "run_id": run_id,
-        "attempt": attempt,
-    }
+    params = {**merge_params(statement, stem, expected, mapping_hash, run_id, attempt), "batch": batch}
+    entity, where = ledger_table.rpartition(".")[2], f"{ledger_table} ({stem})"
     try:
-        warehouse.query(
-            statement.sql, params, job_id=f"merge-{attempt}-{stem}-{batch}", where=f"{ledger_table} ({stem})"
-        )
+        warehouse.query(statement.sql, params, job_id=f"merge-{attempt}-{stem}-{batch}", where=where)
     except IntegrityError as error:
         if "cannot be merged, more than" in error.problem:
             raise _too_many_bad_rows(error) from None
         if "known keys of" in error.problem:
             raise _too_many_deletions(error, batch) from None
+        if re.search(r"\d of \w+ break ", error.problem):
+            raise _broken_check(error, f"{entity}/{stem}", batch) from None
         if "progress of this mapping has moved" not in error.problem:
             raise
     found = read_progress(warehouse, ledger_table).of(stem)
@@ -64,7 +56,7 @@ def execute_merge(
         return found
     raise TransactionConflict(
         f"another run merged up to batch {found.batch} meanwhile",
-        where=f"{ledger_table} ({stem})",
+        where=where,
         remedy="tried again by itself, from where the other one ended",
     )
 
@@ -89,6 +81,31 @@ def _too_many_bad_rows(error: IntegrityError) -> TooManyBadRows:
     )
 
 
-def keep_evidence(warehouse: Warehouse, statement: Statement, stem: str, run_id: str) -> None:
+def _broken_check(error: IntegrityError, mapping: str, batch: int) -> IntegrityError:
+    return IntegrityError(
+        error.problem.removeprefix("Rule: "),
+        where=error.where,
+        remedy="nothing was merged. Mend the source or the mapping; if the other rows cannot wait, keep these aside: "
+        f"`python -m include hold {mapping} {batch}`",
+    )
+
+
+def merge_params(
+    statement: Statement, stem: str, expected: MappingProgress, mapping_hash: str, run_id: str, attempt: str
+) -> dict[str, Any]:
+    """What a script of one merge is bound to, whatever it does of it."""
+    return {
+        **statement.params,
+        "mapping": stem,
+        "mapping_hash": mapping_hash,
+        "expected_batch": expected.batch,
+        "expected_hash": expected.mapping_hash,
+        "run_id": run_id,
+        "attempt": attempt,
+    }
+
+
+def keep_evidence(warehouse: Warehouse, statement: Statement, stem: str, mapping_hash: str, run_id: str) -> None:
     """Keep aside what could not be merged, after the merge that was refused for it; twice is as once."""
-    warehouse.query(statement.sql, {**statement.params, "mapping": stem, "run_id": run_id}, where="quarantine")
+    params = {**statement.params, "mapping": stem, "mapping_hash": mapping_hash, "run_id": run_id}
+    warehouse.query(statement.sql, params, where="quarantine")

@@ -35,6 +35,8 @@ COUNTS = (
 """What a merge counts: columns of the ledger, fields of MappingProgress."""
 EVIDENCE = 1_000
 """So many rows are kept of a merge that is refused: they are all of a kind."""
+MOST_HELD = 10_000
+"""So many rows a person may hold at once: with more, not a row is broken but the source or the mapping."""
 LONGEST_CHAIN = 8
 """Links from a record to the last that it is a copy of; a longer chain is a mistake of somebody's."""
 
@@ -115,21 +117,46 @@ def merge_statement(catalogue: Catalogue, table: TableName, name: MappingName, c
     """
     entity, mapping, source = catalogue.entity(name.entity), catalogue.mapping(name), catalogue.dataset(name.source)
     check_fit(catalogue, mapping, entity, source)
-    context = _context(catalogue, table, name, chain)
+    return _merging("merge.sql", catalogue, table, name, chain)
+
+
+def look_statement(catalogue: Catalogue, table: TableName, name: MappingName, chain: Chain) -> Statement:
+    """The script that tells which rows break a `fail` check when `chain` is merged, and merges nothing.
+
+    Its other parameters are those of `merge_statement`, without `batch`. The entity has such a check.
+    """
+    return _merging("hold_look.sql", catalogue, table, name, chain, most=MOST_HELD + 1)
+
+
+def hold_statement(catalogue: Catalogue, table: TableName, name: MappingName, chain: Chain) -> Statement:
+    """The script that keeps aside some rows of `chain`, each a line of JSON in the parameter `rows`.
+
+    Its other parameters are those of `merge_statement`, without `batch`.
+    """
+    held = _merging("hold_keep.sql", catalogue, table, name, chain)
+    return Statement(held.sql, _of_windows(held.params))
+
+
+def _merging(
+    template: str, catalogue: Catalogue, table: TableName, name: MappingName, chain: Chain, **more: int
+) -> Statement:
+    source, context = catalogue.dataset(name.source), _context(catalogue, table, name, chain) | more
     params = {"quarantine_share": source.quarantine_share, **_bounds(source, chain)}
-    return Statement(render(catalogue.sql / "statements", "merge.sql", **context), params)
+    return Statement(render(catalogue.sql / "statements", template, **context), params)
 
 
 def evidence_statement(catalogue: Catalogue, table: TableName, name: MappingName, chain: Chain) -> Statement:
     """The script that keeps aside what cannot be merged of `chain`, when the merge itself was refused for it.
 
-    Its other parameters (`mapping`, `run_id`) are bound when it is executed."""
-    context = _context(catalogue, table, name, chain) | {"most": EVIDENCE}
-    bounds = _bounds(catalogue.dataset(name.source), chain)
-    params = {
-        name: value for name, value in bounds.items() if re.fullmatch(r"w\d+_(partition|begins|from|to)|counted", name)
-    }
-    return Statement(render(catalogue.sql / "statements", "evidence.sql", **context), params)
+    Its other parameters (`mapping`, `mapping_hash`, `run_id`) are bound when it is executed.
+    """
+    statement = _merging("evidence.sql", catalogue, table, name, chain, most=EVIDENCE)
+    return Statement(statement.sql, _of_windows(statement.params, "counted"))
+
+
+def _of_windows(params: Mapping[str, str | int | float], *more: str) -> dict[str, str | int | float]:
+    """Those that name the rows of a landing table."""
+    return {n: value for n, value in params.items() if re.fullmatch(r"w\d+_(partition|begins|from|to)", n) or n in more}
 
 
 def _context(catalogue: Catalogue, table: TableName, name: MappingName, chain: Chain) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def _merge_slice(
     """One transaction. `expected`: the progress from which the chain was computed, never one that is read later."""
     cloud, contract = servers.cloud, catalogue.dataset(name.source)
     chain = as_merge_chain(cloud.table, cloud.project, name.source, contract, batches, later)
-    statement = merge_statement(catalogue, cloud.table, name, chain)
+    statement, meaning = merge_statement(catalogue, cloud.table, name, chain), mapping_hash(catalogue, name)
     try:
         return execute_merge(
             servers.big_query,
@@ -108,11 +108,11 @@ def _merge_slice(
             statement,
             expected=expected,
             batch=chain.last,
-            mapping_hash=mapping_hash(catalogue, name),
+            mapping_hash=meaning,
             run_id=run.run_id,
             attempt=run.token,
         )
     except TooManyBadRows:
         evidence = evidence_statement(catalogue, cloud.table, name, chain)
-        keep_evidence(servers.big_query, evidence, name.file_stem, run.run_id)
+        keep_evidence(servers.big_query, evidence, name.file_stem, meaning, run.run_id)
         raise

@@ -1,9 +1,7 @@
 {#- What must hold of the rows that a transaction is about to write. -#}
 
-{#- Broken by one row, it takes back the whole transaction, and says which rows they are. -#}
-{% macro assert_all(e, fails) %}
--- What must hold of the rows that are about to be written, or nothing of this transaction stays.
-ASSERT (
+{#- What the checks read, as `WITH`. -#}
+{% macro read(e) -%}
   WITH changed AS (
     SELECT {{ e.key | column }}, source_system{% for name in e.model_columns %}, {{ name | column }}{% endfor %}
 
@@ -12,6 +10,13 @@ ASSERT (
   ){% if e.customer == 'own' %}, speaking AS (
     SELECT customer_key, system FROM {{ e.tables.authority | table }} WHERE until IS NULL
   ){% endif %}
+{%- endmacro %}
+
+{#- Broken by one row, it takes back the whole transaction, and says which rows they are. -#}
+{% macro assert_all(e, fails) %}
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  {{ read(e) }}
 
   SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
   FROM (

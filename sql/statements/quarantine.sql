@@ -2,8 +2,8 @@
 {% import 'keys.sql' as keys %}
 
 {#- The newest row of a key that breaks a rule, or one without a key: by the first rule that it breaks. -#}
-{% macro find(required, landed) %}
--- Rows that nobody can merge. What lies in earlier batches of their keys is older, so it is not asked.
+{% macro find(required, landed, quarantine) %}
+-- Rows that nobody can merge, or that a person holds. What lies in earlier batches of their keys is older, so it is not asked.
 CREATE TEMP TABLE bad AS
 SELECT * FROM (
   SELECT
@@ -17,6 +17,7 @@ SELECT * FROM (
       WHEN r._source_key IS NOT NULL THEN 'two rows of one key'
 {% endif %}
       WHEN i._is_gone THEN NULL
+      WHEN h.rule IS NOT NULL THEN h.rule
       WHEN i.is_present IS NULL THEN 'is_present is NULL'
 {% for name in required %}
       WHEN i.{{ name | column }} IS NULL THEN {{ (name ~ ' is NULL') | sentence }}
@@ -26,6 +27,12 @@ SELECT * FROM (
 {% if not landed %}
   LEFT JOIN repeated AS r ON r._batch = i._batch AND r._layer = i._layer AND r._source_key = i._source_key
 {% endif %}
+  LEFT JOIN (
+    SELECT source_key, {{ 'kafka_offset' if landed else 'batch' }}, MIN(rule) AS rule
+    FROM {{ quarantine | table }}
+    WHERE mapping = @mapping AND mapping_hash = @mapping_hash AND STARTS_WITH(rule, 'held: ')
+    GROUP BY 1, 2
+  ) AS h ON h.source_key = i._source_key AND {{ 'h.kafka_offset = i._position' if landed else 'h.batch = i._batch' }}
 )
 WHERE _rule IS NOT NULL;
 SET v_bad = (SELECT COUNT(*) FROM bad);
@@ -58,11 +65,21 @@ IF v_bad > 0 THEN
 END IF;
 {% endmacro %}
 
-{#- The rows as they came, with the rule that they broke. `most`: of a merge that is refused, so many as evidence. -#}
-{% macro keep(quarantine, key, layers, landed, read_columns, most=none) %}
-INSERT INTO {{ quarantine | table }} (mapping, batch, source_key, rule, raw, kept_at, run_id)
-SELECT CAST(@mapping AS STRING), b._batch, b._source_key, b._rule, s._raw, v_changed_at, CAST(@run_id AS STRING)
-FROM (SELECT DISTINCT _batch, _layer, {{ '_position, ' if landed }}_source_key, _rule FROM bad) AS b
+{#- The rows as they came, with the rule that they broke. `most`: of a merge that is refused, so many as evidence; `rows`:
+    what names them. -#}
+{% macro keep(quarantine, key, layers, landed, read_columns, most=none, rows='bad') %}
+INSERT INTO {{ quarantine | table }} (mapping, batch, source_key, rule, raw, kept_at, run_id, mapping_hash, kafka_offset)
+SELECT
+  CAST(@mapping AS STRING),
+  b._batch,
+  b._source_key,
+  b._rule,
+  s._raw,
+  v_changed_at,
+  CAST(@run_id AS STRING),
+  CAST(@mapping_hash AS STRING),
+  {{ 'b._position' if landed else 'CAST(NULL AS INT64)' }}
+FROM (SELECT DISTINCT _batch, _layer, {{ '_position, ' if landed }}_source_key, _rule FROM {{ rows }}) AS b
 JOIN (
 {% if landed %}
   SELECT

@@ -19,3 +19,10 @@ SET v_changed_at = (
 );
 SET v_salt = (SELECT salt FROM {{ salt | table }});
 {% endmacro %}
+
+{% macro has_not_moved(ledger) %}
+ASSERT (
+  SELECT COALESCE(MAX(batch), 0) = @expected_batch AND COALESCE(MAX(mapping_hash), '') = @expected_hash
+  FROM {{ ledger | table }} WHERE name = @mapping
+) AS 'Rule: the progress of this mapping has moved';
+{% endmacro %}

@@ -9,9 +9,17 @@ from pathlib import Path
 from include.catalogue import Catalogue
 from include.connections import GoogleCloudSettings
 from include.contract import Landed
-from include.merge.checks import warnings_statement
+from include.merge.checks import read_checks, warnings_statement
 from include.merge.entity_facts import entity_tables
-from include.merge.statement import Chain, OffsetWindow, Staged, evidence_statement, merge_statement
+from include.merge.statement import (
+    Chain,
+    OffsetWindow,
+    Staged,
+    evidence_statement,
+    hold_statement,
+    look_statement,
+    merge_statement,
+)
 from include.names import IS_GONE, DatasetName, MappingName
 from include.publish.events import published_columns
 from include.publish.schemas import event_schema
@@ -28,7 +36,7 @@ FULL, WINDOW = 7, 8
 REVIEWED_IN_ALL_SHAPES = ("customer/from_sse_customer", "customer/from_platform_customer", "account/from_sse_account")
 """Their entities' other mappings differ from these in nothing but names; of another entity one shape is reviewed."""
 
-ALIKE = ("merge/", "evidence/", "ddl/quarantine.", *LIKE_OTHERS)
+ALIKE = ("merge/", "evidence/", "hold_look/", "hold_keep/", "ddl/quarantine.", *LIKE_OTHERS)
 """Renderings of which some stand for all."""
 FEW = (
     "customer_from_sse_customer.full_in_ranges.sql",
@@ -73,12 +81,26 @@ def all_renderings(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
         for label, chain in chains(catalogue, mapping).items():
             yield f"merge/{mapping.task}.{label}.sql", merge_statement(catalogue, CLOUD.table, mapping, chain).sql
             yield f"evidence/{mapping.task}.{label}.sql", evidence_statement(catalogue, CLOUD.table, mapping, chain).sql
+            if any(check.level == "fail" for check in read_checks(catalogue, mapping.entity)):
+                yield (
+                    f"hold_look/{mapping.task}.{label}.sql",
+                    look_statement(catalogue, CLOUD.table, mapping, chain).sql,
+                )
+                yield (
+                    f"hold_keep/{mapping.task}.{label}.sql",
+                    hold_statement(catalogue, CLOUD.table, mapping, chain).sql,
+                )
 
 
 def reviewed(catalogue: Catalogue) -> dict[str, str]:
     """The renderings that are checked in: all are analysed, but nobody reads the same statement a hundred times."""
     merges = set(_reviewed_merges(catalogue))
-    merges |= {f"evidence/{FEW[0]}", f"evidence/{FEW[1]}"} | {f"ddl/{FEW[2]}"}
+    merges |= {
+        f"evidence/{FEW[0]}",
+        f"evidence/{FEW[1]}",
+        *(f"{hold}/{FEW[1]}" for hold in ("hold_look", "hold_keep")),
+        f"ddl/{FEW[2]}",
+    }
     return {name: sql for name, sql in all_renderings(catalogue) if name in merges or not name.startswith(ALIKE)}
 
 

@@ -39,6 +39,10 @@ import big_query_translations as translations  # type: ignore[import-not-found,u
 
 _SMALLEST_BILL = 10 << 20  # BigQuery bills at least 10 MB per query
 _ROWID = re.compile(r'((?:"[^"]+"|\b\w+)\.)"?rowid"?\b')
+_OF_A_CLAUSE = re.compile(
+    r"(?:DELETE|UPDATE|INSERT)\b.*\b(__merge_(?:pairs|orphans|inserts))\b.*\b(__clause = \d+)\b.*", re.DOTALL
+)
+_ORPHANS_OF_NO_CLAUSE = re.compile(r"CREATE OR REPLACE TEMPORARY TABLE __merge_orphans .*, NULL AS __clause", re.DOTALL)
 _PARTITION_FORMATS = {4: "%Y", 6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H"}
 
 
@@ -81,7 +85,9 @@ def _cancelled(error: Any) -> Any:
 
 class _ForMerge:
     """A cursor that answers a nested BEGIN as DuckDB would, without DuckDB aborting the transaction for it; and that
-    knows a row of the target by its place: DuckLake gives rowids twice where a transaction inserts and updates."""
+    knows a row of the target by its place: DuckLake gives rowids twice where a transaction inserts and updates.
+    A clause that meets no row does not read the target, nor does the list of who is not matched, when no clause asks.
+    """
 
     def __init__(self, cursor: Any, is_in_transaction: bool) -> None:
         self._cursor, self._is_in_transaction = cursor, is_in_transaction
@@ -89,6 +95,11 @@ class _ForMerge:
     def execute(self, sql: str, *arguments: Any) -> Any:
         if sql == "BEGIN" and self._is_in_transaction:
             raise duckdb.TransactionException("already in a transaction")
+        clause = _OF_A_CLAUSE.fullmatch(sql)
+        if clause and not self._cursor.execute(f"SELECT 1 FROM {clause[1]} WHERE {clause[2]} LIMIT 1").fetchone():
+            return self._cursor.execute("SELECT 0")
+        if _ORPHANS_OF_NO_CLAUSE.match(sql):
+            return self._cursor.execute("CREATE OR REPLACE TEMP TABLE __merge_orphans (__tid UBIGINT)")
         return self._cursor.execute(_ROWID.sub(r"hash(\1filename, \1file_row_number)", sql), *arguments)
 
     def __getattr__(self, name: str) -> Any:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from include.catalogue import Catalogue
-from include.errors import DeclarationError, TransactionConflict
+from include.errors import DeclarationError, IntegrityError, RequestError, TooManyBadRows, TransactionConflict
+from include.merge.hold import Held
+from include.names import MappingName
 from include.run import Run
 from include.steps import merge_mapping as step
 from include.steps.chain import slices
+from include.steps.hold_batch import hold_batch
+from tests.declarations import edit
 from tests.include.steps.way import SSE, Way
+
+MAPPING = MappingName("customer", SSE)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -92,6 +100,63 @@ def test_a_restart_in_two_transactions_neither_removes_nor_takes_anybody_back(
     assert sorted(_change_log(way)[len(before) :]) == [
         ("update", name) for name in ("DOE", "MOVED6", "NEW5", "NEW6", "NEWER", "ONCE")
     ]
+
+
+# -- rows that are wrong
+def _aside(way: Way) -> list[tuple[str, str]]:
+    """Key and rule of what is kept aside."""
+    table = way.world.servers.cloud.table("quarantine", SSE.flat)
+    rows = way.world.servers.big_query.query(f"SELECT * FROM `{table}` ORDER BY source_key")
+    return [(row["source_key"], row["rule"]) for row in rows]
+
+
+def _stricter(way: Way, root: Path, *, quarantine_at_most: str) -> Way:
+    """The same way, whose customers must have a name that is not Nobody."""
+    shutil.copytree(way.catalogue.sql.parent, root)
+    contract, entity = "sql/sources/sse/customer/contract.yaml", "sql/common_model/customer"
+    edit(root, contract, "key: [CustomerId]", f"key: [CustomerId]\nquarantine_at_most: {quarantine_at_most}")
+    edit(root, f"{entity}/contract.yaml", "family_name:   {", "family_name:   {required: true, ")
+    check = "-- fail somebody: Nobody is no name\nSELECT customer_key FROM changed WHERE family_name = 'Nobody';\n\n"
+    edit(root, f"{entity}/checks.sql", "-- warn ", f"{check}-- warn ")
+    return Way(way.world, Catalogue(root))
+
+
+def test_too_many_rows_that_cannot_be_merged_stop_the_merge_and_lie_there_as_evidence(way: Way, tmp_path: Path) -> None:
+    way.merge()
+    strict = _stricter(way, tmp_path / "strict", quarantine_at_most="1%")
+    way.sql("UPDATE dbo.Customer SET Surname = NULL WHERE CustomerId = 4")
+    strict.extract()
+    with pytest.raises(TooManyBadRows, match=r"1 of 6 rows .* 1 x family_name is NULL"):
+        strict.merge()
+    assert _aside(way) == [("4", "family_name is NULL")]
+    way.sql("UPDATE dbo.Customer SET Surname = N'Doe' WHERE CustomerId = 4")
+    strict.extract(full_refresh=True)
+    assert (strict.merge()["quarantined"], _aside(way)) == (0, [])
+
+
+def test_a_row_that_breaks_a_check_stops_the_merge_until_a_person_holds_it(way: Way, tmp_path: Path) -> None:
+    lenient = _stricter(way, tmp_path / "lenient", quarantine_at_most="50%")
+    way.sql("UPDATE dbo.Customer SET Surname = N'Nobody' WHERE CustomerId = 1")
+    way.sql("UPDATE dbo.Customer SET Surname = N'Else' WHERE CustomerId = 2")
+    batch = lenient.extract()["batch"]
+    with pytest.raises(IntegrityError, match="1 of customer break somebody") as refused:
+        lenient.merge()
+    assert refused.value.remedy.endswith(f"python -m include hold {MAPPING} {batch}`")
+    with pytest.raises(RequestError, match=f"batch {batch + 1} is not of the next merge .* next are {batch}"):
+        hold_batch(lenient.catalogue, way.world.servers, MAPPING, batch + 1)
+    assert hold_batch(lenient.catalogue, way.world.servers, MAPPING, batch) == Held(1, ("somebody",))
+    strict = _stricter(way, tmp_path / "strict", quarantine_at_most="1%")
+    with pytest.raises(TooManyBadRows, match="1 x held: somebody"):
+        strict.merge()
+    assert _aside(way) == [("1", "held: somebody")]
+    merged = lenient.merge()
+    assert (merged["quarantined"], merged["updated"]) == (1, 1)
+    assert (way.names()["1"], way.names()["2"]) == ("Newer", "Else")
+    way.sql("UPDATE dbo.Customer SET Surname = N'Somebody' WHERE CustomerId = 1")
+    lenient.extract()
+    assert (lenient.merge()["updated"], way.names()["1"], _aside(way)) == (1, "Somebody", [])
+    with pytest.raises(RequestError, match="and none waits"):
+        hold_batch(lenient.catalogue, way.world.servers, MAPPING, batch)
 
 
 # -- contracts that change under a log

@@ -125,7 +125,7 @@ QUALIFY _source_key IS NULL OR ROW_NUMBER() OVER (
   PARTITION BY _source_key
   ORDER BY _batch DESC, _layer DESC, _position DESC, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`, is_present, same_as, taken_over_at
 ) = 1;
--- Rows that nobody can merge. What lies in earlier batches of their keys is older, so it is not asked.
+-- Rows that nobody can merge, or that a person holds. What lies in earlier batches of their keys is older, so it is not asked.
 CREATE TEMP TABLE bad AS
 SELECT * FROM (
   SELECT
@@ -136,9 +136,16 @@ SELECT * FROM (
     CASE
       WHEN i._source_key IS NULL THEN 'no key'
       WHEN i._is_gone THEN NULL
+      WHEN h.rule IS NOT NULL THEN h.rule
       WHEN i.is_present IS NULL THEN 'is_present is NULL'
     END AS _rule
   FROM incoming AS i
+  LEFT JOIN (
+    SELECT source_key, kafka_offset, MIN(rule) AS rule
+    FROM `project.quarantine.platform_customer`
+    WHERE mapping = @mapping AND mapping_hash = @mapping_hash AND STARTS_WITH(rule, 'held: ')
+    GROUP BY 1, 2
+  ) AS h ON h.source_key = i._source_key AND h.kafka_offset = i._position
 )
 WHERE _rule IS NOT NULL;
 SET v_bad = (SELECT COUNT(*) FROM bad);
@@ -248,8 +255,17 @@ IF EXISTS (SELECT 1 FROM `project.quarantine.platform_customer` WHERE mapping = 
     );
 END IF;
 IF v_bad > 0 THEN
-  INSERT INTO `project.quarantine.platform_customer` (mapping, batch, source_key, rule, raw, kept_at, run_id)
-SELECT CAST(@mapping AS STRING), b._batch, b._source_key, b._rule, s._raw, v_changed_at, CAST(@run_id AS STRING)
+  INSERT INTO `project.quarantine.platform_customer` (mapping, batch, source_key, rule, raw, kept_at, run_id, mapping_hash, kafka_offset)
+SELECT
+  CAST(@mapping AS STRING),
+  b._batch,
+  b._source_key,
+  b._rule,
+  s._raw,
+  v_changed_at,
+  CAST(@run_id AS STRING),
+  CAST(@mapping_hash AS STRING),
+  b._position
 FROM (SELECT DISTINCT _batch, _layer, _position, _source_key, _rule FROM bad) AS b
 JOIN (
   SELECT

@@ -106,7 +106,7 @@ QUALIFY _source_key IS NULL OR ROW_NUMBER() OVER (
   PARTITION BY _source_key
   ORDER BY _batch DESC, _layer DESC, _position DESC, `customer_id`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`, is_present, same_as, taken_over_at
 ) = 1;
--- Rows that nobody can merge. What lies in earlier batches of their keys is older, so it is not asked.
+-- Rows that nobody can merge, or that a person holds. What lies in earlier batches of their keys is older, so it is not asked.
 CREATE TEMP TABLE bad AS
 SELECT * FROM (
   SELECT
@@ -118,6 +118,7 @@ SELECT * FROM (
       WHEN i._source_key IS NULL THEN 'no key'
       WHEN r._source_key IS NOT NULL THEN 'two rows of one key'
       WHEN i._is_gone THEN NULL
+      WHEN h.rule IS NOT NULL THEN h.rule
       WHEN i.is_present IS NULL THEN 'is_present is NULL'
       WHEN i.`customer_id` IS NULL THEN 'customer_id is NULL'
       WHEN i.`needs_code` IS NULL THEN 'needs_code is NULL'
@@ -125,6 +126,12 @@ SELECT * FROM (
     END AS _rule
   FROM incoming AS i
   LEFT JOIN repeated AS r ON r._batch = i._batch AND r._layer = i._layer AND r._source_key = i._source_key
+  LEFT JOIN (
+    SELECT source_key, batch, MIN(rule) AS rule
+    FROM `project.quarantine.sse_priority_services`
+    WHERE mapping = @mapping AND mapping_hash = @mapping_hash AND STARTS_WITH(rule, 'held: ')
+    GROUP BY 1, 2
+  ) AS h ON h.source_key = i._source_key AND h.batch = i._batch
 )
 WHERE _rule IS NOT NULL;
 SET v_bad = (SELECT COUNT(*) FROM bad);
@@ -220,8 +227,17 @@ IF EXISTS (SELECT 1 FROM `project.quarantine.sse_priority_services` WHERE mappin
     );
 END IF;
 IF v_bad > 0 THEN
-  INSERT INTO `project.quarantine.sse_priority_services` (mapping, batch, source_key, rule, raw, kept_at, run_id)
-SELECT CAST(@mapping AS STRING), b._batch, b._source_key, b._rule, s._raw, v_changed_at, CAST(@run_id AS STRING)
+  INSERT INTO `project.quarantine.sse_priority_services` (mapping, batch, source_key, rule, raw, kept_at, run_id, mapping_hash, kafka_offset)
+SELECT
+  CAST(@mapping AS STRING),
+  b._batch,
+  b._source_key,
+  b._rule,
+  s._raw,
+  v_changed_at,
+  CAST(@run_id AS STRING),
+  CAST(@mapping_hash AS STRING),
+  CAST(NULL AS INT64)
 FROM (SELECT DISTINCT _batch, _layer, _source_key, _rule FROM bad) AS b
 JOIN (
   SELECT

@@ -131,7 +131,7 @@ QUALIFY _source_key IS NULL OR ROW_NUMBER() OVER (
   PARTITION BY _source_key
   ORDER BY _batch DESC, _layer DESC, _position DESC, `account_id`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`, is_present, same_as, taken_over_at
 ) = 1;
--- Rows that nobody can merge. What lies in earlier batches of their keys is older, so it is not asked.
+-- Rows that nobody can merge, or that a person holds. What lies in earlier batches of their keys is older, so it is not asked.
 CREATE TEMP TABLE bad AS
 SELECT * FROM (
   SELECT
@@ -143,12 +143,19 @@ SELECT * FROM (
       WHEN i._source_key IS NULL THEN 'no key'
       WHEN r._source_key IS NOT NULL THEN 'two rows of one key'
       WHEN i._is_gone THEN NULL
+      WHEN h.rule IS NOT NULL THEN h.rule
       WHEN i.is_present IS NULL THEN 'is_present is NULL'
       WHEN i.`fuel` IS NULL THEN 'fuel is NULL'
       WHEN i.`supply_number` IS NULL THEN 'supply_number is NULL'
     END AS _rule
   FROM incoming AS i
   LEFT JOIN repeated AS r ON r._batch = i._batch AND r._layer = i._layer AND r._source_key = i._source_key
+  LEFT JOIN (
+    SELECT source_key, batch, MIN(rule) AS rule
+    FROM `project.quarantine.sse_supply_point`
+    WHERE mapping = @mapping AND mapping_hash = @mapping_hash AND STARTS_WITH(rule, 'held: ')
+    GROUP BY 1, 2
+  ) AS h ON h.source_key = i._source_key AND h.batch = i._batch
 )
 WHERE _rule IS NOT NULL;
 SET v_bad = (SELECT COUNT(*) FROM bad);
@@ -250,8 +257,17 @@ IF EXISTS (SELECT 1 FROM `project.quarantine.sse_supply_point` WHERE mapping = @
     );
 END IF;
 IF v_bad > 0 THEN
-  INSERT INTO `project.quarantine.sse_supply_point` (mapping, batch, source_key, rule, raw, kept_at, run_id)
-SELECT CAST(@mapping AS STRING), b._batch, b._source_key, b._rule, s._raw, v_changed_at, CAST(@run_id AS STRING)
+  INSERT INTO `project.quarantine.sse_supply_point` (mapping, batch, source_key, rule, raw, kept_at, run_id, mapping_hash, kafka_offset)
+SELECT
+  CAST(@mapping AS STRING),
+  b._batch,
+  b._source_key,
+  b._rule,
+  s._raw,
+  v_changed_at,
+  CAST(@run_id AS STRING),
+  CAST(@mapping_hash AS STRING),
+  CAST(NULL AS INT64)
 FROM (SELECT DISTINCT _batch, _layer, _source_key, _rule FROM bad) AS b
 JOIN (
   SELECT
