@@ -171,7 +171,6 @@ def _context(catalogue: Catalogue, table: TableName, name: MappingName, chain: C
         "columns": list(e.columns),
         "kept": [*e.columns, SAME_AS, TAKEN_OVER_AT],
         "required": [name for name, column in entity.columns.items() if column.required],
-        "counts": COUNTS,
         "key": keys(source),
         "references": {
             n: keys(catalogue.dataset(p))[0]

@@ -1,9 +1,14 @@
-{#- Which system speaks for a customer: what is decided is written with its history, and only where it changes. -#}
-{% macro decide(tables, decision, decided_by, move_id) %}
+{#- Which system speaks for a customer: what is decided is written with its history, and only where it changes.
+    replaces: the decisions that may end another one, as a condition; without it any may. -#}
+{% macro decide(tables, decision, decided_by, move_id, replaces=none) %}
+{% if replaces %}
+IF EXISTS (SELECT 1 FROM {{ decision }} WHERE {{ replaces }}) THEN
+{% endif %}
 UPDATE {{ tables.authority | table }} AS m
 SET until = v_changed_at
 WHERE m.until IS NULL
   AND EXISTS (SELECT 1 FROM {{ decision }} AS d WHERE d.customer_key = m.customer_key AND d.system <> m.system);
+{{ 'END IF;' if replaces }}
 INSERT INTO {{ tables.authority | table }} (customer_key, system, since, decided_by, move_id)
 SELECT d.customer_key, d.system, v_changed_at, {{ decided_by }}, {{ move_id }}
 FROM {{ decision }} AS d
@@ -12,8 +17,15 @@ WHERE m.customer_key IS NULL;
 {% endmacro %}
 
 {#- The first transaction that sees a key decides, by precedence among those that have it now; so does the one that
-    parts a key from the system that spoke for it. -#}
+    parts a key from the system that spoke for it. (`record_customer` is there.) -#}
 {% macro first_decisions(e) %}
+CREATE TEMP TABLE undecided AS
+SELECT i.customer_key, IF(ANY_VALUE(m.system) IS NULL, 'precedence', 'unlink') AS decided_by
+FROM record_customer AS i
+LEFT JOIN {{ e.tables.authority | table }} AS m ON m.customer_key = i.customer_key AND m.until IS NULL
+GROUP BY i.customer_key
+HAVING COUNT(m.system) = 0 OR COUNTIF(i.system = m.system) = 0;
+IF EXISTS (SELECT 1 FROM undecided) THEN
 CREATE TEMP TABLE first_decision AS
 SELECT
   customer_key,
@@ -21,16 +33,15 @@ SELECT
   decided_by
 FROM (
   SELECT
-    i.customer_key,
-    MIN(CASE c.system{% for ranked in e.ranks %} WHEN {{ ranked | word }} THEN {{ loop.index }}{% endfor %} END) AS rank,
-    IF(ANY_VALUE(m.system) IS NULL, 'precedence', 'unlink') AS decided_by
-  FROM affected_customer AS a
-  JOIN {{ e.tables.identity | table }} AS i ON i.customer_key = a.customer_key
-  LEFT JOIN {{ e.tables.conformed | table }} AS c
+    u.customer_key,
+    u.decided_by,
+    MIN(CASE c.system{% for ranked in e.ranks %} WHEN {{ ranked | word }} THEN {{ loop.index }}{% endfor %} END) AS rank
+  FROM undecided AS u
+  JOIN record_customer AS i ON i.customer_key = u.customer_key
+  JOIN {{ e.tables.conformed | table }} AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND c.is_present
-  LEFT JOIN {{ e.tables.authority | table }} AS m ON m.customer_key = i.customer_key AND m.until IS NULL
-  GROUP BY i.customer_key
-  HAVING COUNT(c.system) > 0 AND (COUNT(m.system) = 0 OR COUNTIF(i.system = m.system) = 0)
+  GROUP BY u.customer_key, u.decided_by
 );
-{{ decide(e.tables, 'first_decision', 'd.decided_by', 'NULL') }}
+{{ decide(e.tables, 'first_decision', 'd.decided_by', 'NULL', replaces="decided_by = 'unlink'") }}
+END IF;
 {% endmacro %}

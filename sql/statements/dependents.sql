@@ -21,6 +21,8 @@ CREATE TEMP TABLE stirred_{{ e.name }} (system STRING, id_space STRING, source_k
 {{ key_anew(e, followed) }}
 IF EXISTS (SELECT 1 FROM keyed_{{ e.name }}) THEN
 {{ affect(e) }}
+{{ resolving.records(e) }}
+{{ resolving.says(e) }}
 {{ resolving.resolve(e) }}
 {{ (write or resolving.write)(e) }}
 {% if e.name in parents_below %}

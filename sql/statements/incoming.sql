@@ -62,7 +62,8 @@ SELECT {{ keys.source_key(key) }} AS _source_key FROM {{ layer.table | table }} 
 {% endfor %};
 {% endif %}
 
--- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer, position, every column.
+-- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer,
+-- {{ 'position, every column.' if landed else 'position; two rows of one picture are kept aside.' }}
 CREATE TEMP TABLE incoming AS
 SELECT
   _batch,
@@ -120,5 +121,6 @@ FROM (
 WHERE {{ '_source_key IS NULL OR _source_key NOT IN (SELECT _source_key FROM later_keys)' if later else 'TRUE' }}
 QUALIFY _source_key IS NULL OR ROW_NUMBER() OVER (
   PARTITION BY _source_key
-  ORDER BY _batch DESC, _layer DESC, _position DESC{% for name in columns %}, {{ name | column }}{% endfor %}, is_present, same_as, taken_over_at
+  ORDER BY _batch DESC, _layer DESC, _position DESC{% if landed %}{% for name in columns %}, {{ name | column }}{% endfor %}, is_present, same_as, taken_over_at{% endif %}
+
 ) = 1;

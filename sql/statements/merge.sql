@@ -12,28 +12,25 @@ END IF;
 {% endif %}
 
 -- Progress, in the same transaction as the data that it describes.
-MERGE {{ tables.ledger | table }} AS t
-USING (
-  SELECT
-    (SELECT COUNT(*) FROM incoming) + v_bad AS rows_taken,
-    (SELECT COUNT(*) FROM conforming) AS rows_conformed,
-    (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_{{ entity }}) AS inserted,
-    (SELECT COUNTIF(is_change AND operation = 'update') FROM change_{{ entity }}) AS updated,
-    (SELECT COUNTIF(is_change AND operation = 'delete') FROM change_{{ entity }}) AS removed,
-    (SELECT COUNTIF(is_change AND is_event) FROM change_{{ entity }}) AS events,
-    (SELECT COUNTIF(is_contested) FROM change_{{ entity }}) AS contested,
-    v_followed AS followed,
-    v_bad AS quarantined,
-    {{ '(SELECT COUNT(link_problem) FROM ' ~ (tables.identity | table) ~ ')' if e.linkable else '0' }} AS unsettled
-) AS s
-ON t.name = @mapping
-WHEN MATCHED THEN UPDATE SET
-  batch = @batch, mapping_hash = @mapping_hash, merged_at = v_changed_at, run_id = @run_id, attempt = @attempt{% for count in counts %},
-  {{ count }} = s.{{ count }}{% endfor %}
-
-WHEN NOT MATCHED THEN INSERT
-  (name, batch, mapping_hash, merged_at, run_id, attempt{% for count in counts %}, {{ count }}{% endfor %})
-VALUES
-  (@mapping, @batch, @mapping_hash, v_changed_at, @run_id, @attempt{% for count in counts %}, s.{{ count }}{% endfor %});
+DELETE FROM {{ tables.ledger | table }} WHERE name = @mapping;
+INSERT INTO {{ tables.ledger | table }}
+  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, unsettled, quarantined)
+SELECT
+  @mapping,
+  @batch,
+  @mapping_hash,
+  v_changed_at,
+  @run_id,
+  @attempt,
+  (SELECT COUNT(*) FROM incoming) + v_bad,
+  (SELECT COUNT(*) FROM conforming),
+  (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_{{ entity }}),
+  (SELECT COUNTIF(is_change AND operation = 'update') FROM change_{{ entity }}),
+  (SELECT COUNTIF(is_change AND operation = 'delete') FROM change_{{ entity }}),
+  (SELECT COUNTIF(is_change AND is_event) FROM change_{{ entity }}),
+  (SELECT COUNTIF(is_contested) FROM change_{{ entity }}),
+  v_followed,
+  {{ '(SELECT COUNT(link_problem) FROM ' ~ (tables.identity | table) ~ ')' if e.linkable else '0' }},
+  v_bad;
 
 COMMIT TRANSACTION;

@@ -40,7 +40,9 @@ END IF;
 {% endif %}
 {% include 'identity.sql' %}
 
+{{ resolving.records(e) }}
 {% if e.customer == 'own' %}
 {{ authority.first_decisions(e) }}
 {% endif %}
+{{ resolving.says(e, 'i.system = ' ~ (system | word) ~ ' AND i.id_space = ' ~ (id_space | word)) }}
 {{ resolving.resolve(e) }}

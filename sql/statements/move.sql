@@ -62,6 +62,8 @@ SELECT CAST(@move_id AS STRING), customer_key, from_system, system, since, CAST(
 
 {{ counting.begin(e) }}
 
+{{ resolving.records(e) }}
+{{ resolving.says(e) }}
 {{ resolving.resolve(e) }}
 {{ checks.assert_all(e, fails) }}
 {% set write = counting.written_back if back else counting.written %}

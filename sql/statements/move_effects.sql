@@ -26,6 +26,8 @@ WHERE m.until IS NULL;
 
 {{ counting.begin(then) }}
 
+{{ resolving.records(then) }}
+{{ resolving.says(then) }}
 {{ resolving.resolve(then) }}
 {% set look = counting.told_back if back else counting.told %}
 {{ look(then) }}

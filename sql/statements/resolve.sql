@@ -38,18 +38,48 @@ LEFT JOIN {{ e.through.tables.conformed | table }} AS via
 {% endif %}
 {%- endmacro %}
 
-{% macro resolve(e) %}
--- {{ e.name }}: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+{% macro records(e) %}
+-- {{ e.name }}: every record that could speak for an affected key.
 CREATE TEMP TABLE record_{{ e.name }} AS
 SELECT i.{{ e.key | column }}, i.system, i.id_space, i.source_key
 FROM affected_{{ e.name }} AS a
 JOIN {{ e.tables.identity | table }} AS i ON i.{{ e.key | column }} = a.{{ e.key | column }};
+{% endmacro %}
+
+{#- What each of the records says. came: the condition that a record `i` is of the batch, whose rows are at hand in
+    `conforming`: where no other record is asked, the conformed rows are not read again. -#}
+{% macro says(e, came=none) %}
+CREATE TEMP TABLE says_{{ e.name }} AS
+{% if came %}
+SELECT i.*{% for name in e.columns %}, c.{{ name | column }}{% endfor %}
+
+FROM record_{{ e.name }} AS i
+JOIN conforming AS c ON c._source_key = i.source_key
+WHERE {{ came }} AND NOT c._is_gone AND c.is_present;
+IF EXISTS (SELECT 1 FROM record_{{ e.name }} AS i WHERE {{ _others(came) }}) THEN
+INSERT INTO says_{{ e.name }} ({{ e.key | column }}, system, id_space, source_key{% for name in e.columns %}, {{ name | column }}{% endfor %})
+{% endif %}
+SELECT i.*{% for name in e.columns %}, c.{{ name | column }}{% endfor %}
+
+FROM record_{{ e.name }} AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN {{ e.tables.conformed | table }} AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key{{ in_months(e, 'c') }}
+WHERE c.is_present{{ ' AND ' ~ _others(came) if came }};
+{{ 'END IF;' if came }}
+{% endmacro %}
+{% macro _others(came) -%}
+NOT ({{ came }} AND i.source_key IN (SELECT _source_key FROM conforming))
+{%- endmacro %}
+
+{#- With `record_<entity>` and `says_<entity>`. -#}
+{% macro resolve(e) %}
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_{{ e.name }} AS
 WITH candidate AS (
   SELECT
-    i.{{ e.key | column }},
+    c.{{ e.key | column }},
     c.system,
     c.id_space,
     c.source_key,
@@ -64,14 +94,11 @@ WITH candidate AS (
     via_customer.customer_key AS _customer_key,
 {% endif %}
     CASE c.system{% for ranked in e.ranks %} WHEN {{ ranked | word }} THEN {{ loop.index }}{% endfor %} END AS rank
-  FROM record_{{ e.name }} AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN {{ e.tables.conformed | table }} AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key{{ in_months(e, 'c') }}
+  FROM says_{{ e.name }} AS c
 {% for reference in e.references.values() %}
   {{ keys.join_parent(reference) }}
 {% endfor %}
   {{ join_customer(e) }}
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -136,17 +163,14 @@ SELECT change_number, v_changed_at, operation, is_event, {{ e.key | column }}, s
 FROM change_{{ e.name }}
 WHERE is_change;
 
-MERGE {{ e.tables.common_model | table }} AS t
-USING (SELECT * FROM change_{{ e.name }} WHERE is_change) AS s
-ON t.{{ e.key | column }} = s.{{ e.key | column }}{{ in_months(e, 't') }}
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at{% for name in e.model_columns %}, {{ name | column }} = s.{{ name | column }}{% endfor %}
-
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM {{ e.tables.common_model | table }} AS t
+WHERE t.{{ e.key | column }} IN (SELECT {{ e.key | column }} FROM change_{{ e.name }} WHERE is_change AND operation <> 'insert'){{ in_months(e, 't') }};
+INSERT INTO {{ e.tables.common_model | table }}
   ({{ e.key | column }}, source_system, change_number, changed_at{% for name in e.model_columns %}, {{ name | column }}{% endfor %})
-VALUES
-  (s.{{ e.key | column }}, s.source_system, s.change_number, v_changed_at{% for name in e.model_columns %}, s.{{ name | column }}{% endfor %});
+SELECT {{ e.key | column }}, source_system, change_number, v_changed_at{% for name in e.model_columns %}, {{ name | column }}{% endfor %}
+
+FROM change_{{ e.name }}
+WHERE is_change AND operation <> 'delete';
 
 UPDATE {{ e.tables.ledger | table }}
 SET change_number = change_number + (SELECT COUNT(*) FROM change_{{ e.name }} WHERE is_change), changed_at = v_changed_at

@@ -25,7 +25,8 @@ ASSERT (
       OR (`_kafka_partition` = @w1_partition
         AND `_kafka_offset` >= @w1_begins AND `_kafka_offset` < @w1_to))
 ) AS 'Rule: records of platform/customer that were counted are gone from the landing table: find out why, then trigger with full_refresh';
--- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer, position, every column.
+-- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer,
+-- position, every column.
 CREATE TEMP TABLE incoming AS
 SELECT
   _batch,

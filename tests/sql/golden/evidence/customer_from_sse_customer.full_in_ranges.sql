@@ -26,7 +26,8 @@ ASSERT NOT EXISTS (
     SELECT CAST(`CustomerId` AS STRING) FROM `project.staging.sse_customer__7_catch_up`
   )
 ) AS 'Rule: a key of sse/customer has no row in its ranges: trigger with full_refresh';
--- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer, position, every column.
+-- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer,
+-- position; two rows of one picture are kept aside.
 CREATE TEMP TABLE incoming AS
 SELECT
   _batch,
@@ -92,7 +93,7 @@ FROM (
 WHERE TRUE
 QUALIFY _source_key IS NULL OR ROW_NUMBER() OVER (
   PARTITION BY _source_key
-  ORDER BY _batch DESC, _layer DESC, _position DESC, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`, is_present, same_as, taken_over_at
+  ORDER BY _batch DESC, _layer DESC, _position DESC
 ) = 1;
 -- Rows that nobody can merge, or that a person holds. What lies in earlier batches of their keys is older, so it is not asked.
 CREATE TEMP TABLE bad AS

@@ -79,7 +79,8 @@ ASSERT (
       OR (`_kafka_partition` = @w1_partition
         AND `_kafka_offset` >= @w1_begins AND `_kafka_offset` < @w1_to))
 ) AS 'Rule: records of platform/customer that were counted are gone from the landing table: find out why, then trigger with full_refresh';
--- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer, position, every column.
+-- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer,
+-- position, every column.
 CREATE TEMP TABLE incoming AS
 SELECT
   _batch,
@@ -210,16 +211,14 @@ WHERE CASE
   WHEN NOT _has_row THEN FALSE
   ELSE _differs
 END;
-MERGE `project.conformed.customer` AS t
-USING conforming AS s
-ON t.system = 'platform' AND t.id_space = 'customer' AND t.source_key = s._source_key
-WHEN MATCHED AND s._is_gone THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  batch = s._batch, is_present = s.is_present, `given_name` = s.`given_name`, `family_name` = s.`family_name`, `email` = s.`email`, `birth_date` = s.`birth_date`, `registered_at` = s.`registered_at`, `same_as` = s.`same_as`, `taken_over_at` = s.`taken_over_at`
-WHEN NOT MATCHED THEN INSERT
+DELETE FROM `project.conformed.customer` AS t
+WHERE t.system = 'platform' AND t.id_space = 'customer'
+  AND t.source_key IN (SELECT _source_key FROM conforming WHERE _is_known);
+INSERT INTO `project.conformed.customer`
   (system, id_space, source_key, batch, is_present, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`, `same_as`, `taken_over_at`)
-VALUES
-  ('platform', 'customer', s._source_key, s._batch, s.is_present, s.`given_name`, s.`family_name`, s.`email`, s.`birth_date`, s.`registered_at`, s.`same_as`, s.`taken_over_at`);
+SELECT 'platform', 'customer', _source_key, _batch, is_present, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`, `same_as`, `taken_over_at`
+FROM conforming
+WHERE NOT _is_gone;
 IF EXISTS (SELECT 1 FROM `project.quarantine.platform_customer` WHERE mapping = @mapping) THEN
   DELETE FROM `project.quarantine.platform_customer`
   WHERE mapping = @mapping
@@ -449,6 +448,18 @@ JOIN `project.identity.customer` AS i
 UNION DISTINCT
 SELECT `customer_key` FROM joined_anew
 ;
+-- customer: every record that could speak for an affected key.
+CREATE TEMP TABLE record_customer AS
+SELECT i.`customer_key`, i.system, i.id_space, i.source_key
+FROM affected_customer AS a
+JOIN `project.identity.customer` AS i ON i.`customer_key` = a.`customer_key`;
+CREATE TEMP TABLE undecided AS
+SELECT i.customer_key, IF(ANY_VALUE(m.system) IS NULL, 'precedence', 'unlink') AS decided_by
+FROM record_customer AS i
+LEFT JOIN `project.migration.authority` AS m ON m.customer_key = i.customer_key AND m.until IS NULL
+GROUP BY i.customer_key
+HAVING COUNT(m.system) = 0 OR COUNTIF(i.system = m.system) = 0;
+IF EXISTS (SELECT 1 FROM undecided) THEN
 CREATE TEMP TABLE first_decision AS
 SELECT
   customer_key,
@@ -456,37 +467,47 @@ SELECT
   decided_by
 FROM (
   SELECT
-    i.customer_key,
-    MIN(CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 WHEN 'platform' THEN 3 END) AS rank,
-    IF(ANY_VALUE(m.system) IS NULL, 'precedence', 'unlink') AS decided_by
-  FROM affected_customer AS a
-  JOIN `project.identity.customer` AS i ON i.customer_key = a.customer_key
-  LEFT JOIN `project.conformed.customer` AS c
+    u.customer_key,
+    u.decided_by,
+    MIN(CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 WHEN 'platform' THEN 3 END) AS rank
+  FROM undecided AS u
+  JOIN record_customer AS i ON i.customer_key = u.customer_key
+  JOIN `project.conformed.customer` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND c.is_present
-  LEFT JOIN `project.migration.authority` AS m ON m.customer_key = i.customer_key AND m.until IS NULL
-  GROUP BY i.customer_key
-  HAVING COUNT(c.system) > 0 AND (COUNT(m.system) = 0 OR COUNTIF(i.system = m.system) = 0)
+  GROUP BY u.customer_key, u.decided_by
 );
+IF EXISTS (SELECT 1 FROM first_decision WHERE decided_by = 'unlink') THEN
 UPDATE `project.migration.authority` AS m
 SET until = v_changed_at
 WHERE m.until IS NULL
   AND EXISTS (SELECT 1 FROM first_decision AS d WHERE d.customer_key = m.customer_key AND d.system <> m.system);
+END IF;
 INSERT INTO `project.migration.authority` (customer_key, system, since, decided_by, move_id)
 SELECT d.customer_key, d.system, v_changed_at, d.decided_by, NULL
 FROM first_decision AS d
 LEFT JOIN `project.migration.authority` AS m ON m.customer_key = d.customer_key AND m.until IS NULL
 WHERE m.customer_key IS NULL;
--- customer: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
-CREATE TEMP TABLE record_customer AS
-SELECT i.`customer_key`, i.system, i.id_space, i.source_key
-FROM affected_customer AS a
-JOIN `project.identity.customer` AS i ON i.`customer_key` = a.`customer_key`;
+END IF;
+CREATE TEMP TABLE says_customer AS
+SELECT i.*, c.`given_name`, c.`family_name`, c.`email`, c.`birth_date`, c.`registered_at`
+FROM record_customer AS i
+JOIN conforming AS c ON c._source_key = i.source_key
+WHERE i.system = 'platform' AND i.id_space = 'customer' AND NOT c._is_gone AND c.is_present;
+IF EXISTS (SELECT 1 FROM record_customer AS i WHERE NOT (i.system = 'platform' AND i.id_space = 'customer' AND i.source_key IN (SELECT _source_key FROM conforming))) THEN
+INSERT INTO says_customer (`customer_key`, system, id_space, source_key, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`)
+SELECT i.*, c.`given_name`, c.`family_name`, c.`email`, c.`birth_date`, c.`registered_at`
+FROM record_customer AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.customer` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present AND NOT (i.system = 'platform' AND i.id_space = 'customer' AND i.source_key IN (SELECT _source_key FROM conforming));
+END IF;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_customer AS
 WITH candidate AS (
   SELECT
-    i.`customer_key`,
+    c.`customer_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -496,10 +517,7 @@ WITH candidate AS (
     c.`birth_date`,
     c.`registered_at`,
     CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 WHEN 'platform' THEN 3 END AS rank
-  FROM record_customer AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.customer` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-  WHERE c.is_present
+  FROM says_customer AS c
 ), winner AS (
   SELECT
     c.*,

@@ -44,7 +44,8 @@ CREATE TEMP TABLE repeated AS
   WHERE _source_key IS NOT NULL
   GROUP BY _batch, _layer, _source_key
   HAVING COUNT(*) > 1;
--- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer, position, every column.
+-- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer,
+-- position; two rows of one picture are kept aside.
 CREATE TEMP TABLE incoming AS
 SELECT
   _batch,
@@ -126,7 +127,7 @@ FROM (
 WHERE TRUE
 QUALIFY _source_key IS NULL OR ROW_NUMBER() OVER (
   PARTITION BY _source_key
-  ORDER BY _batch DESC, _layer DESC, _position DESC, `account_id`, `supply_point_id`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`, is_present, same_as, taken_over_at
+  ORDER BY _batch DESC, _layer DESC, _position DESC
 ) = 1;
 -- Rows that nobody can merge, or that a person holds. What lies in earlier batches of their keys is older, so it is not asked.
 CREATE TEMP TABLE bad AS
@@ -231,16 +232,14 @@ WHERE CASE
   WHEN NOT _has_row THEN FALSE
   ELSE _differs
 END;
-MERGE `project.conformed.agreement` AS t
-USING conforming AS s
-ON t.system = 'sse' AND t.id_space = 'agreement' AND t.source_key = s._source_key
-WHEN MATCHED AND s._is_gone THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  batch = s._batch, is_present = s.is_present, `account_id` = s.`account_id`, `supply_point_id` = s.`supply_point_id`, `tariff_code` = s.`tariff_code`, `payment_method` = s.`payment_method`, `monthly_amount_gbp` = s.`monthly_amount_gbp`, `signed_at` = s.`signed_at`, `starts_on` = s.`starts_on`, `ends_on` = s.`ends_on`, `same_as` = s.`same_as`, `taken_over_at` = s.`taken_over_at`
-WHEN NOT MATCHED THEN INSERT
+DELETE FROM `project.conformed.agreement` AS t
+WHERE t.system = 'sse' AND t.id_space = 'agreement'
+  AND t.source_key IN (SELECT _source_key FROM conforming WHERE _is_known);
+INSERT INTO `project.conformed.agreement`
   (system, id_space, source_key, batch, is_present, `account_id`, `supply_point_id`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`, `same_as`, `taken_over_at`)
-VALUES
-  ('sse', 'agreement', s._source_key, s._batch, s.is_present, s.`account_id`, s.`supply_point_id`, s.`tariff_code`, s.`payment_method`, s.`monthly_amount_gbp`, s.`signed_at`, s.`starts_on`, s.`ends_on`, s.`same_as`, s.`taken_over_at`);
+SELECT 'sse', 'agreement', _source_key, _batch, is_present, `account_id`, `supply_point_id`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`, `same_as`, `taken_over_at`
+FROM conforming
+WHERE NOT _is_gone;
 IF EXISTS (SELECT 1 FROM `project.quarantine.sse_agreement` WHERE mapping = @mapping) THEN
   DELETE FROM `project.quarantine.sse_agreement`
   WHERE mapping = @mapping
@@ -303,17 +302,31 @@ FROM conforming AS c
 JOIN `project.identity.agreement` AS i
   ON i.system = 'sse' AND i.id_space = 'agreement' AND i.source_key = c._source_key
 ;
--- agreement: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- agreement: every record that could speak for an affected key.
 CREATE TEMP TABLE record_agreement AS
 SELECT i.`agreement_key`, i.system, i.id_space, i.source_key
 FROM affected_agreement AS a
 JOIN `project.identity.agreement` AS i ON i.`agreement_key` = a.`agreement_key`;
+CREATE TEMP TABLE says_agreement AS
+SELECT i.*, c.`account_id`, c.`supply_point_id`, c.`tariff_code`, c.`payment_method`, c.`monthly_amount_gbp`, c.`signed_at`, c.`starts_on`, c.`ends_on`
+FROM record_agreement AS i
+JOIN conforming AS c ON c._source_key = i.source_key
+WHERE i.system = 'sse' AND i.id_space = 'agreement' AND NOT c._is_gone AND c.is_present;
+IF EXISTS (SELECT 1 FROM record_agreement AS i WHERE NOT (i.system = 'sse' AND i.id_space = 'agreement' AND i.source_key IN (SELECT _source_key FROM conforming))) THEN
+INSERT INTO says_agreement (`agreement_key`, system, id_space, source_key, `account_id`, `supply_point_id`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`)
+SELECT i.*, c.`account_id`, c.`supply_point_id`, c.`tariff_code`, c.`payment_method`, c.`monthly_amount_gbp`, c.`signed_at`, c.`starts_on`, c.`ends_on`
+FROM record_agreement AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.agreement` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present AND NOT (i.system = 'sse' AND i.id_space = 'agreement' AND i.source_key IN (SELECT _source_key FROM conforming));
+END IF;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_agreement AS
 WITH candidate AS (
   SELECT
-    i.`agreement_key`,
+    c.`agreement_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -339,9 +352,7 @@ WITH candidate AS (
     c.`ends_on`,
     via_customer.customer_key AS _customer_key,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM record_agreement AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.agreement` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_agreement AS c
   LEFT JOIN `project.identity.account` AS `p_account_id`
   ON `p_account_id`.system = c.system
   AND `p_account_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'account' END)
@@ -358,7 +369,6 @@ WITH candidate AS (
     ON via_customer.system = via.system
     AND via_customer.id_space = (CASE CONCAT(via.system, '/', via.id_space) WHEN 'mis/gentrack_account' THEN 'gentrack_customer' WHEN 'platform/account' THEN 'customer' WHEN 'sse/account' THEN 'customer' END)
     AND via_customer.source_key = via.`customer_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -442,49 +452,35 @@ INSERT INTO `project.change_log.agreement`
 SELECT change_number, v_changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
 FROM change_agreement
 WHERE is_change;
-MERGE `project.common_model.agreement` AS t
-USING (SELECT * FROM change_agreement WHERE is_change) AS s
-ON t.`agreement_key` = s.`agreement_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `supply_point_key` = s.`supply_point_key`, `tariff_code` = s.`tariff_code`, `payment_method` = s.`payment_method`, `monthly_amount_gbp` = s.`monthly_amount_gbp`, `signed_at` = s.`signed_at`, `starts_on` = s.`starts_on`, `ends_on` = s.`ends_on`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.agreement` AS t
+WHERE t.`agreement_key` IN (SELECT `agreement_key` FROM change_agreement WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.agreement`
   (`agreement_key`, source_system, change_number, changed_at, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`)
-VALUES
-  (s.`agreement_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`supply_point_key`, s.`tariff_code`, s.`payment_method`, s.`monthly_amount_gbp`, s.`signed_at`, s.`starts_on`, s.`ends_on`);
+SELECT `agreement_key`, source_system, change_number, v_changed_at, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
+FROM change_agreement
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.agreement`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_agreement WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
 -- Progress, in the same transaction as the data that it describes.
-MERGE `project.ledger.agreement` AS t
-USING (
-  SELECT
-    (SELECT COUNT(*) FROM incoming) + v_bad AS rows_taken,
-    (SELECT COUNT(*) FROM conforming) AS rows_conformed,
-    (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_agreement) AS inserted,
-    (SELECT COUNTIF(is_change AND operation = 'update') FROM change_agreement) AS updated,
-    (SELECT COUNTIF(is_change AND operation = 'delete') FROM change_agreement) AS removed,
-    (SELECT COUNTIF(is_change AND is_event) FROM change_agreement) AS events,
-    (SELECT COUNTIF(is_contested) FROM change_agreement) AS contested,
-    v_followed AS followed,
-    v_bad AS quarantined,
-    0 AS unsettled
-) AS s
-ON t.name = @mapping
-WHEN MATCHED THEN UPDATE SET
-  batch = @batch, mapping_hash = @mapping_hash, merged_at = v_changed_at, run_id = @run_id, attempt = @attempt,
-  rows_taken = s.rows_taken,
-  rows_conformed = s.rows_conformed,
-  inserted = s.inserted,
-  updated = s.updated,
-  removed = s.removed,
-  events = s.events,
-  contested = s.contested,
-  followed = s.followed,
-  unsettled = s.unsettled,
-  quarantined = s.quarantined
-WHEN NOT MATCHED THEN INSERT
+DELETE FROM `project.ledger.agreement` WHERE name = @mapping;
+INSERT INTO `project.ledger.agreement`
   (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, unsettled, quarantined)
-VALUES
-  (@mapping, @batch, @mapping_hash, v_changed_at, @run_id, @attempt, s.rows_taken, s.rows_conformed, s.inserted, s.updated, s.removed, s.events, s.contested, s.followed, s.unsettled, s.quarantined);
+SELECT
+  @mapping,
+  @batch,
+  @mapping_hash,
+  v_changed_at,
+  @run_id,
+  @attempt,
+  (SELECT COUNT(*) FROM incoming) + v_bad,
+  (SELECT COUNT(*) FROM conforming),
+  (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_agreement),
+  (SELECT COUNTIF(is_change AND operation = 'update') FROM change_agreement),
+  (SELECT COUNTIF(is_change AND operation = 'delete') FROM change_agreement),
+  (SELECT COUNTIF(is_change AND is_event) FROM change_agreement),
+  (SELECT COUNTIF(is_contested) FROM change_agreement),
+  v_followed,
+  0,
+  v_bad;
 COMMIT TRANSACTION;

@@ -41,7 +41,8 @@ CREATE TEMP TABLE repeated AS
   WHERE _source_key IS NOT NULL
   GROUP BY _batch, _layer, _source_key
   HAVING COUNT(*) > 1;
--- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer, position, every column.
+-- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer,
+-- position; two rows of one picture are kept aside.
 CREATE TEMP TABLE incoming AS
 SELECT
   _batch,
@@ -109,7 +110,7 @@ FROM (
 WHERE TRUE
 QUALIFY _source_key IS NULL OR ROW_NUMBER() OVER (
   PARTITION BY _source_key
-  ORDER BY _batch DESC, _layer DESC, _position DESC, `account_id`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`, is_present, same_as, taken_over_at
+  ORDER BY _batch DESC, _layer DESC, _position DESC
 ) = 1;
 -- Rows that nobody can merge, or that a person holds. What lies in earlier batches of their keys is older, so it is not asked.
 CREATE TEMP TABLE bad AS
@@ -221,16 +222,14 @@ WHERE CASE
   WHEN NOT _has_row THEN FALSE
   ELSE _differs
 END;
-MERGE `project.conformed.bill` AS t
-USING conforming AS s
-ON t.system = 'mis' AND t.id_space = 'gentrack_invoice' AND t.source_key = s._source_key
-WHEN MATCHED AND s._is_gone THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  batch = s._batch, is_present = s.is_present, `account_id` = s.`account_id`, `bill_number` = s.`bill_number`, `period_starts_on` = s.`period_starts_on`, `period_ends_on` = s.`period_ends_on`, `net_gbp` = s.`net_gbp`, `vat_gbp` = s.`vat_gbp`, `kind` = s.`kind`, `issued_on` = s.`issued_on`, `due_on` = s.`due_on`, `same_as` = s.`same_as`, `taken_over_at` = s.`taken_over_at`
-WHEN NOT MATCHED THEN INSERT
+DELETE FROM `project.conformed.bill` AS t
+WHERE t.system = 'mis' AND t.id_space = 'gentrack_invoice'
+  AND t.source_key IN (SELECT _source_key FROM conforming WHERE _is_known);
+INSERT INTO `project.conformed.bill`
   (system, id_space, source_key, batch, is_present, `account_id`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`, `same_as`, `taken_over_at`)
-VALUES
-  ('mis', 'gentrack_invoice', s._source_key, s._batch, s.is_present, s.`account_id`, s.`bill_number`, s.`period_starts_on`, s.`period_ends_on`, s.`net_gbp`, s.`vat_gbp`, s.`kind`, s.`issued_on`, s.`due_on`, s.`same_as`, s.`taken_over_at`);
+SELECT 'mis', 'gentrack_invoice', _source_key, _batch, is_present, `account_id`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`, `same_as`, `taken_over_at`
+FROM conforming
+WHERE NOT _is_gone;
 IF EXISTS (SELECT 1 FROM `project.quarantine.mis_gentrack_invoice` WHERE mapping = @mapping) THEN
   DELETE FROM `project.quarantine.mis_gentrack_invoice`
   WHERE mapping = @mapping
@@ -293,17 +292,31 @@ FROM conforming AS c
 JOIN `project.identity.bill` AS i
   ON i.system = 'mis' AND i.id_space = 'gentrack_invoice' AND i.source_key = c._source_key
 ;
--- bill: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- bill: every record that could speak for an affected key.
 CREATE TEMP TABLE record_bill AS
 SELECT i.`bill_key`, i.system, i.id_space, i.source_key
 FROM affected_bill AS a
 JOIN `project.identity.bill` AS i ON i.`bill_key` = a.`bill_key`;
+CREATE TEMP TABLE says_bill AS
+SELECT i.*, c.`account_id`, c.`bill_number`, c.`period_starts_on`, c.`period_ends_on`, c.`net_gbp`, c.`vat_gbp`, c.`kind`, c.`issued_on`, c.`due_on`
+FROM record_bill AS i
+JOIN conforming AS c ON c._source_key = i.source_key
+WHERE i.system = 'mis' AND i.id_space = 'gentrack_invoice' AND NOT c._is_gone AND c.is_present;
+IF EXISTS (SELECT 1 FROM record_bill AS i WHERE NOT (i.system = 'mis' AND i.id_space = 'gentrack_invoice' AND i.source_key IN (SELECT _source_key FROM conforming))) THEN
+INSERT INTO says_bill (`bill_key`, system, id_space, source_key, `account_id`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`)
+SELECT i.*, c.`account_id`, c.`bill_number`, c.`period_starts_on`, c.`period_ends_on`, c.`net_gbp`, c.`vat_gbp`, c.`kind`, c.`issued_on`, c.`due_on`
+FROM record_bill AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.bill` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present AND NOT (i.system = 'mis' AND i.id_space = 'gentrack_invoice' AND i.source_key IN (SELECT _source_key FROM conforming));
+END IF;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_bill AS
 WITH candidate AS (
   SELECT
-    i.`bill_key`,
+    c.`bill_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -323,14 +336,11 @@ WITH candidate AS (
     c.`issued_on`,
     c.`due_on`,
     CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 END AS rank
-  FROM record_bill AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.bill` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_bill AS c
   LEFT JOIN `project.identity.account` AS `p_account_id`
   ON `p_account_id`.system = c.system
   AND `p_account_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/gentrack_invoice' THEN 'gentrack_account' WHEN 'sse/bill' THEN 'account' END)
   AND `p_account_id`.source_key = c.`account_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -420,49 +430,35 @@ INSERT INTO `project.change_log.bill`
 SELECT change_number, v_changed_at, operation, is_event, `bill_key`, source_system, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`
 FROM change_bill
 WHERE is_change;
-MERGE `project.common_model.bill` AS t
-USING (SELECT * FROM change_bill WHERE is_change) AS s
-ON t.`bill_key` = s.`bill_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `bill_number` = s.`bill_number`, `period_starts_on` = s.`period_starts_on`, `period_ends_on` = s.`period_ends_on`, `net_gbp` = s.`net_gbp`, `vat_gbp` = s.`vat_gbp`, `kind` = s.`kind`, `issued_on` = s.`issued_on`, `due_on` = s.`due_on`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.bill` AS t
+WHERE t.`bill_key` IN (SELECT `bill_key` FROM change_bill WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.bill`
   (`bill_key`, source_system, change_number, changed_at, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`)
-VALUES
-  (s.`bill_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`bill_number`, s.`period_starts_on`, s.`period_ends_on`, s.`net_gbp`, s.`vat_gbp`, s.`kind`, s.`issued_on`, s.`due_on`);
+SELECT `bill_key`, source_system, change_number, v_changed_at, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`
+FROM change_bill
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.bill`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_bill WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
 -- Progress, in the same transaction as the data that it describes.
-MERGE `project.ledger.bill` AS t
-USING (
-  SELECT
-    (SELECT COUNT(*) FROM incoming) + v_bad AS rows_taken,
-    (SELECT COUNT(*) FROM conforming) AS rows_conformed,
-    (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_bill) AS inserted,
-    (SELECT COUNTIF(is_change AND operation = 'update') FROM change_bill) AS updated,
-    (SELECT COUNTIF(is_change AND operation = 'delete') FROM change_bill) AS removed,
-    (SELECT COUNTIF(is_change AND is_event) FROM change_bill) AS events,
-    (SELECT COUNTIF(is_contested) FROM change_bill) AS contested,
-    v_followed AS followed,
-    v_bad AS quarantined,
-    0 AS unsettled
-) AS s
-ON t.name = @mapping
-WHEN MATCHED THEN UPDATE SET
-  batch = @batch, mapping_hash = @mapping_hash, merged_at = v_changed_at, run_id = @run_id, attempt = @attempt,
-  rows_taken = s.rows_taken,
-  rows_conformed = s.rows_conformed,
-  inserted = s.inserted,
-  updated = s.updated,
-  removed = s.removed,
-  events = s.events,
-  contested = s.contested,
-  followed = s.followed,
-  unsettled = s.unsettled,
-  quarantined = s.quarantined
-WHEN NOT MATCHED THEN INSERT
+DELETE FROM `project.ledger.bill` WHERE name = @mapping;
+INSERT INTO `project.ledger.bill`
   (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, unsettled, quarantined)
-VALUES
-  (@mapping, @batch, @mapping_hash, v_changed_at, @run_id, @attempt, s.rows_taken, s.rows_conformed, s.inserted, s.updated, s.removed, s.events, s.contested, s.followed, s.unsettled, s.quarantined);
+SELECT
+  @mapping,
+  @batch,
+  @mapping_hash,
+  v_changed_at,
+  @run_id,
+  @attempt,
+  (SELECT COUNT(*) FROM incoming) + v_bad,
+  (SELECT COUNT(*) FROM conforming),
+  (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_bill),
+  (SELECT COUNTIF(is_change AND operation = 'update') FROM change_bill),
+  (SELECT COUNTIF(is_change AND operation = 'delete') FROM change_bill),
+  (SELECT COUNTIF(is_change AND is_event) FROM change_bill),
+  (SELECT COUNTIF(is_contested) FROM change_bill),
+  v_followed,
+  0,
+  v_bad;
 COMMIT TRANSACTION;

@@ -38,7 +38,8 @@ CREATE TEMP TABLE repeated AS
   WHERE _source_key IS NOT NULL
   GROUP BY _batch, _layer, _source_key
   HAVING COUNT(*) > 1;
--- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer, position, every column.
+-- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer,
+-- position; two rows of one picture are kept aside.
 CREATE TEMP TABLE incoming AS
 SELECT
   _batch,
@@ -102,7 +103,7 @@ FROM (
 WHERE TRUE
 QUALIFY _source_key IS NULL OR ROW_NUMBER() OVER (
   PARTITION BY _source_key
-  ORDER BY _batch DESC, _layer DESC, _position DESC, `customer_id`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`, is_present, same_as, taken_over_at
+  ORDER BY _batch DESC, _layer DESC, _position DESC
 ) = 1;
 -- Rows that nobody can merge, or that a person holds. What lies in earlier batches of their keys is older, so it is not asked.
 CREATE TEMP TABLE bad AS
@@ -205,16 +206,14 @@ WHERE CASE
   WHEN NOT _has_row THEN FALSE
   ELSE _differs
 END;
-MERGE `project.conformed.contact_preference` AS t
-USING conforming AS s
-ON t.system = 'sse' AND t.id_space = 'contact_preference' AND t.source_key = s._source_key
-WHEN MATCHED AND s._is_gone THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  batch = s._batch, is_present = s.is_present, `customer_id` = s.`customer_id`, `channel` = s.`channel`, `purpose` = s.`purpose`, `is_allowed` = s.`is_allowed`, `decided_at` = s.`decided_at`, `told_by` = s.`told_by`, `same_as` = s.`same_as`, `taken_over_at` = s.`taken_over_at`
-WHEN NOT MATCHED THEN INSERT
+DELETE FROM `project.conformed.contact_preference` AS t
+WHERE t.system = 'sse' AND t.id_space = 'contact_preference'
+  AND t.source_key IN (SELECT _source_key FROM conforming WHERE _is_known);
+INSERT INTO `project.conformed.contact_preference`
   (system, id_space, source_key, batch, is_present, `customer_id`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`, `same_as`, `taken_over_at`)
-VALUES
-  ('sse', 'contact_preference', s._source_key, s._batch, s.is_present, s.`customer_id`, s.`channel`, s.`purpose`, s.`is_allowed`, s.`decided_at`, s.`told_by`, s.`same_as`, s.`taken_over_at`);
+SELECT 'sse', 'contact_preference', _source_key, _batch, is_present, `customer_id`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`, `same_as`, `taken_over_at`
+FROM conforming
+WHERE NOT _is_gone;
 IF EXISTS (SELECT 1 FROM `project.quarantine.sse_contact_preference` WHERE mapping = @mapping) THEN
   DELETE FROM `project.quarantine.sse_contact_preference`
   WHERE mapping = @mapping
@@ -277,17 +276,31 @@ FROM conforming AS c
 JOIN `project.identity.contact_preference` AS i
   ON i.system = 'sse' AND i.id_space = 'contact_preference' AND i.source_key = c._source_key
 ;
--- contact_preference: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- contact_preference: every record that could speak for an affected key.
 CREATE TEMP TABLE record_contact_preference AS
 SELECT i.`contact_preference_key`, i.system, i.id_space, i.source_key
 FROM affected_contact_preference AS a
 JOIN `project.identity.contact_preference` AS i ON i.`contact_preference_key` = a.`contact_preference_key`;
+CREATE TEMP TABLE says_contact_preference AS
+SELECT i.*, c.`customer_id`, c.`channel`, c.`purpose`, c.`is_allowed`, c.`decided_at`, c.`told_by`
+FROM record_contact_preference AS i
+JOIN conforming AS c ON c._source_key = i.source_key
+WHERE i.system = 'sse' AND i.id_space = 'contact_preference' AND NOT c._is_gone AND c.is_present;
+IF EXISTS (SELECT 1 FROM record_contact_preference AS i WHERE NOT (i.system = 'sse' AND i.id_space = 'contact_preference' AND i.source_key IN (SELECT _source_key FROM conforming))) THEN
+INSERT INTO says_contact_preference (`contact_preference_key`, system, id_space, source_key, `customer_id`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`)
+SELECT i.*, c.`customer_id`, c.`channel`, c.`purpose`, c.`is_allowed`, c.`decided_at`, c.`told_by`
+FROM record_contact_preference AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.contact_preference` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present AND NOT (i.system = 'sse' AND i.id_space = 'contact_preference' AND i.source_key IN (SELECT _source_key FROM conforming));
+END IF;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_contact_preference AS
 WITH candidate AS (
   SELECT
-    i.`contact_preference_key`,
+    c.`contact_preference_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -304,14 +317,11 @@ WITH candidate AS (
     c.`decided_at`,
     c.`told_by`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM record_contact_preference AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.contact_preference` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_contact_preference AS c
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
   ON `p_customer_id`.system = c.system
   AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/contact_preference' THEN 'customer' END)
   AND `p_customer_id`.source_key = c.`customer_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -389,49 +399,35 @@ INSERT INTO `project.change_log.contact_preference`
 SELECT change_number, v_changed_at, operation, is_event, `contact_preference_key`, source_system, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`
 FROM change_contact_preference
 WHERE is_change;
-MERGE `project.common_model.contact_preference` AS t
-USING (SELECT * FROM change_contact_preference WHERE is_change) AS s
-ON t.`contact_preference_key` = s.`contact_preference_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `channel` = s.`channel`, `purpose` = s.`purpose`, `is_allowed` = s.`is_allowed`, `decided_at` = s.`decided_at`, `told_by` = s.`told_by`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.contact_preference` AS t
+WHERE t.`contact_preference_key` IN (SELECT `contact_preference_key` FROM change_contact_preference WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.contact_preference`
   (`contact_preference_key`, source_system, change_number, changed_at, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`)
-VALUES
-  (s.`contact_preference_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`channel`, s.`purpose`, s.`is_allowed`, s.`decided_at`, s.`told_by`);
+SELECT `contact_preference_key`, source_system, change_number, v_changed_at, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`
+FROM change_contact_preference
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.contact_preference`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_contact_preference WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
 -- Progress, in the same transaction as the data that it describes.
-MERGE `project.ledger.contact_preference` AS t
-USING (
-  SELECT
-    (SELECT COUNT(*) FROM incoming) + v_bad AS rows_taken,
-    (SELECT COUNT(*) FROM conforming) AS rows_conformed,
-    (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_contact_preference) AS inserted,
-    (SELECT COUNTIF(is_change AND operation = 'update') FROM change_contact_preference) AS updated,
-    (SELECT COUNTIF(is_change AND operation = 'delete') FROM change_contact_preference) AS removed,
-    (SELECT COUNTIF(is_change AND is_event) FROM change_contact_preference) AS events,
-    (SELECT COUNTIF(is_contested) FROM change_contact_preference) AS contested,
-    v_followed AS followed,
-    v_bad AS quarantined,
-    0 AS unsettled
-) AS s
-ON t.name = @mapping
-WHEN MATCHED THEN UPDATE SET
-  batch = @batch, mapping_hash = @mapping_hash, merged_at = v_changed_at, run_id = @run_id, attempt = @attempt,
-  rows_taken = s.rows_taken,
-  rows_conformed = s.rows_conformed,
-  inserted = s.inserted,
-  updated = s.updated,
-  removed = s.removed,
-  events = s.events,
-  contested = s.contested,
-  followed = s.followed,
-  unsettled = s.unsettled,
-  quarantined = s.quarantined
-WHEN NOT MATCHED THEN INSERT
+DELETE FROM `project.ledger.contact_preference` WHERE name = @mapping;
+INSERT INTO `project.ledger.contact_preference`
   (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, unsettled, quarantined)
-VALUES
-  (@mapping, @batch, @mapping_hash, v_changed_at, @run_id, @attempt, s.rows_taken, s.rows_conformed, s.inserted, s.updated, s.removed, s.events, s.contested, s.followed, s.unsettled, s.quarantined);
+SELECT
+  @mapping,
+  @batch,
+  @mapping_hash,
+  v_changed_at,
+  @run_id,
+  @attempt,
+  (SELECT COUNT(*) FROM incoming) + v_bad,
+  (SELECT COUNT(*) FROM conforming),
+  (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_contact_preference),
+  (SELECT COUNTIF(is_change AND operation = 'update') FROM change_contact_preference),
+  (SELECT COUNTIF(is_change AND operation = 'delete') FROM change_contact_preference),
+  (SELECT COUNTIF(is_change AND is_event) FROM change_contact_preference),
+  (SELECT COUNTIF(is_contested) FROM change_contact_preference),
+  v_followed,
+  0,
+  v_bad;
 COMMIT TRANSACTION;

@@ -79,7 +79,8 @@ ASSERT (
       OR (`_kafka_partition` = @w1_partition
         AND `_kafka_offset` >= @w1_begins AND `_kafka_offset` < @w1_to))
 ) AS 'Rule: records of platform/customer that were counted are gone from the landing table: find out why, then trigger with full_refresh';
--- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer, position, every column.
+-- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer,
+-- position, every column.
 CREATE TEMP TABLE incoming AS
 SELECT
   _batch,
@@ -210,16 +211,14 @@ WHERE CASE
   WHEN NOT _has_row THEN FALSE
   ELSE _differs
 END;
-MERGE `project.conformed.customer` AS t
-USING conforming AS s
-ON t.system = 'platform' AND t.id_space = 'customer' AND t.source_key = s._source_key
-WHEN MATCHED AND s._is_gone THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  batch = s._batch, is_present = s.is_present, `given_name` = s.`given_name`, `family_name` = s.`family_name`, `email` = s.`email`, `birth_date` = s.`birth_date`, `registered_at` = s.`registered_at`, `same_as` = s.`same_as`, `taken_over_at` = s.`taken_over_at`
-WHEN NOT MATCHED THEN INSERT
+DELETE FROM `project.conformed.customer` AS t
+WHERE t.system = 'platform' AND t.id_space = 'customer'
+  AND t.source_key IN (SELECT _source_key FROM conforming WHERE _is_known);
+INSERT INTO `project.conformed.customer`
   (system, id_space, source_key, batch, is_present, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`, `same_as`, `taken_over_at`)
-VALUES
-  ('platform', 'customer', s._source_key, s._batch, s.is_present, s.`given_name`, s.`family_name`, s.`email`, s.`birth_date`, s.`registered_at`, s.`same_as`, s.`taken_over_at`);
+SELECT 'platform', 'customer', _source_key, _batch, is_present, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`, `same_as`, `taken_over_at`
+FROM conforming
+WHERE NOT _is_gone;
 IF EXISTS (SELECT 1 FROM `project.quarantine.platform_customer` WHERE mapping = @mapping) THEN
   DELETE FROM `project.quarantine.platform_customer`
   WHERE mapping = @mapping
@@ -449,6 +448,18 @@ JOIN `project.identity.customer` AS i
 UNION DISTINCT
 SELECT `customer_key` FROM joined_anew
 ;
+-- customer: every record that could speak for an affected key.
+CREATE TEMP TABLE record_customer AS
+SELECT i.`customer_key`, i.system, i.id_space, i.source_key
+FROM affected_customer AS a
+JOIN `project.identity.customer` AS i ON i.`customer_key` = a.`customer_key`;
+CREATE TEMP TABLE undecided AS
+SELECT i.customer_key, IF(ANY_VALUE(m.system) IS NULL, 'precedence', 'unlink') AS decided_by
+FROM record_customer AS i
+LEFT JOIN `project.migration.authority` AS m ON m.customer_key = i.customer_key AND m.until IS NULL
+GROUP BY i.customer_key
+HAVING COUNT(m.system) = 0 OR COUNTIF(i.system = m.system) = 0;
+IF EXISTS (SELECT 1 FROM undecided) THEN
 CREATE TEMP TABLE first_decision AS
 SELECT
   customer_key,
@@ -456,37 +467,47 @@ SELECT
   decided_by
 FROM (
   SELECT
-    i.customer_key,
-    MIN(CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 WHEN 'platform' THEN 3 END) AS rank,
-    IF(ANY_VALUE(m.system) IS NULL, 'precedence', 'unlink') AS decided_by
-  FROM affected_customer AS a
-  JOIN `project.identity.customer` AS i ON i.customer_key = a.customer_key
-  LEFT JOIN `project.conformed.customer` AS c
+    u.customer_key,
+    u.decided_by,
+    MIN(CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 WHEN 'platform' THEN 3 END) AS rank
+  FROM undecided AS u
+  JOIN record_customer AS i ON i.customer_key = u.customer_key
+  JOIN `project.conformed.customer` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND c.is_present
-  LEFT JOIN `project.migration.authority` AS m ON m.customer_key = i.customer_key AND m.until IS NULL
-  GROUP BY i.customer_key
-  HAVING COUNT(c.system) > 0 AND (COUNT(m.system) = 0 OR COUNTIF(i.system = m.system) = 0)
+  GROUP BY u.customer_key, u.decided_by
 );
+IF EXISTS (SELECT 1 FROM first_decision WHERE decided_by = 'unlink') THEN
 UPDATE `project.migration.authority` AS m
 SET until = v_changed_at
 WHERE m.until IS NULL
   AND EXISTS (SELECT 1 FROM first_decision AS d WHERE d.customer_key = m.customer_key AND d.system <> m.system);
+END IF;
 INSERT INTO `project.migration.authority` (customer_key, system, since, decided_by, move_id)
 SELECT d.customer_key, d.system, v_changed_at, d.decided_by, NULL
 FROM first_decision AS d
 LEFT JOIN `project.migration.authority` AS m ON m.customer_key = d.customer_key AND m.until IS NULL
 WHERE m.customer_key IS NULL;
--- customer: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
-CREATE TEMP TABLE record_customer AS
-SELECT i.`customer_key`, i.system, i.id_space, i.source_key
-FROM affected_customer AS a
-JOIN `project.identity.customer` AS i ON i.`customer_key` = a.`customer_key`;
+END IF;
+CREATE TEMP TABLE says_customer AS
+SELECT i.*, c.`given_name`, c.`family_name`, c.`email`, c.`birth_date`, c.`registered_at`
+FROM record_customer AS i
+JOIN conforming AS c ON c._source_key = i.source_key
+WHERE i.system = 'platform' AND i.id_space = 'customer' AND NOT c._is_gone AND c.is_present;
+IF EXISTS (SELECT 1 FROM record_customer AS i WHERE NOT (i.system = 'platform' AND i.id_space = 'customer' AND i.source_key IN (SELECT _source_key FROM conforming))) THEN
+INSERT INTO says_customer (`customer_key`, system, id_space, source_key, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`)
+SELECT i.*, c.`given_name`, c.`family_name`, c.`email`, c.`birth_date`, c.`registered_at`
+FROM record_customer AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.customer` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present AND NOT (i.system = 'platform' AND i.id_space = 'customer' AND i.source_key IN (SELECT _source_key FROM conforming));
+END IF;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_customer AS
 WITH candidate AS (
   SELECT
-    i.`customer_key`,
+    c.`customer_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -496,10 +517,7 @@ WITH candidate AS (
     c.`birth_date`,
     c.`registered_at`,
     CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 WHEN 'platform' THEN 3 END AS rank
-  FROM record_customer AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.customer` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-  WHERE c.is_present
+  FROM says_customer AS c
 ), winner AS (
   SELECT
     c.*,
@@ -584,16 +602,13 @@ INSERT INTO `project.change_log.customer`
 SELECT change_number, v_changed_at, operation, is_event, `customer_key`, source_system, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`
 FROM change_customer
 WHERE is_change;
-MERGE `project.common_model.customer` AS t
-USING (SELECT * FROM change_customer WHERE is_change) AS s
-ON t.`customer_key` = s.`customer_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `given_name` = s.`given_name`, `family_name` = s.`family_name`, `email` = s.`email`, `birth_date` = s.`birth_date`, `registered_at` = s.`registered_at`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.customer` AS t
+WHERE t.`customer_key` IN (SELECT `customer_key` FROM change_customer WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.customer`
   (`customer_key`, source_system, change_number, changed_at, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`)
-VALUES
-  (s.`customer_key`, s.source_system, s.change_number, v_changed_at, s.`given_name`, s.`family_name`, s.`email`, s.`birth_date`, s.`registered_at`);
+SELECT `customer_key`, source_system, change_number, v_changed_at, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`
+FROM change_customer
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.customer`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_customer WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -617,17 +632,24 @@ IF EXISTS (SELECT 1 FROM keyed_account) THEN
   SELECT key_before AS `account_key` FROM keyed_account
   UNION DISTINCT
   SELECT key_after FROM keyed_account;
--- account: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- account: every record that could speak for an affected key.
 CREATE TEMP TABLE record_account AS
 SELECT i.`account_key`, i.system, i.id_space, i.source_key
 FROM affected_account AS a
 JOIN `project.identity.account` AS i ON i.`account_key` = a.`account_key`;
+CREATE TEMP TABLE says_account AS
+SELECT i.*, c.`customer_id`, c.`account_number`, c.`balance_gbp`, c.`opened_on`, c.`closed_on`, c.`address`, c.`postcode`
+FROM record_account AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.account` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_account AS
 WITH candidate AS (
   SELECT
-    i.`account_key`,
+    c.`account_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -645,14 +667,11 @@ WITH candidate AS (
     c.`address`,
     c.`postcode`,
     CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 WHEN 'platform' THEN 3 END AS rank
-  FROM record_account AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.account` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_account AS c
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
   ON `p_customer_id`.system = c.system
   AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/gentrack_account' THEN 'gentrack_customer' WHEN 'platform/account' THEN 'customer' WHEN 'sse/account' THEN 'customer' END)
   AND `p_customer_id`.source_key = c.`customer_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -716,16 +735,13 @@ INSERT INTO `project.change_log.account`
 SELECT change_number, v_changed_at, operation, is_event, `account_key`, source_system, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`
 FROM change_account
 WHERE is_change;
-MERGE `project.common_model.account` AS t
-USING (SELECT * FROM change_account WHERE is_change) AS s
-ON t.`account_key` = s.`account_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `account_number` = s.`account_number`, `balance_gbp` = s.`balance_gbp`, `opened_on` = s.`opened_on`, `closed_on` = s.`closed_on`, `address` = s.`address`, `postcode` = s.`postcode`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.account` AS t
+WHERE t.`account_key` IN (SELECT `account_key` FROM change_account WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.account`
   (`account_key`, source_system, change_number, changed_at, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`)
-VALUES
-  (s.`account_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`account_number`, s.`balance_gbp`, s.`opened_on`, s.`closed_on`, s.`address`, s.`postcode`);
+SELECT `account_key`, source_system, change_number, v_changed_at, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`
+FROM change_account
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.account`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_account WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -751,17 +767,24 @@ IF EXISTS (SELECT 1 FROM keyed_contact) THEN
   SELECT key_before AS `contact_key` FROM keyed_contact
   UNION DISTINCT
   SELECT key_after FROM keyed_contact;
--- contact: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- contact: every record that could speak for an affected key.
 CREATE TEMP TABLE record_contact AS
 SELECT i.`contact_key`, i.system, i.id_space, i.source_key
 FROM affected_contact AS a
 JOIN `project.identity.contact` AS i ON i.`contact_key` = a.`contact_key`;
+CREATE TEMP TABLE says_contact AS
+SELECT i.*, c.`customer_id`, c.`kind`, c.`full_name`, c.`phone`, c.`email`, c.`authorised_at`
+FROM record_contact AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.contact` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_contact AS
 WITH candidate AS (
   SELECT
-    i.`contact_key`,
+    c.`contact_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -778,14 +801,11 @@ WITH candidate AS (
     c.`email`,
     c.`authorised_at`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM record_contact AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.contact` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_contact AS c
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
   ON `p_customer_id`.system = c.system
   AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/contact' THEN 'customer' END)
   AND `p_customer_id`.source_key = c.`customer_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -846,16 +866,13 @@ INSERT INTO `project.change_log.contact`
 SELECT change_number, v_changed_at, operation, is_event, `contact_key`, source_system, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`
 FROM change_contact
 WHERE is_change;
-MERGE `project.common_model.contact` AS t
-USING (SELECT * FROM change_contact WHERE is_change) AS s
-ON t.`contact_key` = s.`contact_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `kind` = s.`kind`, `full_name` = s.`full_name`, `phone` = s.`phone`, `email` = s.`email`, `authorised_at` = s.`authorised_at`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.contact` AS t
+WHERE t.`contact_key` IN (SELECT `contact_key` FROM change_contact WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.contact`
   (`contact_key`, source_system, change_number, changed_at, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`)
-VALUES
-  (s.`contact_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`kind`, s.`full_name`, s.`phone`, s.`email`, s.`authorised_at`);
+SELECT `contact_key`, source_system, change_number, v_changed_at, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`
+FROM change_contact
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.contact`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_contact WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -879,17 +896,24 @@ IF EXISTS (SELECT 1 FROM keyed_contact_preference) THEN
   SELECT key_before AS `contact_preference_key` FROM keyed_contact_preference
   UNION DISTINCT
   SELECT key_after FROM keyed_contact_preference;
--- contact_preference: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- contact_preference: every record that could speak for an affected key.
 CREATE TEMP TABLE record_contact_preference AS
 SELECT i.`contact_preference_key`, i.system, i.id_space, i.source_key
 FROM affected_contact_preference AS a
 JOIN `project.identity.contact_preference` AS i ON i.`contact_preference_key` = a.`contact_preference_key`;
+CREATE TEMP TABLE says_contact_preference AS
+SELECT i.*, c.`customer_id`, c.`channel`, c.`purpose`, c.`is_allowed`, c.`decided_at`, c.`told_by`
+FROM record_contact_preference AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.contact_preference` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_contact_preference AS
 WITH candidate AS (
   SELECT
-    i.`contact_preference_key`,
+    c.`contact_preference_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -906,14 +930,11 @@ WITH candidate AS (
     c.`decided_at`,
     c.`told_by`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM record_contact_preference AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.contact_preference` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_contact_preference AS c
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
   ON `p_customer_id`.system = c.system
   AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/contact_preference' THEN 'customer' END)
   AND `p_customer_id`.source_key = c.`customer_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -974,16 +995,13 @@ INSERT INTO `project.change_log.contact_preference`
 SELECT change_number, v_changed_at, operation, is_event, `contact_preference_key`, source_system, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`
 FROM change_contact_preference
 WHERE is_change;
-MERGE `project.common_model.contact_preference` AS t
-USING (SELECT * FROM change_contact_preference WHERE is_change) AS s
-ON t.`contact_preference_key` = s.`contact_preference_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `channel` = s.`channel`, `purpose` = s.`purpose`, `is_allowed` = s.`is_allowed`, `decided_at` = s.`decided_at`, `told_by` = s.`told_by`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.contact_preference` AS t
+WHERE t.`contact_preference_key` IN (SELECT `contact_preference_key` FROM change_contact_preference WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.contact_preference`
   (`contact_preference_key`, source_system, change_number, changed_at, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`)
-VALUES
-  (s.`contact_preference_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`channel`, s.`purpose`, s.`is_allowed`, s.`decided_at`, s.`told_by`);
+SELECT `contact_preference_key`, source_system, change_number, v_changed_at, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`
+FROM change_contact_preference
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.contact_preference`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_contact_preference WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -1007,17 +1025,24 @@ IF EXISTS (SELECT 1 FROM keyed_interaction) THEN
   SELECT key_before AS `interaction_key` FROM keyed_interaction
   UNION DISTINCT
   SELECT key_after FROM keyed_interaction;
--- interaction: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- interaction: every record that could speak for an affected key.
 CREATE TEMP TABLE record_interaction AS
 SELECT i.`interaction_key`, i.system, i.id_space, i.source_key
 FROM affected_interaction AS a
 JOIN `project.identity.interaction` AS i ON i.`interaction_key` = a.`interaction_key`;
+CREATE TEMP TABLE says_interaction AS
+SELECT i.*, c.`customer_id`, c.`case_number`, c.`subject`, c.`status`, c.`opened_at`, c.`closed_at`
+FROM record_interaction AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.interaction` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_interaction AS
 WITH candidate AS (
   SELECT
-    i.`interaction_key`,
+    c.`interaction_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -1034,14 +1059,11 @@ WITH candidate AS (
     c.`opened_at`,
     c.`closed_at`,
     CASE c.system WHEN 'mis' THEN 1 END AS rank
-  FROM record_interaction AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.interaction` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_interaction AS c
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
   ON `p_customer_id`.system = c.system
   AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/salesforce_case' THEN 'gentrack_customer' END)
   AND `p_customer_id`.source_key = c.`customer_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -1102,16 +1124,13 @@ INSERT INTO `project.change_log.interaction`
 SELECT change_number, v_changed_at, operation, is_event, `interaction_key`, source_system, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`
 FROM change_interaction
 WHERE is_change;
-MERGE `project.common_model.interaction` AS t
-USING (SELECT * FROM change_interaction WHERE is_change) AS s
-ON t.`interaction_key` = s.`interaction_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `case_number` = s.`case_number`, `subject` = s.`subject`, `status` = s.`status`, `opened_at` = s.`opened_at`, `closed_at` = s.`closed_at`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.interaction` AS t
+WHERE t.`interaction_key` IN (SELECT `interaction_key` FROM change_interaction WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.interaction`
   (`interaction_key`, source_system, change_number, changed_at, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`)
-VALUES
-  (s.`interaction_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`case_number`, s.`subject`, s.`status`, s.`opened_at`, s.`closed_at`);
+SELECT `interaction_key`, source_system, change_number, v_changed_at, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`
+FROM change_interaction
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.interaction`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_interaction WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -1135,17 +1154,24 @@ IF EXISTS (SELECT 1 FROM keyed_priority_service) THEN
   SELECT key_before AS `priority_service_key` FROM keyed_priority_service
   UNION DISTINCT
   SELECT key_after FROM keyed_priority_service;
--- priority_service: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- priority_service: every record that could speak for an affected key.
 CREATE TEMP TABLE record_priority_service AS
 SELECT i.`priority_service_key`, i.system, i.id_space, i.source_key
 FROM affected_priority_service AS a
 JOIN `project.identity.priority_service` AS i ON i.`priority_service_key` = a.`priority_service_key`;
+CREATE TEMP TABLE says_priority_service AS
+SELECT i.*, c.`customer_id`, c.`needs_code`, c.`details`, c.`may_be_shared`, c.`registered_on`, c.`review_on`
+FROM record_priority_service AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.priority_service` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_priority_service AS
 WITH candidate AS (
   SELECT
-    i.`priority_service_key`,
+    c.`priority_service_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -1162,14 +1188,11 @@ WITH candidate AS (
     c.`registered_on`,
     c.`review_on`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM record_priority_service AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.priority_service` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_priority_service AS c
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
   ON `p_customer_id`.system = c.system
   AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/priority_services' THEN 'customer' END)
   AND `p_customer_id`.source_key = c.`customer_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -1223,16 +1246,13 @@ INSERT INTO `project.change_log.priority_service`
 SELECT change_number, v_changed_at, operation, is_event, `priority_service_key`, source_system, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`
 FROM change_priority_service
 WHERE is_change;
-MERGE `project.common_model.priority_service` AS t
-USING (SELECT * FROM change_priority_service WHERE is_change) AS s
-ON t.`priority_service_key` = s.`priority_service_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `needs_code` = s.`needs_code`, `details` = s.`details`, `may_be_shared` = s.`may_be_shared`, `registered_on` = s.`registered_on`, `review_on` = s.`review_on`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.priority_service` AS t
+WHERE t.`priority_service_key` IN (SELECT `priority_service_key` FROM change_priority_service WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.priority_service`
   (`priority_service_key`, source_system, change_number, changed_at, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`)
-VALUES
-  (s.`priority_service_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`needs_code`, s.`details`, s.`may_be_shared`, s.`registered_on`, s.`review_on`);
+SELECT `priority_service_key`, source_system, change_number, v_changed_at, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`
+FROM change_priority_service
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.priority_service`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_priority_service WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -1257,17 +1277,24 @@ IF EXISTS (SELECT 1 FROM keyed_bill) THEN
   SELECT key_before AS `bill_key` FROM keyed_bill
   UNION DISTINCT
   SELECT key_after FROM keyed_bill;
--- bill: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- bill: every record that could speak for an affected key.
 CREATE TEMP TABLE record_bill AS
 SELECT i.`bill_key`, i.system, i.id_space, i.source_key
 FROM affected_bill AS a
 JOIN `project.identity.bill` AS i ON i.`bill_key` = a.`bill_key`;
+CREATE TEMP TABLE says_bill AS
+SELECT i.*, c.`account_id`, c.`bill_number`, c.`period_starts_on`, c.`period_ends_on`, c.`net_gbp`, c.`vat_gbp`, c.`kind`, c.`issued_on`, c.`due_on`
+FROM record_bill AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.bill` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_bill AS
 WITH candidate AS (
   SELECT
-    i.`bill_key`,
+    c.`bill_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -1287,14 +1314,11 @@ WITH candidate AS (
     c.`issued_on`,
     c.`due_on`,
     CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 END AS rank
-  FROM record_bill AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.bill` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_bill AS c
   LEFT JOIN `project.identity.account` AS `p_account_id`
   ON `p_account_id`.system = c.system
   AND `p_account_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/gentrack_invoice' THEN 'gentrack_account' WHEN 'sse/bill' THEN 'account' END)
   AND `p_account_id`.source_key = c.`account_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -1360,16 +1384,13 @@ INSERT INTO `project.change_log.bill`
 SELECT change_number, v_changed_at, operation, is_event, `bill_key`, source_system, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`
 FROM change_bill
 WHERE is_change;
-MERGE `project.common_model.bill` AS t
-USING (SELECT * FROM change_bill WHERE is_change) AS s
-ON t.`bill_key` = s.`bill_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `bill_number` = s.`bill_number`, `period_starts_on` = s.`period_starts_on`, `period_ends_on` = s.`period_ends_on`, `net_gbp` = s.`net_gbp`, `vat_gbp` = s.`vat_gbp`, `kind` = s.`kind`, `issued_on` = s.`issued_on`, `due_on` = s.`due_on`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.bill` AS t
+WHERE t.`bill_key` IN (SELECT `bill_key` FROM change_bill WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.bill`
   (`bill_key`, source_system, change_number, changed_at, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`)
-VALUES
-  (s.`bill_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`bill_number`, s.`period_starts_on`, s.`period_ends_on`, s.`net_gbp`, s.`vat_gbp`, s.`kind`, s.`issued_on`, s.`due_on`);
+SELECT `bill_key`, source_system, change_number, v_changed_at, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`
+FROM change_bill
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.bill`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_bill WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -1394,17 +1415,24 @@ IF EXISTS (SELECT 1 FROM keyed_payment) THEN
   SELECT key_before AS `payment_key` FROM keyed_payment
   UNION DISTINCT
   SELECT key_after FROM keyed_payment;
--- payment: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- payment: every record that could speak for an affected key.
 CREATE TEMP TABLE record_payment AS
 SELECT i.`payment_key`, i.system, i.id_space, i.source_key
 FROM affected_payment AS a
 JOIN `project.identity.payment` AS i ON i.`payment_key` = a.`payment_key`;
+CREATE TEMP TABLE says_payment AS
+SELECT i.*, c.`account_id`, c.`amount_gbp`, c.`paid_at`, c.`method`
+FROM record_payment AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.payment` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_payment AS
 WITH candidate AS (
   SELECT
-    i.`payment_key`,
+    c.`payment_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -1419,14 +1447,11 @@ WITH candidate AS (
     c.`paid_at`,
     c.`method`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM record_payment AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.payment` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_payment AS c
   LEFT JOIN `project.identity.account` AS `p_account_id`
   ON `p_account_id`.system = c.system
   AND `p_account_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/payment' THEN 'account' END)
   AND `p_account_id`.source_key = c.`account_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -1477,16 +1502,13 @@ INSERT INTO `project.change_log.payment`
 SELECT change_number, v_changed_at, operation, is_event, `payment_key`, source_system, `account_key`, `amount_gbp`, `paid_at`, `method`
 FROM change_payment
 WHERE is_change;
-MERGE `project.common_model.payment` AS t
-USING (SELECT * FROM change_payment WHERE is_change) AS s
-ON t.`payment_key` = s.`payment_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `amount_gbp` = s.`amount_gbp`, `paid_at` = s.`paid_at`, `method` = s.`method`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.payment` AS t
+WHERE t.`payment_key` IN (SELECT `payment_key` FROM change_payment WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.payment`
   (`payment_key`, source_system, change_number, changed_at, `account_key`, `amount_gbp`, `paid_at`, `method`)
-VALUES
-  (s.`payment_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`amount_gbp`, s.`paid_at`, s.`method`);
+SELECT `payment_key`, source_system, change_number, v_changed_at, `account_key`, `amount_gbp`, `paid_at`, `method`
+FROM change_payment
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.payment`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_payment WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -1516,17 +1538,24 @@ IF EXISTS (SELECT 1 FROM keyed_supply_point) THEN
   SELECT key_before AS `supply_point_key` FROM keyed_supply_point
   UNION DISTINCT
   SELECT key_after FROM keyed_supply_point;
--- supply_point: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- supply_point: every record that could speak for an affected key.
 CREATE TEMP TABLE record_supply_point AS
 SELECT i.`supply_point_key`, i.system, i.id_space, i.source_key
 FROM affected_supply_point AS a
 JOIN `project.identity.supply_point` AS i ON i.`supply_point_key` = a.`supply_point_key`;
+CREATE TEMP TABLE says_supply_point AS
+SELECT i.*, c.`account_id`, c.`fuel`, c.`supply_number`, c.`region`, c.`profile_class`, c.`postcode`, c.`is_deenergised`, c.`supplied_since_at`
+FROM record_supply_point AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.supply_point` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_supply_point AS
 WITH candidate AS (
   SELECT
-    i.`supply_point_key`,
+    c.`supply_point_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -1545,14 +1574,11 @@ WITH candidate AS (
     c.`is_deenergised`,
     c.`supplied_since_at`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM record_supply_point AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.supply_point` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_supply_point AS c
   LEFT JOIN `project.identity.account` AS `p_account_id`
   ON `p_account_id`.system = c.system
   AND `p_account_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/supply_point' THEN 'account' END)
   AND `p_account_id`.source_key = c.`account_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -1615,16 +1641,13 @@ INSERT INTO `project.change_log.supply_point`
 SELECT change_number, v_changed_at, operation, is_event, `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`
 FROM change_supply_point
 WHERE is_change;
-MERGE `project.common_model.supply_point` AS t
-USING (SELECT * FROM change_supply_point WHERE is_change) AS s
-ON t.`supply_point_key` = s.`supply_point_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `fuel` = s.`fuel`, `supply_number` = s.`supply_number`, `region` = s.`region`, `profile_class` = s.`profile_class`, `postcode` = s.`postcode`, `is_deenergised` = s.`is_deenergised`, `supplied_since_at` = s.`supplied_since_at`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.supply_point` AS t
+WHERE t.`supply_point_key` IN (SELECT `supply_point_key` FROM change_supply_point WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.supply_point`
   (`supply_point_key`, source_system, change_number, changed_at, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`)
-VALUES
-  (s.`supply_point_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`fuel`, s.`supply_number`, s.`region`, s.`profile_class`, s.`postcode`, s.`is_deenergised`, s.`supplied_since_at`);
+SELECT `supply_point_key`, source_system, change_number, v_changed_at, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`
+FROM change_supply_point
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.supply_point`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_supply_point WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -1663,17 +1686,24 @@ IF EXISTS (SELECT 1 FROM keyed_agreement) THEN
   SELECT key_before AS `agreement_key` FROM keyed_agreement
   UNION DISTINCT
   SELECT key_after FROM keyed_agreement;
--- agreement: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- agreement: every record that could speak for an affected key.
 CREATE TEMP TABLE record_agreement AS
 SELECT i.`agreement_key`, i.system, i.id_space, i.source_key
 FROM affected_agreement AS a
 JOIN `project.identity.agreement` AS i ON i.`agreement_key` = a.`agreement_key`;
+CREATE TEMP TABLE says_agreement AS
+SELECT i.*, c.`account_id`, c.`supply_point_id`, c.`tariff_code`, c.`payment_method`, c.`monthly_amount_gbp`, c.`signed_at`, c.`starts_on`, c.`ends_on`
+FROM record_agreement AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.agreement` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_agreement AS
 WITH candidate AS (
   SELECT
-    i.`agreement_key`,
+    c.`agreement_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -1699,9 +1729,7 @@ WITH candidate AS (
     c.`ends_on`,
     via_customer.customer_key AS _customer_key,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM record_agreement AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.agreement` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_agreement AS c
   LEFT JOIN `project.identity.account` AS `p_account_id`
   ON `p_account_id`.system = c.system
   AND `p_account_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'account' END)
@@ -1718,7 +1746,6 @@ WITH candidate AS (
     ON via_customer.system = via.system
     AND via_customer.id_space = (CASE CONCAT(via.system, '/', via.id_space) WHEN 'mis/gentrack_account' THEN 'gentrack_customer' WHEN 'platform/account' THEN 'customer' WHEN 'sse/account' THEN 'customer' END)
     AND via_customer.source_key = via.`customer_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -1785,16 +1812,13 @@ INSERT INTO `project.change_log.agreement`
 SELECT change_number, v_changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
 FROM change_agreement
 WHERE is_change;
-MERGE `project.common_model.agreement` AS t
-USING (SELECT * FROM change_agreement WHERE is_change) AS s
-ON t.`agreement_key` = s.`agreement_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `supply_point_key` = s.`supply_point_key`, `tariff_code` = s.`tariff_code`, `payment_method` = s.`payment_method`, `monthly_amount_gbp` = s.`monthly_amount_gbp`, `signed_at` = s.`signed_at`, `starts_on` = s.`starts_on`, `ends_on` = s.`ends_on`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.agreement` AS t
+WHERE t.`agreement_key` IN (SELECT `agreement_key` FROM change_agreement WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.agreement`
   (`agreement_key`, source_system, change_number, changed_at, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`)
-VALUES
-  (s.`agreement_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`supply_point_key`, s.`tariff_code`, s.`payment_method`, s.`monthly_amount_gbp`, s.`signed_at`, s.`starts_on`, s.`ends_on`);
+SELECT `agreement_key`, source_system, change_number, v_changed_at, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
+FROM change_agreement
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.agreement`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_agreement WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -1824,17 +1848,24 @@ IF EXISTS (SELECT 1 FROM keyed_meter) THEN
   SELECT key_before AS `meter_key` FROM keyed_meter
   UNION DISTINCT
   SELECT key_after FROM keyed_meter;
--- meter: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- meter: every record that could speak for an affected key.
 CREATE TEMP TABLE record_meter AS
 SELECT i.`meter_key`, i.system, i.id_space, i.source_key
 FROM affected_meter AS a
 JOIN `project.identity.meter` AS i ON i.`meter_key` = a.`meter_key`;
+CREATE TEMP TABLE says_meter AS
+SELECT i.*, c.`supply_point_id`, c.`serial_number`, c.`meter_type`, c.`register_count`, c.`installed_on`, c.`removed_on`
+FROM record_meter AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.meter` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_meter AS
 WITH candidate AS (
   SELECT
-    i.`meter_key`,
+    c.`meter_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -1851,14 +1882,11 @@ WITH candidate AS (
     c.`installed_on`,
     c.`removed_on`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM record_meter AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.meter` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_meter AS c
   LEFT JOIN `project.identity.supply_point` AS `p_supply_point_id`
   ON `p_supply_point_id`.system = c.system
   AND `p_supply_point_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter' THEN 'supply_point' END)
   AND `p_supply_point_id`.source_key = c.`supply_point_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -1915,16 +1943,13 @@ INSERT INTO `project.change_log.meter`
 SELECT change_number, v_changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`
 FROM change_meter
 WHERE is_change;
-MERGE `project.common_model.meter` AS t
-USING (SELECT * FROM change_meter WHERE is_change) AS s
-ON t.`meter_key` = s.`meter_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `supply_point_key` = s.`supply_point_key`, `serial_number` = s.`serial_number`, `meter_type` = s.`meter_type`, `register_count` = s.`register_count`, `installed_on` = s.`installed_on`, `removed_on` = s.`removed_on`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.meter` AS t
+WHERE t.`meter_key` IN (SELECT `meter_key` FROM change_meter WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.meter`
   (`meter_key`, source_system, change_number, changed_at, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`)
-VALUES
-  (s.`meter_key`, s.source_system, s.change_number, v_changed_at, s.`supply_point_key`, s.`serial_number`, s.`meter_type`, s.`register_count`, s.`installed_on`, s.`removed_on`);
+SELECT `meter_key`, source_system, change_number, v_changed_at, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`
+FROM change_meter
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.meter`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_meter WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -1972,17 +1997,24 @@ SET v_months_meter_reading = ARRAY_CONCAT(v_months_meter_reading, (
   FROM affected_meter_reading AS a
   JOIN `project.identity.meter_reading` AS i ON i.`meter_reading_key` = a.`meter_reading_key`
 ));
--- meter_reading: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- meter_reading: every record that could speak for an affected key.
 CREATE TEMP TABLE record_meter_reading AS
 SELECT i.`meter_reading_key`, i.system, i.id_space, i.source_key
 FROM affected_meter_reading AS a
 JOIN `project.identity.meter_reading` AS i ON i.`meter_reading_key` = a.`meter_reading_key`;
+CREATE TEMP TABLE says_meter_reading AS
+SELECT i.*, c.`meter_id`, c.`register`, c.`read_at`, c.`reading`, c.`taken_by`
+FROM record_meter_reading AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.meter_reading` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND TIMESTAMP_TRUNC(c.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_meter_reading AS
 WITH candidate AS (
   SELECT
-    i.`meter_reading_key`,
+    c.`meter_reading_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -1998,14 +2030,11 @@ WITH candidate AS (
     c.`reading`,
     c.`taken_by`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM record_meter_reading AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.meter_reading` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND TIMESTAMP_TRUNC(c.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
+  FROM says_meter_reading AS c
   LEFT JOIN `project.identity.meter` AS `p_meter_id`
   ON `p_meter_id`.system = c.system
   AND `p_meter_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter_reading' THEN 'meter' END)
   AND `p_meter_id`.source_key = c.`meter_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -2059,16 +2088,13 @@ INSERT INTO `project.change_log.meter_reading`
 SELECT change_number, v_changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
 FROM change_meter_reading
 WHERE is_change;
-MERGE `project.common_model.meter_reading` AS t
-USING (SELECT * FROM change_meter_reading WHERE is_change) AS s
-ON t.`meter_reading_key` = s.`meter_reading_key` AND TIMESTAMP_TRUNC(t.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `meter_key` = s.`meter_key`, `register` = s.`register`, `read_at` = s.`read_at`, `reading` = s.`reading`, `taken_by` = s.`taken_by`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.meter_reading` AS t
+WHERE t.`meter_reading_key` IN (SELECT `meter_reading_key` FROM change_meter_reading WHERE is_change AND operation <> 'insert') AND TIMESTAMP_TRUNC(t.`read_at`, MONTH) IN UNNEST(v_months_meter_reading);
+INSERT INTO `project.common_model.meter_reading`
   (`meter_reading_key`, source_system, change_number, changed_at, `meter_key`, `register`, `read_at`, `reading`, `taken_by`)
-VALUES
-  (s.`meter_reading_key`, s.source_system, s.change_number, v_changed_at, s.`meter_key`, s.`register`, s.`read_at`, s.`reading`, s.`taken_by`);
+SELECT `meter_reading_key`, source_system, change_number, v_changed_at, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
+FROM change_meter_reading
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.meter_reading`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -2076,35 +2102,24 @@ WHERE name = 'entity';
 END IF;
 END IF;
 -- Progress, in the same transaction as the data that it describes.
-MERGE `project.ledger.customer` AS t
-USING (
-  SELECT
-    (SELECT COUNT(*) FROM incoming) + v_bad AS rows_taken,
-    (SELECT COUNT(*) FROM conforming) AS rows_conformed,
-    (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_customer) AS inserted,
-    (SELECT COUNTIF(is_change AND operation = 'update') FROM change_customer) AS updated,
-    (SELECT COUNTIF(is_change AND operation = 'delete') FROM change_customer) AS removed,
-    (SELECT COUNTIF(is_change AND is_event) FROM change_customer) AS events,
-    (SELECT COUNTIF(is_contested) FROM change_customer) AS contested,
-    v_followed AS followed,
-    v_bad AS quarantined,
-    (SELECT COUNT(link_problem) FROM `project.identity.customer`) AS unsettled
-) AS s
-ON t.name = @mapping
-WHEN MATCHED THEN UPDATE SET
-  batch = @batch, mapping_hash = @mapping_hash, merged_at = v_changed_at, run_id = @run_id, attempt = @attempt,
-  rows_taken = s.rows_taken,
-  rows_conformed = s.rows_conformed,
-  inserted = s.inserted,
-  updated = s.updated,
-  removed = s.removed,
-  events = s.events,
-  contested = s.contested,
-  followed = s.followed,
-  unsettled = s.unsettled,
-  quarantined = s.quarantined
-WHEN NOT MATCHED THEN INSERT
+DELETE FROM `project.ledger.customer` WHERE name = @mapping;
+INSERT INTO `project.ledger.customer`
   (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, unsettled, quarantined)
-VALUES
-  (@mapping, @batch, @mapping_hash, v_changed_at, @run_id, @attempt, s.rows_taken, s.rows_conformed, s.inserted, s.updated, s.removed, s.events, s.contested, s.followed, s.unsettled, s.quarantined);
+SELECT
+  @mapping,
+  @batch,
+  @mapping_hash,
+  v_changed_at,
+  @run_id,
+  @attempt,
+  (SELECT COUNT(*) FROM incoming) + v_bad,
+  (SELECT COUNT(*) FROM conforming),
+  (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_customer),
+  (SELECT COUNTIF(is_change AND operation = 'update') FROM change_customer),
+  (SELECT COUNTIF(is_change AND operation = 'delete') FROM change_customer),
+  (SELECT COUNTIF(is_change AND is_event) FROM change_customer),
+  (SELECT COUNTIF(is_contested) FROM change_customer),
+  v_followed,
+  (SELECT COUNT(link_problem) FROM `project.identity.customer`),
+  v_bad;
 COMMIT TRANSACTION;

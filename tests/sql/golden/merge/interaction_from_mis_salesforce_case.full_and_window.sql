@@ -38,7 +38,8 @@ CREATE TEMP TABLE repeated AS
   WHERE _source_key IS NOT NULL
   GROUP BY _batch, _layer, _source_key
   HAVING COUNT(*) > 1;
--- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer, position, every column.
+-- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer,
+-- position; two rows of one picture are kept aside.
 CREATE TEMP TABLE incoming AS
 SELECT
   _batch,
@@ -102,7 +103,7 @@ FROM (
 WHERE TRUE
 QUALIFY _source_key IS NULL OR ROW_NUMBER() OVER (
   PARTITION BY _source_key
-  ORDER BY _batch DESC, _layer DESC, _position DESC, `customer_id`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`, is_present, same_as, taken_over_at
+  ORDER BY _batch DESC, _layer DESC, _position DESC
 ) = 1;
 -- Rows that nobody can merge, or that a person holds. What lies in earlier batches of their keys is older, so it is not asked.
 CREATE TEMP TABLE bad AS
@@ -201,16 +202,14 @@ WHERE CASE
   WHEN NOT _has_row THEN FALSE
   ELSE _differs
 END;
-MERGE `project.conformed.interaction` AS t
-USING conforming AS s
-ON t.system = 'mis' AND t.id_space = 'salesforce_case' AND t.source_key = s._source_key
-WHEN MATCHED AND s._is_gone THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  batch = s._batch, is_present = s.is_present, `customer_id` = s.`customer_id`, `case_number` = s.`case_number`, `subject` = s.`subject`, `status` = s.`status`, `opened_at` = s.`opened_at`, `closed_at` = s.`closed_at`, `same_as` = s.`same_as`, `taken_over_at` = s.`taken_over_at`
-WHEN NOT MATCHED THEN INSERT
+DELETE FROM `project.conformed.interaction` AS t
+WHERE t.system = 'mis' AND t.id_space = 'salesforce_case'
+  AND t.source_key IN (SELECT _source_key FROM conforming WHERE _is_known);
+INSERT INTO `project.conformed.interaction`
   (system, id_space, source_key, batch, is_present, `customer_id`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`, `same_as`, `taken_over_at`)
-VALUES
-  ('mis', 'salesforce_case', s._source_key, s._batch, s.is_present, s.`customer_id`, s.`case_number`, s.`subject`, s.`status`, s.`opened_at`, s.`closed_at`, s.`same_as`, s.`taken_over_at`);
+SELECT 'mis', 'salesforce_case', _source_key, _batch, is_present, `customer_id`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`, `same_as`, `taken_over_at`
+FROM conforming
+WHERE NOT _is_gone;
 IF EXISTS (SELECT 1 FROM `project.quarantine.mis_salesforce_case` WHERE mapping = @mapping) THEN
   DELETE FROM `project.quarantine.mis_salesforce_case`
   WHERE mapping = @mapping
@@ -273,17 +272,31 @@ FROM conforming AS c
 JOIN `project.identity.interaction` AS i
   ON i.system = 'mis' AND i.id_space = 'salesforce_case' AND i.source_key = c._source_key
 ;
--- interaction: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- interaction: every record that could speak for an affected key.
 CREATE TEMP TABLE record_interaction AS
 SELECT i.`interaction_key`, i.system, i.id_space, i.source_key
 FROM affected_interaction AS a
 JOIN `project.identity.interaction` AS i ON i.`interaction_key` = a.`interaction_key`;
+CREATE TEMP TABLE says_interaction AS
+SELECT i.*, c.`customer_id`, c.`case_number`, c.`subject`, c.`status`, c.`opened_at`, c.`closed_at`
+FROM record_interaction AS i
+JOIN conforming AS c ON c._source_key = i.source_key
+WHERE i.system = 'mis' AND i.id_space = 'salesforce_case' AND NOT c._is_gone AND c.is_present;
+IF EXISTS (SELECT 1 FROM record_interaction AS i WHERE NOT (i.system = 'mis' AND i.id_space = 'salesforce_case' AND i.source_key IN (SELECT _source_key FROM conforming))) THEN
+INSERT INTO says_interaction (`interaction_key`, system, id_space, source_key, `customer_id`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`)
+SELECT i.*, c.`customer_id`, c.`case_number`, c.`subject`, c.`status`, c.`opened_at`, c.`closed_at`
+FROM record_interaction AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.interaction` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present AND NOT (i.system = 'mis' AND i.id_space = 'salesforce_case' AND i.source_key IN (SELECT _source_key FROM conforming));
+END IF;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_interaction AS
 WITH candidate AS (
   SELECT
-    i.`interaction_key`,
+    c.`interaction_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -300,14 +313,11 @@ WITH candidate AS (
     c.`opened_at`,
     c.`closed_at`,
     CASE c.system WHEN 'mis' THEN 1 END AS rank
-  FROM record_interaction AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.interaction` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_interaction AS c
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
   ON `p_customer_id`.system = c.system
   AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/salesforce_case' THEN 'gentrack_customer' END)
   AND `p_customer_id`.source_key = c.`customer_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -385,49 +395,35 @@ INSERT INTO `project.change_log.interaction`
 SELECT change_number, v_changed_at, operation, is_event, `interaction_key`, source_system, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`
 FROM change_interaction
 WHERE is_change;
-MERGE `project.common_model.interaction` AS t
-USING (SELECT * FROM change_interaction WHERE is_change) AS s
-ON t.`interaction_key` = s.`interaction_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `case_number` = s.`case_number`, `subject` = s.`subject`, `status` = s.`status`, `opened_at` = s.`opened_at`, `closed_at` = s.`closed_at`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.interaction` AS t
+WHERE t.`interaction_key` IN (SELECT `interaction_key` FROM change_interaction WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.interaction`
   (`interaction_key`, source_system, change_number, changed_at, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`)
-VALUES
-  (s.`interaction_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`case_number`, s.`subject`, s.`status`, s.`opened_at`, s.`closed_at`);
+SELECT `interaction_key`, source_system, change_number, v_changed_at, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`
+FROM change_interaction
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.interaction`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_interaction WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
 -- Progress, in the same transaction as the data that it describes.
-MERGE `project.ledger.interaction` AS t
-USING (
-  SELECT
-    (SELECT COUNT(*) FROM incoming) + v_bad AS rows_taken,
-    (SELECT COUNT(*) FROM conforming) AS rows_conformed,
-    (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_interaction) AS inserted,
-    (SELECT COUNTIF(is_change AND operation = 'update') FROM change_interaction) AS updated,
-    (SELECT COUNTIF(is_change AND operation = 'delete') FROM change_interaction) AS removed,
-    (SELECT COUNTIF(is_change AND is_event) FROM change_interaction) AS events,
-    (SELECT COUNTIF(is_contested) FROM change_interaction) AS contested,
-    v_followed AS followed,
-    v_bad AS quarantined,
-    0 AS unsettled
-) AS s
-ON t.name = @mapping
-WHEN MATCHED THEN UPDATE SET
-  batch = @batch, mapping_hash = @mapping_hash, merged_at = v_changed_at, run_id = @run_id, attempt = @attempt,
-  rows_taken = s.rows_taken,
-  rows_conformed = s.rows_conformed,
-  inserted = s.inserted,
-  updated = s.updated,
-  removed = s.removed,
-  events = s.events,
-  contested = s.contested,
-  followed = s.followed,
-  unsettled = s.unsettled,
-  quarantined = s.quarantined
-WHEN NOT MATCHED THEN INSERT
+DELETE FROM `project.ledger.interaction` WHERE name = @mapping;
+INSERT INTO `project.ledger.interaction`
   (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, unsettled, quarantined)
-VALUES
-  (@mapping, @batch, @mapping_hash, v_changed_at, @run_id, @attempt, s.rows_taken, s.rows_conformed, s.inserted, s.updated, s.removed, s.events, s.contested, s.followed, s.unsettled, s.quarantined);
+SELECT
+  @mapping,
+  @batch,
+  @mapping_hash,
+  v_changed_at,
+  @run_id,
+  @attempt,
+  (SELECT COUNT(*) FROM incoming) + v_bad,
+  (SELECT COUNT(*) FROM conforming),
+  (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_interaction),
+  (SELECT COUNTIF(is_change AND operation = 'update') FROM change_interaction),
+  (SELECT COUNTIF(is_change AND operation = 'delete') FROM change_interaction),
+  (SELECT COUNTIF(is_change AND is_event) FROM change_interaction),
+  (SELECT COUNTIF(is_contested) FROM change_interaction),
+  v_followed,
+  0,
+  v_bad;
 COMMIT TRANSACTION;

@@ -48,7 +48,8 @@ CREATE TEMP TABLE repeated AS
   WHERE _source_key IS NOT NULL
   GROUP BY _batch, _layer, _source_key
   HAVING COUNT(*) > 1;
--- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer, position, every column.
+-- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer,
+-- position; two rows of one picture are kept aside.
 CREATE TEMP TABLE incoming AS
 SELECT
   _batch,
@@ -120,7 +121,7 @@ FROM (
 WHERE TRUE
 QUALIFY _source_key IS NULL OR ROW_NUMBER() OVER (
   PARTITION BY _source_key
-  ORDER BY _batch DESC, _layer DESC, _position DESC, `meter_id`, `register`, `read_at`, `reading`, `taken_by`, is_present, same_as, taken_over_at
+  ORDER BY _batch DESC, _layer DESC, _position DESC
 ) = 1;
 -- Rows that nobody can merge, or that a person holds. What lies in earlier batches of their keys is older, so it is not asked.
 CREATE TEMP TABLE bad AS
@@ -231,16 +232,14 @@ WHERE CASE
   WHEN NOT _has_row THEN FALSE
   ELSE _differs
 END;
-MERGE `project.conformed.meter_reading` AS t
-USING conforming AS s
-ON t.system = 'sse' AND t.id_space = 'meter_reading' AND t.source_key = s._source_key AND TIMESTAMP_TRUNC(t.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
-WHEN MATCHED AND s._is_gone THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  batch = s._batch, is_present = s.is_present, `meter_id` = s.`meter_id`, `register` = s.`register`, `read_at` = s.`read_at`, `reading` = s.`reading`, `taken_by` = s.`taken_by`, `same_as` = s.`same_as`, `taken_over_at` = s.`taken_over_at`
-WHEN NOT MATCHED THEN INSERT
+DELETE FROM `project.conformed.meter_reading` AS t
+WHERE t.system = 'sse' AND t.id_space = 'meter_reading'
+  AND t.source_key IN (SELECT _source_key FROM conforming WHERE _is_known) AND TIMESTAMP_TRUNC(t.`read_at`, MONTH) IN UNNEST(v_months_meter_reading);
+INSERT INTO `project.conformed.meter_reading`
   (system, id_space, source_key, batch, is_present, `meter_id`, `register`, `read_at`, `reading`, `taken_by`, `same_as`, `taken_over_at`)
-VALUES
-  ('sse', 'meter_reading', s._source_key, s._batch, s.is_present, s.`meter_id`, s.`register`, s.`read_at`, s.`reading`, s.`taken_by`, s.`same_as`, s.`taken_over_at`);
+SELECT 'sse', 'meter_reading', _source_key, _batch, is_present, `meter_id`, `register`, `read_at`, `reading`, `taken_by`, `same_as`, `taken_over_at`
+FROM conforming
+WHERE NOT _is_gone;
 IF EXISTS (SELECT 1 FROM `project.quarantine.sse_meter_reading` WHERE mapping = @mapping) THEN
   DELETE FROM `project.quarantine.sse_meter_reading`
   WHERE mapping = @mapping
@@ -325,17 +324,31 @@ SET v_months_meter_reading = ARRAY_CONCAT(v_months_meter_reading, (
   FROM affected_meter_reading AS a
   JOIN `project.identity.meter_reading` AS i ON i.`meter_reading_key` = a.`meter_reading_key`
 ));
--- meter_reading: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- meter_reading: every record that could speak for an affected key.
 CREATE TEMP TABLE record_meter_reading AS
 SELECT i.`meter_reading_key`, i.system, i.id_space, i.source_key
 FROM affected_meter_reading AS a
 JOIN `project.identity.meter_reading` AS i ON i.`meter_reading_key` = a.`meter_reading_key`;
+CREATE TEMP TABLE says_meter_reading AS
+SELECT i.*, c.`meter_id`, c.`register`, c.`read_at`, c.`reading`, c.`taken_by`
+FROM record_meter_reading AS i
+JOIN conforming AS c ON c._source_key = i.source_key
+WHERE i.system = 'sse' AND i.id_space = 'meter_reading' AND NOT c._is_gone AND c.is_present;
+IF EXISTS (SELECT 1 FROM record_meter_reading AS i WHERE NOT (i.system = 'sse' AND i.id_space = 'meter_reading' AND i.source_key IN (SELECT _source_key FROM conforming))) THEN
+INSERT INTO says_meter_reading (`meter_reading_key`, system, id_space, source_key, `meter_id`, `register`, `read_at`, `reading`, `taken_by`)
+SELECT i.*, c.`meter_id`, c.`register`, c.`read_at`, c.`reading`, c.`taken_by`
+FROM record_meter_reading AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.meter_reading` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND TIMESTAMP_TRUNC(c.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
+WHERE c.is_present AND NOT (i.system = 'sse' AND i.id_space = 'meter_reading' AND i.source_key IN (SELECT _source_key FROM conforming));
+END IF;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_meter_reading AS
 WITH candidate AS (
   SELECT
-    i.`meter_reading_key`,
+    c.`meter_reading_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -351,14 +364,11 @@ WITH candidate AS (
     c.`reading`,
     c.`taken_by`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM record_meter_reading AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.meter_reading` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND TIMESTAMP_TRUNC(c.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
+  FROM says_meter_reading AS c
   LEFT JOIN `project.identity.meter` AS `p_meter_id`
   ON `p_meter_id`.system = c.system
   AND `p_meter_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter_reading' THEN 'meter' END)
   AND `p_meter_id`.source_key = c.`meter_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -436,49 +446,35 @@ INSERT INTO `project.change_log.meter_reading`
 SELECT change_number, v_changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
 FROM change_meter_reading
 WHERE is_change;
-MERGE `project.common_model.meter_reading` AS t
-USING (SELECT * FROM change_meter_reading WHERE is_change) AS s
-ON t.`meter_reading_key` = s.`meter_reading_key` AND TIMESTAMP_TRUNC(t.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `meter_key` = s.`meter_key`, `register` = s.`register`, `read_at` = s.`read_at`, `reading` = s.`reading`, `taken_by` = s.`taken_by`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.meter_reading` AS t
+WHERE t.`meter_reading_key` IN (SELECT `meter_reading_key` FROM change_meter_reading WHERE is_change AND operation <> 'insert') AND TIMESTAMP_TRUNC(t.`read_at`, MONTH) IN UNNEST(v_months_meter_reading);
+INSERT INTO `project.common_model.meter_reading`
   (`meter_reading_key`, source_system, change_number, changed_at, `meter_key`, `register`, `read_at`, `reading`, `taken_by`)
-VALUES
-  (s.`meter_reading_key`, s.source_system, s.change_number, v_changed_at, s.`meter_key`, s.`register`, s.`read_at`, s.`reading`, s.`taken_by`);
+SELECT `meter_reading_key`, source_system, change_number, v_changed_at, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
+FROM change_meter_reading
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.meter_reading`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
 -- Progress, in the same transaction as the data that it describes.
-MERGE `project.ledger.meter_reading` AS t
-USING (
-  SELECT
-    (SELECT COUNT(*) FROM incoming) + v_bad AS rows_taken,
-    (SELECT COUNT(*) FROM conforming) AS rows_conformed,
-    (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_meter_reading) AS inserted,
-    (SELECT COUNTIF(is_change AND operation = 'update') FROM change_meter_reading) AS updated,
-    (SELECT COUNTIF(is_change AND operation = 'delete') FROM change_meter_reading) AS removed,
-    (SELECT COUNTIF(is_change AND is_event) FROM change_meter_reading) AS events,
-    (SELECT COUNTIF(is_contested) FROM change_meter_reading) AS contested,
-    v_followed AS followed,
-    v_bad AS quarantined,
-    0 AS unsettled
-) AS s
-ON t.name = @mapping
-WHEN MATCHED THEN UPDATE SET
-  batch = @batch, mapping_hash = @mapping_hash, merged_at = v_changed_at, run_id = @run_id, attempt = @attempt,
-  rows_taken = s.rows_taken,
-  rows_conformed = s.rows_conformed,
-  inserted = s.inserted,
-  updated = s.updated,
-  removed = s.removed,
-  events = s.events,
-  contested = s.contested,
-  followed = s.followed,
-  unsettled = s.unsettled,
-  quarantined = s.quarantined
-WHEN NOT MATCHED THEN INSERT
+DELETE FROM `project.ledger.meter_reading` WHERE name = @mapping;
+INSERT INTO `project.ledger.meter_reading`
   (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, unsettled, quarantined)
-VALUES
-  (@mapping, @batch, @mapping_hash, v_changed_at, @run_id, @attempt, s.rows_taken, s.rows_conformed, s.inserted, s.updated, s.removed, s.events, s.contested, s.followed, s.unsettled, s.quarantined);
+SELECT
+  @mapping,
+  @batch,
+  @mapping_hash,
+  v_changed_at,
+  @run_id,
+  @attempt,
+  (SELECT COUNT(*) FROM incoming) + v_bad,
+  (SELECT COUNT(*) FROM conforming),
+  (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_meter_reading),
+  (SELECT COUNTIF(is_change AND operation = 'update') FROM change_meter_reading),
+  (SELECT COUNTIF(is_change AND operation = 'delete') FROM change_meter_reading),
+  (SELECT COUNTIF(is_change AND is_event) FROM change_meter_reading),
+  (SELECT COUNTIF(is_contested) FROM change_meter_reading),
+  v_followed,
+  0,
+  v_bad;
 COMMIT TRANSACTION;

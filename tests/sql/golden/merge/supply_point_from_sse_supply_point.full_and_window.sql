@@ -51,7 +51,8 @@ CREATE TEMP TABLE repeated AS
   WHERE _source_key IS NOT NULL
   GROUP BY _batch, _layer, _source_key
   HAVING COUNT(*) > 1;
--- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer, position, every column.
+-- The newest row of each source key (and each that has none), through the mapping. The order is total: batch, layer,
+-- position; two rows of one picture are kept aside.
 CREATE TEMP TABLE incoming AS
 SELECT
   _batch,
@@ -129,7 +130,7 @@ FROM (
 WHERE TRUE
 QUALIFY _source_key IS NULL OR ROW_NUMBER() OVER (
   PARTITION BY _source_key
-  ORDER BY _batch DESC, _layer DESC, _position DESC, `account_id`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`, is_present, same_as, taken_over_at
+  ORDER BY _batch DESC, _layer DESC, _position DESC
 ) = 1;
 -- Rows that nobody can merge, or that a person holds. What lies in earlier batches of their keys is older, so it is not asked.
 CREATE TEMP TABLE bad AS
@@ -236,16 +237,14 @@ WHERE CASE
   WHEN NOT _has_row THEN FALSE
   ELSE _differs
 END;
-MERGE `project.conformed.supply_point` AS t
-USING conforming AS s
-ON t.system = 'sse' AND t.id_space = 'supply_point' AND t.source_key = s._source_key
-WHEN MATCHED AND s._is_gone THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  batch = s._batch, is_present = s.is_present, `account_id` = s.`account_id`, `fuel` = s.`fuel`, `supply_number` = s.`supply_number`, `region` = s.`region`, `profile_class` = s.`profile_class`, `postcode` = s.`postcode`, `is_deenergised` = s.`is_deenergised`, `supplied_since_at` = s.`supplied_since_at`, `same_as` = s.`same_as`, `taken_over_at` = s.`taken_over_at`
-WHEN NOT MATCHED THEN INSERT
+DELETE FROM `project.conformed.supply_point` AS t
+WHERE t.system = 'sse' AND t.id_space = 'supply_point'
+  AND t.source_key IN (SELECT _source_key FROM conforming WHERE _is_known);
+INSERT INTO `project.conformed.supply_point`
   (system, id_space, source_key, batch, is_present, `account_id`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`, `same_as`, `taken_over_at`)
-VALUES
-  ('sse', 'supply_point', s._source_key, s._batch, s.is_present, s.`account_id`, s.`fuel`, s.`supply_number`, s.`region`, s.`profile_class`, s.`postcode`, s.`is_deenergised`, s.`supplied_since_at`, s.`same_as`, s.`taken_over_at`);
+SELECT 'sse', 'supply_point', _source_key, _batch, is_present, `account_id`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`, `same_as`, `taken_over_at`
+FROM conforming
+WHERE NOT _is_gone;
 IF EXISTS (SELECT 1 FROM `project.quarantine.sse_supply_point` WHERE mapping = @mapping) THEN
   DELETE FROM `project.quarantine.sse_supply_point`
   WHERE mapping = @mapping
@@ -319,17 +318,31 @@ INSERT INTO stirred_supply_point (system, id_space, source_key, is_rekeyed)
 SELECT 'sse', 'supply_point', source_key, TRUE
 FROM keyed_supply_point
 WHERE is_new OR key_before <> key_after;
--- supply_point: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- supply_point: every record that could speak for an affected key.
 CREATE TEMP TABLE record_supply_point AS
 SELECT i.`supply_point_key`, i.system, i.id_space, i.source_key
 FROM affected_supply_point AS a
 JOIN `project.identity.supply_point` AS i ON i.`supply_point_key` = a.`supply_point_key`;
+CREATE TEMP TABLE says_supply_point AS
+SELECT i.*, c.`account_id`, c.`fuel`, c.`supply_number`, c.`region`, c.`profile_class`, c.`postcode`, c.`is_deenergised`, c.`supplied_since_at`
+FROM record_supply_point AS i
+JOIN conforming AS c ON c._source_key = i.source_key
+WHERE i.system = 'sse' AND i.id_space = 'supply_point' AND NOT c._is_gone AND c.is_present;
+IF EXISTS (SELECT 1 FROM record_supply_point AS i WHERE NOT (i.system = 'sse' AND i.id_space = 'supply_point' AND i.source_key IN (SELECT _source_key FROM conforming))) THEN
+INSERT INTO says_supply_point (`supply_point_key`, system, id_space, source_key, `account_id`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`)
+SELECT i.*, c.`account_id`, c.`fuel`, c.`supply_number`, c.`region`, c.`profile_class`, c.`postcode`, c.`is_deenergised`, c.`supplied_since_at`
+FROM record_supply_point AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.supply_point` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present AND NOT (i.system = 'sse' AND i.id_space = 'supply_point' AND i.source_key IN (SELECT _source_key FROM conforming));
+END IF;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_supply_point AS
 WITH candidate AS (
   SELECT
-    i.`supply_point_key`,
+    c.`supply_point_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -348,14 +361,11 @@ WITH candidate AS (
     c.`is_deenergised`,
     c.`supplied_since_at`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM record_supply_point AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.supply_point` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_supply_point AS c
   LEFT JOIN `project.identity.account` AS `p_account_id`
   ON `p_account_id`.system = c.system
   AND `p_account_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/supply_point' THEN 'account' END)
   AND `p_account_id`.source_key = c.`account_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -435,16 +445,13 @@ INSERT INTO `project.change_log.supply_point`
 SELECT change_number, v_changed_at, operation, is_event, `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`
 FROM change_supply_point
 WHERE is_change;
-MERGE `project.common_model.supply_point` AS t
-USING (SELECT * FROM change_supply_point WHERE is_change) AS s
-ON t.`supply_point_key` = s.`supply_point_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `fuel` = s.`fuel`, `supply_number` = s.`supply_number`, `region` = s.`region`, `profile_class` = s.`profile_class`, `postcode` = s.`postcode`, `is_deenergised` = s.`is_deenergised`, `supplied_since_at` = s.`supplied_since_at`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.supply_point` AS t
+WHERE t.`supply_point_key` IN (SELECT `supply_point_key` FROM change_supply_point WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.supply_point`
   (`supply_point_key`, source_system, change_number, changed_at, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`)
-VALUES
-  (s.`supply_point_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`fuel`, s.`supply_number`, s.`region`, s.`profile_class`, s.`postcode`, s.`is_deenergised`, s.`supplied_since_at`);
+SELECT `supply_point_key`, source_system, change_number, v_changed_at, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`
+FROM change_supply_point
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.supply_point`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_supply_point WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -468,17 +475,24 @@ IF EXISTS (SELECT 1 FROM keyed_agreement) THEN
   SELECT key_before AS `agreement_key` FROM keyed_agreement
   UNION DISTINCT
   SELECT key_after FROM keyed_agreement;
--- agreement: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- agreement: every record that could speak for an affected key.
 CREATE TEMP TABLE record_agreement AS
 SELECT i.`agreement_key`, i.system, i.id_space, i.source_key
 FROM affected_agreement AS a
 JOIN `project.identity.agreement` AS i ON i.`agreement_key` = a.`agreement_key`;
+CREATE TEMP TABLE says_agreement AS
+SELECT i.*, c.`account_id`, c.`supply_point_id`, c.`tariff_code`, c.`payment_method`, c.`monthly_amount_gbp`, c.`signed_at`, c.`starts_on`, c.`ends_on`
+FROM record_agreement AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.agreement` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_agreement AS
 WITH candidate AS (
   SELECT
-    i.`agreement_key`,
+    c.`agreement_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -504,9 +518,7 @@ WITH candidate AS (
     c.`ends_on`,
     via_customer.customer_key AS _customer_key,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM record_agreement AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.agreement` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_agreement AS c
   LEFT JOIN `project.identity.account` AS `p_account_id`
   ON `p_account_id`.system = c.system
   AND `p_account_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'account' END)
@@ -523,7 +535,6 @@ WITH candidate AS (
     ON via_customer.system = via.system
     AND via_customer.id_space = (CASE CONCAT(via.system, '/', via.id_space) WHEN 'mis/gentrack_account' THEN 'gentrack_customer' WHEN 'platform/account' THEN 'customer' WHEN 'sse/account' THEN 'customer' END)
     AND via_customer.source_key = via.`customer_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -590,16 +601,13 @@ INSERT INTO `project.change_log.agreement`
 SELECT change_number, v_changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
 FROM change_agreement
 WHERE is_change;
-MERGE `project.common_model.agreement` AS t
-USING (SELECT * FROM change_agreement WHERE is_change) AS s
-ON t.`agreement_key` = s.`agreement_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `supply_point_key` = s.`supply_point_key`, `tariff_code` = s.`tariff_code`, `payment_method` = s.`payment_method`, `monthly_amount_gbp` = s.`monthly_amount_gbp`, `signed_at` = s.`signed_at`, `starts_on` = s.`starts_on`, `ends_on` = s.`ends_on`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.agreement` AS t
+WHERE t.`agreement_key` IN (SELECT `agreement_key` FROM change_agreement WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.agreement`
   (`agreement_key`, source_system, change_number, changed_at, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`)
-VALUES
-  (s.`agreement_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`supply_point_key`, s.`tariff_code`, s.`payment_method`, s.`monthly_amount_gbp`, s.`signed_at`, s.`starts_on`, s.`ends_on`);
+SELECT `agreement_key`, source_system, change_number, v_changed_at, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
+FROM change_agreement
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.agreement`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_agreement WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -629,17 +637,24 @@ IF EXISTS (SELECT 1 FROM keyed_meter) THEN
   SELECT key_before AS `meter_key` FROM keyed_meter
   UNION DISTINCT
   SELECT key_after FROM keyed_meter;
--- meter: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- meter: every record that could speak for an affected key.
 CREATE TEMP TABLE record_meter AS
 SELECT i.`meter_key`, i.system, i.id_space, i.source_key
 FROM affected_meter AS a
 JOIN `project.identity.meter` AS i ON i.`meter_key` = a.`meter_key`;
+CREATE TEMP TABLE says_meter AS
+SELECT i.*, c.`supply_point_id`, c.`serial_number`, c.`meter_type`, c.`register_count`, c.`installed_on`, c.`removed_on`
+FROM record_meter AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.meter` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_meter AS
 WITH candidate AS (
   SELECT
-    i.`meter_key`,
+    c.`meter_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -656,14 +671,11 @@ WITH candidate AS (
     c.`installed_on`,
     c.`removed_on`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM record_meter AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.meter` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_meter AS c
   LEFT JOIN `project.identity.supply_point` AS `p_supply_point_id`
   ON `p_supply_point_id`.system = c.system
   AND `p_supply_point_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter' THEN 'supply_point' END)
   AND `p_supply_point_id`.source_key = c.`supply_point_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -720,16 +732,13 @@ INSERT INTO `project.change_log.meter`
 SELECT change_number, v_changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`
 FROM change_meter
 WHERE is_change;
-MERGE `project.common_model.meter` AS t
-USING (SELECT * FROM change_meter WHERE is_change) AS s
-ON t.`meter_key` = s.`meter_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `supply_point_key` = s.`supply_point_key`, `serial_number` = s.`serial_number`, `meter_type` = s.`meter_type`, `register_count` = s.`register_count`, `installed_on` = s.`installed_on`, `removed_on` = s.`removed_on`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.meter` AS t
+WHERE t.`meter_key` IN (SELECT `meter_key` FROM change_meter WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.meter`
   (`meter_key`, source_system, change_number, changed_at, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`)
-VALUES
-  (s.`meter_key`, s.source_system, s.change_number, v_changed_at, s.`supply_point_key`, s.`serial_number`, s.`meter_type`, s.`register_count`, s.`installed_on`, s.`removed_on`);
+SELECT `meter_key`, source_system, change_number, v_changed_at, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`
+FROM change_meter
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.meter`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_meter WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -777,17 +786,24 @@ SET v_months_meter_reading = ARRAY_CONCAT(v_months_meter_reading, (
   FROM affected_meter_reading AS a
   JOIN `project.identity.meter_reading` AS i ON i.`meter_reading_key` = a.`meter_reading_key`
 ));
--- meter_reading: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- meter_reading: every record that could speak for an affected key.
 CREATE TEMP TABLE record_meter_reading AS
 SELECT i.`meter_reading_key`, i.system, i.id_space, i.source_key
 FROM affected_meter_reading AS a
 JOIN `project.identity.meter_reading` AS i ON i.`meter_reading_key` = a.`meter_reading_key`;
+CREATE TEMP TABLE says_meter_reading AS
+SELECT i.*, c.`meter_id`, c.`register`, c.`read_at`, c.`reading`, c.`taken_by`
+FROM record_meter_reading AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.meter_reading` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND TIMESTAMP_TRUNC(c.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_meter_reading AS
 WITH candidate AS (
   SELECT
-    i.`meter_reading_key`,
+    c.`meter_reading_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -803,14 +819,11 @@ WITH candidate AS (
     c.`reading`,
     c.`taken_by`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM record_meter_reading AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.meter_reading` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND TIMESTAMP_TRUNC(c.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
+  FROM says_meter_reading AS c
   LEFT JOIN `project.identity.meter` AS `p_meter_id`
   ON `p_meter_id`.system = c.system
   AND `p_meter_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/meter_reading' THEN 'meter' END)
   AND `p_meter_id`.source_key = c.`meter_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -864,16 +877,13 @@ INSERT INTO `project.change_log.meter_reading`
 SELECT change_number, v_changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
 FROM change_meter_reading
 WHERE is_change;
-MERGE `project.common_model.meter_reading` AS t
-USING (SELECT * FROM change_meter_reading WHERE is_change) AS s
-ON t.`meter_reading_key` = s.`meter_reading_key` AND TIMESTAMP_TRUNC(t.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `meter_key` = s.`meter_key`, `register` = s.`register`, `read_at` = s.`read_at`, `reading` = s.`reading`, `taken_by` = s.`taken_by`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.meter_reading` AS t
+WHERE t.`meter_reading_key` IN (SELECT `meter_reading_key` FROM change_meter_reading WHERE is_change AND operation <> 'insert') AND TIMESTAMP_TRUNC(t.`read_at`, MONTH) IN UNNEST(v_months_meter_reading);
+INSERT INTO `project.common_model.meter_reading`
   (`meter_reading_key`, source_system, change_number, changed_at, `meter_key`, `register`, `read_at`, `reading`, `taken_by`)
-VALUES
-  (s.`meter_reading_key`, s.source_system, s.change_number, v_changed_at, s.`meter_key`, s.`register`, s.`read_at`, s.`reading`, s.`taken_by`);
+SELECT `meter_reading_key`, source_system, change_number, v_changed_at, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
+FROM change_meter_reading
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.meter_reading`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -881,35 +891,24 @@ WHERE name = 'entity';
 END IF;
 END IF;
 -- Progress, in the same transaction as the data that it describes.
-MERGE `project.ledger.supply_point` AS t
-USING (
-  SELECT
-    (SELECT COUNT(*) FROM incoming) + v_bad AS rows_taken,
-    (SELECT COUNT(*) FROM conforming) AS rows_conformed,
-    (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_supply_point) AS inserted,
-    (SELECT COUNTIF(is_change AND operation = 'update') FROM change_supply_point) AS updated,
-    (SELECT COUNTIF(is_change AND operation = 'delete') FROM change_supply_point) AS removed,
-    (SELECT COUNTIF(is_change AND is_event) FROM change_supply_point) AS events,
-    (SELECT COUNTIF(is_contested) FROM change_supply_point) AS contested,
-    v_followed AS followed,
-    v_bad AS quarantined,
-    0 AS unsettled
-) AS s
-ON t.name = @mapping
-WHEN MATCHED THEN UPDATE SET
-  batch = @batch, mapping_hash = @mapping_hash, merged_at = v_changed_at, run_id = @run_id, attempt = @attempt,
-  rows_taken = s.rows_taken,
-  rows_conformed = s.rows_conformed,
-  inserted = s.inserted,
-  updated = s.updated,
-  removed = s.removed,
-  events = s.events,
-  contested = s.contested,
-  followed = s.followed,
-  unsettled = s.unsettled,
-  quarantined = s.quarantined
-WHEN NOT MATCHED THEN INSERT
+DELETE FROM `project.ledger.supply_point` WHERE name = @mapping;
+INSERT INTO `project.ledger.supply_point`
   (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, unsettled, quarantined)
-VALUES
-  (@mapping, @batch, @mapping_hash, v_changed_at, @run_id, @attempt, s.rows_taken, s.rows_conformed, s.inserted, s.updated, s.removed, s.events, s.contested, s.followed, s.unsettled, s.quarantined);
+SELECT
+  @mapping,
+  @batch,
+  @mapping_hash,
+  v_changed_at,
+  @run_id,
+  @attempt,
+  (SELECT COUNT(*) FROM incoming) + v_bad,
+  (SELECT COUNT(*) FROM conforming),
+  (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_supply_point),
+  (SELECT COUNTIF(is_change AND operation = 'update') FROM change_supply_point),
+  (SELECT COUNTIF(is_change AND operation = 'delete') FROM change_supply_point),
+  (SELECT COUNTIF(is_change AND is_event) FROM change_supply_point),
+  (SELECT COUNTIF(is_contested) FROM change_supply_point),
+  v_followed,
+  0,
+  v_bad;
 COMMIT TRANSACTION;

@@ -17,17 +17,24 @@ SELECT i.system, i.id_space, i.source_key, FALSE
 FROM `project.identity.customer` AS i
 JOIN moving AS g ON g.customer_key = i.customer_key;
 CREATE TEMP TABLE affected_customer AS SELECT customer_key FROM moving;
--- customer: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- customer: every record that could speak for an affected key.
 CREATE TEMP TABLE record_customer AS
 SELECT i.`customer_key`, i.system, i.id_space, i.source_key
 FROM affected_customer AS a
 JOIN `project.identity.customer` AS i ON i.`customer_key` = a.`customer_key`;
+CREATE TEMP TABLE says_customer AS
+SELECT i.*, c.`given_name`, c.`family_name`, c.`email`, c.`birth_date`, c.`registered_at`
+FROM record_customer AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.customer` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_customer AS
 WITH candidate AS (
   SELECT
-    i.`customer_key`,
+    c.`customer_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -37,10 +44,7 @@ WITH candidate AS (
     c.`birth_date`,
     c.`registered_at`,
     CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 WHEN 'platform' THEN 3 END AS rank
-  FROM record_customer AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.customer` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-  WHERE c.is_present
+  FROM says_customer AS c
 ), winner AS (
   SELECT
     c.*,
@@ -143,17 +147,24 @@ IF EXISTS (SELECT 1 FROM keyed_account) THEN
   SELECT key_before AS `account_key` FROM keyed_account
   UNION DISTINCT
   SELECT key_after FROM keyed_account;
--- account: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- account: every record that could speak for an affected key.
 CREATE TEMP TABLE record_account AS
 SELECT i.`account_key`, i.system, i.id_space, i.source_key
 FROM affected_account AS a
 JOIN `project.identity.account` AS i ON i.`account_key` = a.`account_key`;
+CREATE TEMP TABLE says_account AS
+SELECT i.*, c.`customer_id`, c.`account_number`, c.`balance_gbp`, c.`opened_on`, c.`closed_on`, c.`address`, c.`postcode`
+FROM record_account AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.account` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_account AS
 WITH candidate AS (
   SELECT
-    i.`account_key`,
+    c.`account_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -171,14 +182,11 @@ WITH candidate AS (
     c.`address`,
     c.`postcode`,
     CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 WHEN 'platform' THEN 3 END AS rank
-  FROM record_account AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.account` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_account AS c
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
   ON `p_customer_id`.system = c.system
   AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/gentrack_account' THEN 'gentrack_customer' WHEN 'platform/account' THEN 'customer' WHEN 'sse/account' THEN 'customer' END)
   AND `p_customer_id`.source_key = c.`customer_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -293,17 +301,24 @@ IF EXISTS (SELECT 1 FROM keyed_contact) THEN
   SELECT key_before AS `contact_key` FROM keyed_contact
   UNION DISTINCT
   SELECT key_after FROM keyed_contact;
--- contact: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- contact: every record that could speak for an affected key.
 CREATE TEMP TABLE record_contact AS
 SELECT i.`contact_key`, i.system, i.id_space, i.source_key
 FROM affected_contact AS a
 JOIN `project.identity.contact` AS i ON i.`contact_key` = a.`contact_key`;
+CREATE TEMP TABLE says_contact AS
+SELECT i.*, c.`customer_id`, c.`kind`, c.`full_name`, c.`phone`, c.`email`, c.`authorised_at`
+FROM record_contact AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.contact` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_contact AS
 WITH candidate AS (
   SELECT
-    i.`contact_key`,
+    c.`contact_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -320,14 +335,11 @@ WITH candidate AS (
     c.`email`,
     c.`authorised_at`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM record_contact AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.contact` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_contact AS c
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
   ON `p_customer_id`.system = c.system
   AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/contact' THEN 'customer' END)
   AND `p_customer_id`.source_key = c.`customer_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -436,17 +448,24 @@ IF EXISTS (SELECT 1 FROM keyed_contact_preference) THEN
   SELECT key_before AS `contact_preference_key` FROM keyed_contact_preference
   UNION DISTINCT
   SELECT key_after FROM keyed_contact_preference;
--- contact_preference: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- contact_preference: every record that could speak for an affected key.
 CREATE TEMP TABLE record_contact_preference AS
 SELECT i.`contact_preference_key`, i.system, i.id_space, i.source_key
 FROM affected_contact_preference AS a
 JOIN `project.identity.contact_preference` AS i ON i.`contact_preference_key` = a.`contact_preference_key`;
+CREATE TEMP TABLE says_contact_preference AS
+SELECT i.*, c.`customer_id`, c.`channel`, c.`purpose`, c.`is_allowed`, c.`decided_at`, c.`told_by`
+FROM record_contact_preference AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.contact_preference` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_contact_preference AS
 WITH candidate AS (
   SELECT
-    i.`contact_preference_key`,
+    c.`contact_preference_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -463,14 +482,11 @@ WITH candidate AS (
     c.`decided_at`,
     c.`told_by`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM record_contact_preference AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.contact_preference` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_contact_preference AS c
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
   ON `p_customer_id`.system = c.system
   AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/contact_preference' THEN 'customer' END)
   AND `p_customer_id`.source_key = c.`customer_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -579,17 +595,24 @@ IF EXISTS (SELECT 1 FROM keyed_interaction) THEN
   SELECT key_before AS `interaction_key` FROM keyed_interaction
   UNION DISTINCT
   SELECT key_after FROM keyed_interaction;
--- interaction: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- interaction: every record that could speak for an affected key.
 CREATE TEMP TABLE record_interaction AS
 SELECT i.`interaction_key`, i.system, i.id_space, i.source_key
 FROM affected_interaction AS a
 JOIN `project.identity.interaction` AS i ON i.`interaction_key` = a.`interaction_key`;
+CREATE TEMP TABLE says_interaction AS
+SELECT i.*, c.`customer_id`, c.`case_number`, c.`subject`, c.`status`, c.`opened_at`, c.`closed_at`
+FROM record_interaction AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.interaction` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_interaction AS
 WITH candidate AS (
   SELECT
-    i.`interaction_key`,
+    c.`interaction_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -606,14 +629,11 @@ WITH candidate AS (
     c.`opened_at`,
     c.`closed_at`,
     CASE c.system WHEN 'mis' THEN 1 END AS rank
-  FROM record_interaction AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.interaction` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_interaction AS c
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
   ON `p_customer_id`.system = c.system
   AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/salesforce_case' THEN 'gentrack_customer' END)
   AND `p_customer_id`.source_key = c.`customer_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -722,17 +742,24 @@ IF EXISTS (SELECT 1 FROM keyed_priority_service) THEN
   SELECT key_before AS `priority_service_key` FROM keyed_priority_service
   UNION DISTINCT
   SELECT key_after FROM keyed_priority_service;
--- priority_service: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- priority_service: every record that could speak for an affected key.
 CREATE TEMP TABLE record_priority_service AS
 SELECT i.`priority_service_key`, i.system, i.id_space, i.source_key
 FROM affected_priority_service AS a
 JOIN `project.identity.priority_service` AS i ON i.`priority_service_key` = a.`priority_service_key`;
+CREATE TEMP TABLE says_priority_service AS
+SELECT i.*, c.`customer_id`, c.`needs_code`, c.`details`, c.`may_be_shared`, c.`registered_on`, c.`review_on`
+FROM record_priority_service AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.priority_service` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_priority_service AS
 WITH candidate AS (
   SELECT
-    i.`priority_service_key`,
+    c.`priority_service_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -749,14 +776,11 @@ WITH candidate AS (
     c.`registered_on`,
     c.`review_on`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM record_priority_service AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.priority_service` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_priority_service AS c
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
   ON `p_customer_id`.system = c.system
   AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/priority_services' THEN 'customer' END)
   AND `p_customer_id`.source_key = c.`customer_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -858,17 +882,24 @@ IF EXISTS (SELECT 1 FROM keyed_agreement) THEN
   SELECT key_before AS `agreement_key` FROM keyed_agreement
   UNION DISTINCT
   SELECT key_after FROM keyed_agreement;
--- agreement: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- agreement: every record that could speak for an affected key.
 CREATE TEMP TABLE record_agreement AS
 SELECT i.`agreement_key`, i.system, i.id_space, i.source_key
 FROM affected_agreement AS a
 JOIN `project.identity.agreement` AS i ON i.`agreement_key` = a.`agreement_key`;
+CREATE TEMP TABLE says_agreement AS
+SELECT i.*, c.`account_id`, c.`supply_point_id`, c.`tariff_code`, c.`payment_method`, c.`monthly_amount_gbp`, c.`signed_at`, c.`starts_on`, c.`ends_on`
+FROM record_agreement AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.agreement` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_agreement AS
 WITH candidate AS (
   SELECT
-    i.`agreement_key`,
+    c.`agreement_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -894,9 +925,7 @@ WITH candidate AS (
     c.`ends_on`,
     via_customer.customer_key AS _customer_key,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM record_agreement AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.agreement` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_agreement AS c
   LEFT JOIN `project.identity.account` AS `p_account_id`
   ON `p_account_id`.system = c.system
   AND `p_account_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'account' END)
@@ -913,7 +942,6 @@ WITH candidate AS (
     ON via_customer.system = via.system
     AND via_customer.id_space = (CASE CONCAT(via.system, '/', via.id_space) WHEN 'mis/gentrack_account' THEN 'gentrack_customer' WHEN 'platform/account' THEN 'customer' WHEN 'sse/account' THEN 'customer' END)
     AND via_customer.source_key = via.`customer_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,

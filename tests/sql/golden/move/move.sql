@@ -112,17 +112,24 @@ SELECT i.system, i.id_space, i.source_key, FALSE
 FROM `project.identity.customer` AS i
 JOIN moving AS g ON g.customer_key = i.customer_key;
 CREATE TEMP TABLE affected_customer AS SELECT customer_key FROM moving;
--- customer: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- customer: every record that could speak for an affected key.
 CREATE TEMP TABLE record_customer AS
 SELECT i.`customer_key`, i.system, i.id_space, i.source_key
 FROM affected_customer AS a
 JOIN `project.identity.customer` AS i ON i.`customer_key` = a.`customer_key`;
+CREATE TEMP TABLE says_customer AS
+SELECT i.*, c.`given_name`, c.`family_name`, c.`email`, c.`birth_date`, c.`registered_at`
+FROM record_customer AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.customer` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_customer AS
 WITH candidate AS (
   SELECT
-    i.`customer_key`,
+    c.`customer_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -132,10 +139,7 @@ WITH candidate AS (
     c.`birth_date`,
     c.`registered_at`,
     CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 WHEN 'platform' THEN 3 END AS rank
-  FROM record_customer AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.customer` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-  WHERE c.is_present
+  FROM says_customer AS c
 ), winner AS (
   SELECT
     c.*,
@@ -232,16 +236,13 @@ INSERT INTO `project.change_log.customer`
 SELECT change_number, v_changed_at, operation, is_event, `customer_key`, source_system, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`
 FROM change_customer
 WHERE is_change;
-MERGE `project.common_model.customer` AS t
-USING (SELECT * FROM change_customer WHERE is_change) AS s
-ON t.`customer_key` = s.`customer_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `given_name` = s.`given_name`, `family_name` = s.`family_name`, `email` = s.`email`, `birth_date` = s.`birth_date`, `registered_at` = s.`registered_at`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.customer` AS t
+WHERE t.`customer_key` IN (SELECT `customer_key` FROM change_customer WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.customer`
   (`customer_key`, source_system, change_number, changed_at, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`)
-VALUES
-  (s.`customer_key`, s.source_system, s.change_number, v_changed_at, s.`given_name`, s.`family_name`, s.`email`, s.`birth_date`, s.`registered_at`);
+SELECT `customer_key`, source_system, change_number, v_changed_at, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`
+FROM change_customer
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.customer`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_customer WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -264,17 +265,24 @@ IF EXISTS (SELECT 1 FROM keyed_account) THEN
   SELECT key_before AS `account_key` FROM keyed_account
   UNION DISTINCT
   SELECT key_after FROM keyed_account;
--- account: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- account: every record that could speak for an affected key.
 CREATE TEMP TABLE record_account AS
 SELECT i.`account_key`, i.system, i.id_space, i.source_key
 FROM affected_account AS a
 JOIN `project.identity.account` AS i ON i.`account_key` = a.`account_key`;
+CREATE TEMP TABLE says_account AS
+SELECT i.*, c.`customer_id`, c.`account_number`, c.`balance_gbp`, c.`opened_on`, c.`closed_on`, c.`address`, c.`postcode`
+FROM record_account AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.account` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_account AS
 WITH candidate AS (
   SELECT
-    i.`account_key`,
+    c.`account_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -292,14 +300,11 @@ WITH candidate AS (
     c.`address`,
     c.`postcode`,
     CASE c.system WHEN 'sse' THEN 1 WHEN 'mis' THEN 2 WHEN 'platform' THEN 3 END AS rank
-  FROM record_account AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.account` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_account AS c
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
   ON `p_customer_id`.system = c.system
   AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/gentrack_account' THEN 'gentrack_customer' WHEN 'platform/account' THEN 'customer' WHEN 'sse/account' THEN 'customer' END)
   AND `p_customer_id`.source_key = c.`customer_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -375,16 +380,13 @@ INSERT INTO `project.change_log.account`
 SELECT change_number, v_changed_at, operation, is_event, `account_key`, source_system, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`
 FROM change_account
 WHERE is_change;
-MERGE `project.common_model.account` AS t
-USING (SELECT * FROM change_account WHERE is_change) AS s
-ON t.`account_key` = s.`account_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `account_number` = s.`account_number`, `balance_gbp` = s.`balance_gbp`, `opened_on` = s.`opened_on`, `closed_on` = s.`closed_on`, `address` = s.`address`, `postcode` = s.`postcode`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.account` AS t
+WHERE t.`account_key` IN (SELECT `account_key` FROM change_account WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.account`
   (`account_key`, source_system, change_number, changed_at, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`)
-VALUES
-  (s.`account_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`account_number`, s.`balance_gbp`, s.`opened_on`, s.`closed_on`, s.`address`, s.`postcode`);
+SELECT `account_key`, source_system, change_number, v_changed_at, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`
+FROM change_account
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.account`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_account WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -410,17 +412,24 @@ IF EXISTS (SELECT 1 FROM keyed_contact) THEN
   SELECT key_before AS `contact_key` FROM keyed_contact
   UNION DISTINCT
   SELECT key_after FROM keyed_contact;
--- contact: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- contact: every record that could speak for an affected key.
 CREATE TEMP TABLE record_contact AS
 SELECT i.`contact_key`, i.system, i.id_space, i.source_key
 FROM affected_contact AS a
 JOIN `project.identity.contact` AS i ON i.`contact_key` = a.`contact_key`;
+CREATE TEMP TABLE says_contact AS
+SELECT i.*, c.`customer_id`, c.`kind`, c.`full_name`, c.`phone`, c.`email`, c.`authorised_at`
+FROM record_contact AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.contact` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_contact AS
 WITH candidate AS (
   SELECT
-    i.`contact_key`,
+    c.`contact_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -437,14 +446,11 @@ WITH candidate AS (
     c.`email`,
     c.`authorised_at`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM record_contact AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.contact` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_contact AS c
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
   ON `p_customer_id`.system = c.system
   AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/contact' THEN 'customer' END)
   AND `p_customer_id`.source_key = c.`customer_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -517,16 +523,13 @@ INSERT INTO `project.change_log.contact`
 SELECT change_number, v_changed_at, operation, is_event, `contact_key`, source_system, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`
 FROM change_contact
 WHERE is_change;
-MERGE `project.common_model.contact` AS t
-USING (SELECT * FROM change_contact WHERE is_change) AS s
-ON t.`contact_key` = s.`contact_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `kind` = s.`kind`, `full_name` = s.`full_name`, `phone` = s.`phone`, `email` = s.`email`, `authorised_at` = s.`authorised_at`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.contact` AS t
+WHERE t.`contact_key` IN (SELECT `contact_key` FROM change_contact WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.contact`
   (`contact_key`, source_system, change_number, changed_at, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`)
-VALUES
-  (s.`contact_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`kind`, s.`full_name`, s.`phone`, s.`email`, s.`authorised_at`);
+SELECT `contact_key`, source_system, change_number, v_changed_at, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`
+FROM change_contact
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.contact`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_contact WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -550,17 +553,24 @@ IF EXISTS (SELECT 1 FROM keyed_contact_preference) THEN
   SELECT key_before AS `contact_preference_key` FROM keyed_contact_preference
   UNION DISTINCT
   SELECT key_after FROM keyed_contact_preference;
--- contact_preference: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- contact_preference: every record that could speak for an affected key.
 CREATE TEMP TABLE record_contact_preference AS
 SELECT i.`contact_preference_key`, i.system, i.id_space, i.source_key
 FROM affected_contact_preference AS a
 JOIN `project.identity.contact_preference` AS i ON i.`contact_preference_key` = a.`contact_preference_key`;
+CREATE TEMP TABLE says_contact_preference AS
+SELECT i.*, c.`customer_id`, c.`channel`, c.`purpose`, c.`is_allowed`, c.`decided_at`, c.`told_by`
+FROM record_contact_preference AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.contact_preference` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_contact_preference AS
 WITH candidate AS (
   SELECT
-    i.`contact_preference_key`,
+    c.`contact_preference_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -577,14 +587,11 @@ WITH candidate AS (
     c.`decided_at`,
     c.`told_by`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM record_contact_preference AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.contact_preference` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_contact_preference AS c
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
   ON `p_customer_id`.system = c.system
   AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/contact_preference' THEN 'customer' END)
   AND `p_customer_id`.source_key = c.`customer_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -657,16 +664,13 @@ INSERT INTO `project.change_log.contact_preference`
 SELECT change_number, v_changed_at, operation, is_event, `contact_preference_key`, source_system, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`
 FROM change_contact_preference
 WHERE is_change;
-MERGE `project.common_model.contact_preference` AS t
-USING (SELECT * FROM change_contact_preference WHERE is_change) AS s
-ON t.`contact_preference_key` = s.`contact_preference_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `channel` = s.`channel`, `purpose` = s.`purpose`, `is_allowed` = s.`is_allowed`, `decided_at` = s.`decided_at`, `told_by` = s.`told_by`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.contact_preference` AS t
+WHERE t.`contact_preference_key` IN (SELECT `contact_preference_key` FROM change_contact_preference WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.contact_preference`
   (`contact_preference_key`, source_system, change_number, changed_at, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`)
-VALUES
-  (s.`contact_preference_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`channel`, s.`purpose`, s.`is_allowed`, s.`decided_at`, s.`told_by`);
+SELECT `contact_preference_key`, source_system, change_number, v_changed_at, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`
+FROM change_contact_preference
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.contact_preference`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_contact_preference WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -690,17 +694,24 @@ IF EXISTS (SELECT 1 FROM keyed_interaction) THEN
   SELECT key_before AS `interaction_key` FROM keyed_interaction
   UNION DISTINCT
   SELECT key_after FROM keyed_interaction;
--- interaction: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- interaction: every record that could speak for an affected key.
 CREATE TEMP TABLE record_interaction AS
 SELECT i.`interaction_key`, i.system, i.id_space, i.source_key
 FROM affected_interaction AS a
 JOIN `project.identity.interaction` AS i ON i.`interaction_key` = a.`interaction_key`;
+CREATE TEMP TABLE says_interaction AS
+SELECT i.*, c.`customer_id`, c.`case_number`, c.`subject`, c.`status`, c.`opened_at`, c.`closed_at`
+FROM record_interaction AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.interaction` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_interaction AS
 WITH candidate AS (
   SELECT
-    i.`interaction_key`,
+    c.`interaction_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -717,14 +728,11 @@ WITH candidate AS (
     c.`opened_at`,
     c.`closed_at`,
     CASE c.system WHEN 'mis' THEN 1 END AS rank
-  FROM record_interaction AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.interaction` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_interaction AS c
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
   ON `p_customer_id`.system = c.system
   AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/salesforce_case' THEN 'gentrack_customer' END)
   AND `p_customer_id`.source_key = c.`customer_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -797,16 +805,13 @@ INSERT INTO `project.change_log.interaction`
 SELECT change_number, v_changed_at, operation, is_event, `interaction_key`, source_system, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`
 FROM change_interaction
 WHERE is_change;
-MERGE `project.common_model.interaction` AS t
-USING (SELECT * FROM change_interaction WHERE is_change) AS s
-ON t.`interaction_key` = s.`interaction_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `case_number` = s.`case_number`, `subject` = s.`subject`, `status` = s.`status`, `opened_at` = s.`opened_at`, `closed_at` = s.`closed_at`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.interaction` AS t
+WHERE t.`interaction_key` IN (SELECT `interaction_key` FROM change_interaction WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.interaction`
   (`interaction_key`, source_system, change_number, changed_at, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`)
-VALUES
-  (s.`interaction_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`case_number`, s.`subject`, s.`status`, s.`opened_at`, s.`closed_at`);
+SELECT `interaction_key`, source_system, change_number, v_changed_at, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`
+FROM change_interaction
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.interaction`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_interaction WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -830,17 +835,24 @@ IF EXISTS (SELECT 1 FROM keyed_priority_service) THEN
   SELECT key_before AS `priority_service_key` FROM keyed_priority_service
   UNION DISTINCT
   SELECT key_after FROM keyed_priority_service;
--- priority_service: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- priority_service: every record that could speak for an affected key.
 CREATE TEMP TABLE record_priority_service AS
 SELECT i.`priority_service_key`, i.system, i.id_space, i.source_key
 FROM affected_priority_service AS a
 JOIN `project.identity.priority_service` AS i ON i.`priority_service_key` = a.`priority_service_key`;
+CREATE TEMP TABLE says_priority_service AS
+SELECT i.*, c.`customer_id`, c.`needs_code`, c.`details`, c.`may_be_shared`, c.`registered_on`, c.`review_on`
+FROM record_priority_service AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.priority_service` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_priority_service AS
 WITH candidate AS (
   SELECT
-    i.`priority_service_key`,
+    c.`priority_service_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -857,14 +869,11 @@ WITH candidate AS (
     c.`registered_on`,
     c.`review_on`,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM record_priority_service AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.priority_service` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_priority_service AS c
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
   ON `p_customer_id`.system = c.system
   AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/priority_services' THEN 'customer' END)
   AND `p_customer_id`.source_key = c.`customer_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -930,16 +939,13 @@ INSERT INTO `project.change_log.priority_service`
 SELECT change_number, v_changed_at, operation, is_event, `priority_service_key`, source_system, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`
 FROM change_priority_service
 WHERE is_change;
-MERGE `project.common_model.priority_service` AS t
-USING (SELECT * FROM change_priority_service WHERE is_change) AS s
-ON t.`priority_service_key` = s.`priority_service_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `needs_code` = s.`needs_code`, `details` = s.`details`, `may_be_shared` = s.`may_be_shared`, `registered_on` = s.`registered_on`, `review_on` = s.`review_on`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.priority_service` AS t
+WHERE t.`priority_service_key` IN (SELECT `priority_service_key` FROM change_priority_service WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.priority_service`
   (`priority_service_key`, source_system, change_number, changed_at, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`)
-VALUES
-  (s.`priority_service_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`needs_code`, s.`details`, s.`may_be_shared`, s.`registered_on`, s.`review_on`);
+SELECT `priority_service_key`, source_system, change_number, v_changed_at, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`
+FROM change_priority_service
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.priority_service`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_priority_service WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -963,17 +969,24 @@ IF EXISTS (SELECT 1 FROM keyed_agreement) THEN
   SELECT key_before AS `agreement_key` FROM keyed_agreement
   UNION DISTINCT
   SELECT key_after FROM keyed_agreement;
--- agreement: every record that could speak for an affected key, its references as keys. A parent may be late: its
--- key is known. The customer's system speaks if it has this entity, else precedence; of two records the lowest source
--- key. What differs from the present row, column by column, is a change.
+-- agreement: every record that could speak for an affected key.
 CREATE TEMP TABLE record_agreement AS
 SELECT i.`agreement_key`, i.system, i.id_space, i.source_key
 FROM affected_agreement AS a
 JOIN `project.identity.agreement` AS i ON i.`agreement_key` = a.`agreement_key`;
+CREATE TEMP TABLE says_agreement AS
+SELECT i.*, c.`account_id`, c.`supply_point_id`, c.`tariff_code`, c.`payment_method`, c.`monthly_amount_gbp`, c.`signed_at`, c.`starts_on`, c.`ends_on`
+FROM record_agreement AS i  -- few: joined first, whatever a planner believes of a key of three columns
+JOIN `project.conformed.agreement` AS c
+  ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE c.is_present;
+-- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
+-- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
+-- column, is a change.
 CREATE TEMP TABLE change_agreement AS
 WITH candidate AS (
   SELECT
-    i.`agreement_key`,
+    c.`agreement_key`,
     c.system,
     c.id_space,
     c.source_key,
@@ -999,9 +1012,7 @@ WITH candidate AS (
     c.`ends_on`,
     via_customer.customer_key AS _customer_key,
     CASE c.system WHEN 'sse' THEN 1 END AS rank
-  FROM record_agreement AS i  -- few: joined first, whatever a planner believes of a key of three columns
-  JOIN `project.conformed.agreement` AS c
-    ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+  FROM says_agreement AS c
   LEFT JOIN `project.identity.account` AS `p_account_id`
   ON `p_account_id`.system = c.system
   AND `p_account_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'account' END)
@@ -1018,7 +1029,6 @@ WITH candidate AS (
     ON via_customer.system = via.system
     AND via_customer.id_space = (CASE CONCAT(via.system, '/', via.id_space) WHEN 'mis/gentrack_account' THEN 'gentrack_customer' WHEN 'platform/account' THEN 'customer' WHEN 'sse/account' THEN 'customer' END)
     AND via_customer.source_key = via.`customer_id`
-  WHERE c.is_present
 ), winner AS (
   SELECT
     c.*,
@@ -1097,16 +1107,13 @@ INSERT INTO `project.change_log.agreement`
 SELECT change_number, v_changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
 FROM change_agreement
 WHERE is_change;
-MERGE `project.common_model.agreement` AS t
-USING (SELECT * FROM change_agreement WHERE is_change) AS s
-ON t.`agreement_key` = s.`agreement_key`
-WHEN MATCHED AND s.operation = 'delete' THEN DELETE
-WHEN MATCHED THEN UPDATE SET
-  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `supply_point_key` = s.`supply_point_key`, `tariff_code` = s.`tariff_code`, `payment_method` = s.`payment_method`, `monthly_amount_gbp` = s.`monthly_amount_gbp`, `signed_at` = s.`signed_at`, `starts_on` = s.`starts_on`, `ends_on` = s.`ends_on`
-WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+DELETE FROM `project.common_model.agreement` AS t
+WHERE t.`agreement_key` IN (SELECT `agreement_key` FROM change_agreement WHERE is_change AND operation <> 'insert');
+INSERT INTO `project.common_model.agreement`
   (`agreement_key`, source_system, change_number, changed_at, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`)
-VALUES
-  (s.`agreement_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`supply_point_key`, s.`tariff_code`, s.`payment_method`, s.`monthly_amount_gbp`, s.`signed_at`, s.`starts_on`, s.`ends_on`);
+SELECT `agreement_key`, source_system, change_number, v_changed_at, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
+FROM change_agreement
+WHERE is_change AND operation <> 'delete';
 UPDATE `project.ledger.agreement`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_agreement WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
