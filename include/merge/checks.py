@@ -70,8 +70,12 @@ def warnings_statement(catalogue: Catalogue, table: TableName, entity: str) -> s
     return render(catalogue.sql / "statements", "warnings.sql", entity=entity, warns=told)
 
 
-def fails(catalogue: Catalogue, entity: str) -> list[dict[str, Any]]:
-    """The `fail` checks as `checks.sql` of the statements takes them."""
+def fails_of(catalogue: Catalogue, *entities: str) -> dict[str, list[dict[str, Any]]]:
+    """The `fail` checks of each, as `checks.sql` of the statements takes them."""
+    return {entity: _fails(catalogue, entity) for entity in entities}
+
+
+def _fails(catalogue: Catalogue, entity: str) -> list[dict[str, Any]]:
     checks = [check for check in read_checks(catalogue, entity) if check.level == "fail"]
     return [{"name": c.name, "why": c.why, "sql": _indented(reviewed.in_full(c.sql, _no_table))} for c in checks]
 

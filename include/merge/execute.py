@@ -10,6 +10,9 @@ from include.errors import IntegrityError, TooManyBadRows, TooManyDeletions, Tra
 from include.merge.progress import MappingProgress, read_progress
 from include.merge.statement import Statement
 
+ONE_ROW = "one_row_per_key"
+"""What `checks.sql` asks of every entity: no row of a batch breaks it."""
+
 
 class Warehouse(Protocol):
     """What we need of BigQuery: `include.clients.big_query.BigQuery`."""
@@ -38,7 +41,7 @@ def execute_merge(
     moved it, TooManyDeletions when a landing table lacks more keys than its contract allows, TooManyBadRows when more
     rows cannot be merged than it allows, IntegrityError when another rule or a check is broken (nothing was changed).
     """
-    params = {**merge_params(statement, stem, expected, mapping_hash, run_id, attempt), "batch": batch}
+    params = merge_params(statement, stem, expected, run_id, attempt) | {"batch": batch, "mapping_hash": mapping_hash}
     entity, where = ledger_table.rpartition(".")[2], f"{ledger_table} ({stem})"
     try:
         warehouse.query(statement.sql, params, job_id=f"merge-{attempt}-{stem}-{batch}", where=where)
@@ -47,8 +50,9 @@ def execute_merge(
             raise _too_many_bad_rows(error) from None
         if "known keys of" in error.problem:
             raise _too_many_deletions(error, batch) from None
-        if re.search(r"\d of \w+ break ", error.problem):
-            raise _broken_check(error, f"{entity}/{stem}", batch) from None
+        if broken := re.findall(r"\d of (\w+) break (\w+)", error.problem):
+            can_be_held = all(of == entity and check != ONE_ROW for of, check in broken)
+            raise _broken_check(error, f"{entity}/{stem} {batch}" if can_be_held else "") from None
         if "progress of this mapping has moved" not in error.problem:
             raise
     found = read_progress(warehouse, ledger_table).of(stem)
@@ -81,23 +85,21 @@ def _too_many_bad_rows(error: IntegrityError) -> TooManyBadRows:
     )
 
 
-def _broken_check(error: IntegrityError, mapping: str, batch: int) -> IntegrityError:
-    return IntegrityError(
-        error.problem.removeprefix("Rule: "),
-        where=error.where,
-        remedy="nothing was merged. Mend the source or the mapping; if the other rows cannot wait, keep these aside: "
-        f"`python -m include hold {mapping} {batch}`",
-    )
+def _broken_check(error: IntegrityError, hold: str) -> IntegrityError:
+    """`hold`: mapping and batch, when the batch's own rows are to blame, and not those that follow."""
+    remedy = "nothing was merged. Mend the source or the mapping"
+    if hold:
+        remedy += f"; if the other rows cannot wait, keep these aside: `python -m include hold {hold}`"
+    return IntegrityError(error.problem.removeprefix("Rule: "), where=error.where, remedy=remedy)
 
 
 def merge_params(
-    statement: Statement, stem: str, expected: MappingProgress, mapping_hash: str, run_id: str, attempt: str
+    statement: Statement, stem: str, expected: MappingProgress, run_id: str, attempt: str
 ) -> dict[str, Any]:
     """What a script of one merge is bound to, whatever it does of it."""
     return {
         **statement.params,
         "mapping": stem,
-        "mapping_hash": mapping_hash,
         "expected_batch": expected.batch,
         "expected_hash": expected.mapping_hash,
         "run_id": run_id,
@@ -105,7 +107,6 @@ def merge_params(
     }
 
 
-def keep_evidence(warehouse: Warehouse, statement: Statement, stem: str, mapping_hash: str, run_id: str) -> None:
+def keep_evidence(warehouse: Warehouse, statement: Statement, stem: str, run_id: str) -> None:
     """Keep aside what could not be merged, after the merge that was refused for it; twice is as once."""
-    params = {**statement.params, "mapping": stem, "mapping_hash": mapping_hash, "run_id": run_id}
-    warehouse.query(statement.sql, params, where="quarantine")
+    warehouse.query(statement.sql, {**statement.params, "mapping": stem, "run_id": run_id}, where="quarantine")

@@ -29,7 +29,6 @@ def hold_rows(
     keep: Statement,
     *,
     expected: MappingProgress,
-    mapping_hash: str,
     run_id: str,
     attempt: str,
 ) -> Held:
@@ -41,7 +40,7 @@ def hold_rows(
     where = f"{ledger_table} ({stem})"
 
     def params(statement: Statement) -> dict[str, str | int | float]:
-        return merge_params(statement, stem, expected, mapping_hash, run_id, attempt)
+        return merge_params(statement, stem, expected, run_id, attempt)
 
     broken = warehouse.query(look.sql, params(look), job_id=f"look-{attempt}-{stem}", where=where)
     if len(broken) > MOST_HELD:
@@ -52,7 +51,7 @@ def hold_rows(
         )
     rows = [row for row in broken if row["source_key"] is not None]
     if rows:
-        names = ("batch", "layer", "position", "source_key", "rule")
+        names = ("batch", "layer", "position", "source_key", "rule", "said_hash")
         lines = "\n".join(json.dumps({name: row[name] for name in names}) for row in rows)
         warehouse.query(keep.sql, params(keep) | {"rows": lines}, job_id=f"hold-{attempt}-{stem}", where=where)
     others = [str(row["key"]) for row in broken if row["source_key"] is None]

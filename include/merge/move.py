@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from include.catalogue import CUSTOMER, Catalogue
-from include.merge.checks import fails
+from include.merge.checks import fails_of
 from include.merge.entity_facts import Facts, TableName, dependents, entity_tables, facts, locked_entities
 from include.rendering import render
 
@@ -64,7 +64,7 @@ def _script(catalogue: Catalogue, table: TableName, *, back: bool) -> str:
         "parents_below": _parents(below),
         "back": back,
         "shown": SHOWN,
-        "fails": fails(catalogue, CUSTOMER),
+        "fails_of": fails_of(catalogue, CUSTOMER, *(each.name for each in below)),
     }
     return render(catalogue.sql / "statements", "move.sql", **context)
 

@@ -32,6 +32,7 @@ class MappingProgress:
     events: int = 0
     contested: int = 0
     followed: int = 0
+    vanished: int = 0
     unsettled: int = 0
     quarantined: int = 0
     run_id: str = ""
@@ -64,5 +65,11 @@ def read_progress(warehouse: Warehouse, ledger_table: str) -> EntityProgress:
             remedy="its one row is made with the table: restore both from BigQuery's time travel",
         )
     (entity,), names = entities, [field.name for field in fields(MappingProgress)]
+    if lacks := [name for name in names if name not in entity]:
+        raise NotDeployed(
+            f"the ledger has no column {', '.join(lacks)}",
+            where=ledger_table,
+            remedy="run `python -m include tables apply`: it adds columns",
+        )
     mappings = {row["name"]: MappingProgress(**{n: row[n] for n in names}) for row in rows if row is not entity}
     return EntityProgress(entity["epoch"], entity["change_number"], entity["changed_at"], mappings)

@@ -13,7 +13,7 @@ from include.catalogue import Catalogue
 from include.contract import DatasetContract, EntityContract, Landed
 from include.mapping import SAME_AS, TAKEN_OVER_AT
 from include.mapping import Mapping as RowMapping
-from include.merge.checks import fails
+from include.merge.checks import fails_of
 from include.merge.entity_facts import (
     Facts,
     Key,
@@ -30,7 +30,7 @@ from include.rendering import render
 
 COUNTS = (
     *("rows_taken", "rows_conformed", "inserted", "updated", "removed", "events", "contested"),
-    *("followed", "unsettled", "quarantined"),
+    *("followed", "vanished", "unsettled", "quarantined"),
 )
 """What a merge counts: columns of the ledger, fields of MappingProgress."""
 EVIDENCE = 1_000
@@ -148,7 +148,7 @@ def _merging(
 def evidence_statement(catalogue: Catalogue, table: TableName, name: MappingName, chain: Chain) -> Statement:
     """The script that keeps aside what cannot be merged of `chain`, when the merge itself was refused for it.
 
-    Its other parameters (`mapping`, `mapping_hash`, `run_id`) are bound when it is executed.
+    Its other parameters (`mapping`, `run_id`) are bound when it is executed.
     """
     statement = _merging("evidence.sql", catalogue, table, name, chain, most=EVIDENCE)
     return Statement(statement.sql, _of_windows(statement.params, "counted"))
@@ -189,7 +189,7 @@ def _context(catalogue: Catalogue, table: TableName, name: MappingName, chain: C
         "tells_link": mapping.gives(SAME_AS),
         "tells_taken_over": mapping.gives(TAKEN_OVER_AT),
         "longest": LONGEST_CHAIN,
-        "fails": fails(catalogue, name.entity),
+        "fails_of": fails_of(catalogue, name.entity, *dependents(catalogue, name.entity)),
     }
 
 

@@ -6,7 +6,7 @@ from include.catalogue import Catalogue
 from include.errors import RequestError
 from include.merge.checks import read_checks
 from include.merge.hold import Held, hold_rows
-from include.merge.statement import hold_statement, look_statement, mapping_hash
+from include.merge.statement import hold_statement, look_statement
 from include.names import MappingName
 from include.run import Run
 from include.stage.log import Batch
@@ -43,7 +43,6 @@ def hold_batch(catalogue: Catalogue, servers: Servers, name: MappingName, number
         look_statement(catalogue, cloud.table, name, chain),
         hold_statement(catalogue, cloud.table, name, chain),
         expected=state.progress,
-        mapping_hash=mapping_hash(catalogue, name),
         run_id=run.run_id,
         attempt=run.token,
     )

@@ -29,7 +29,8 @@ def merge_mapping(
 
     rows_taken: distinct source keys in the batches; rows_conformed: those that differ from before; inserted, updated,
     removed: rows of the common model; events: changes that consumers will see; contested: keys for which the winning
-    system has more than one row; followed: changes of other entities that followed; unsettled: records whose link to
+    system has more than one row; followed: changes of other entities that followed, of which vanished: rows that went,
+    because the system that speaks for their customer now has none of them yet; unsettled: records whose link to
     another cannot hold (`link_problem` in identity.<entity> says why); quarantined: rows that cannot be merged, and lie
     in `quarantine.<dataset>` with the rule that they broke; warnings: by check, the rows that break what is
     only told, and since when the oldest does.
@@ -99,7 +100,7 @@ def _merge_slice(
     """One transaction. `expected`: the progress from which the chain was computed, never one that is read later."""
     cloud, contract = servers.cloud, catalogue.dataset(name.source)
     chain = as_merge_chain(cloud.table, cloud.project, name.source, contract, batches, later)
-    statement, meaning = merge_statement(catalogue, cloud.table, name, chain), mapping_hash(catalogue, name)
+    statement = merge_statement(catalogue, cloud.table, name, chain)
     try:
         return execute_merge(
             servers.big_query,
@@ -108,11 +109,11 @@ def _merge_slice(
             statement,
             expected=expected,
             batch=chain.last,
-            mapping_hash=meaning,
+            mapping_hash=mapping_hash(catalogue, name),
             run_id=run.run_id,
             attempt=run.token,
         )
     except TooManyBadRows:
         evidence = evidence_statement(catalogue, cloud.table, name, chain)
-        keep_evidence(servers.big_query, evidence, name.file_stem, meaning, run.run_id)
+        keep_evidence(servers.big_query, evidence, name.file_stem, run.run_id)
         raise

@@ -17,8 +17,9 @@ WHERE m.customer_key IS NULL;
 {% endmacro %}
 
 {#- The first transaction that sees a key decides, by precedence among those that have it now; so does the one that
-    parts a key from the system that spoke for it. (`record_customer` is there.) -#}
-{% macro first_decisions(e) %}
+    parts a key from the system that spoke for it. (`record_customer` is there.) What belongs to a customer whom two
+    systems have, or had, hears of it. -#}
+{% macro first_decisions(e, below) %}
 CREATE TEMP TABLE undecided AS
 SELECT i.customer_key, IF(ANY_VALUE(m.system) IS NULL, 'precedence', 'unlink') AS decided_by
 FROM record_customer AS i
@@ -40,8 +41,24 @@ FROM (
   JOIN record_customer AS i ON i.customer_key = u.customer_key
   JOIN {{ e.tables.conformed | table }} AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND c.is_present
+    AND c.system IN ({{ e.ranks | map('word') | join(', ') }})
   GROUP BY u.customer_key, u.decided_by
 );
 {{ decide(e.tables, 'first_decision', 'd.decided_by', 'NULL', replaces="decided_by = 'unlink'") }}
+{% if below %}
+INSERT INTO stirred_customer (system, id_space, source_key, is_rekeyed)
+SELECT system, id_space, source_key, FALSE
+FROM (
+  SELECT
+    i.system,
+    i.id_space,
+    i.source_key,
+    d.decided_by = 'unlink'
+      OR MIN(i.system) OVER (PARTITION BY i.customer_key) <> MAX(i.system) OVER (PARTITION BY i.customer_key) AS is_stirred
+  FROM first_decision AS d
+  JOIN record_customer AS i ON i.customer_key = d.customer_key
+)
+WHERE is_stirred;
+{% endif %}
 END IF;
 {% endmacro %}

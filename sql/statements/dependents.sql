@@ -1,8 +1,9 @@
 {#- What follows in the same transaction when records of an entity get other keys, or their customers another system:
     the rows of the entities that refer to them. `stirred_<entity>` (system, id_space, source_key, is_rekeyed) holds the
     records; below: the facts of the dependents, each behind all that it refers to; parents_below: those of them that
-    others refer to; from: the entity that is stirred; write: what is done with the changes of each, if not that they are
-    written. -#}
+    others refer to; from: the entity that is stirred; fails_of: what must hold of the rows of each, if they are written;
+    write: what is done with the changes of each, if not that they are written. -#}
+{% import 'checks.sql' as checks %}
 {% import 'keys.sql' as keys %}
 {% import 'resolve.sql' as resolving %}
 
@@ -10,7 +11,7 @@
 CREATE TEMP TABLE stirred_{{ e.name }} (system STRING, id_space STRING, source_key STRING, is_rekeyed BOOL);
 {% endmacro %}
 
-{% macro follow(below, parents_below, from, write=none) %}
+{% macro follow(below, parents_below, from, fails_of=none, write=none) %}
 {% set stirring = namespace(names=[from]) %}
 {% for e in below %}
 {% set followed = e.references.values() | selectattr('entity', 'in', stirring.names) | list %}
@@ -24,12 +25,16 @@ IF EXISTS (SELECT 1 FROM keyed_{{ e.name }}) THEN
 {{ resolving.records(e) }}
 {{ resolving.says(e) }}
 {{ resolving.resolve(e) }}
+{% if fails_of is not none %}
+{{ checks.assert_all(e, fails_of[e.name]) }}
+{% endif %}
 {{ (write or resolving.write)(e) }}
 {% if e.name in parents_below %}
   INSERT INTO stirred_{{ e.name }} (system, id_space, source_key, is_rekeyed)
   SELECT system, id_space, source_key, key_before <> key_after FROM keyed_{{ e.name }};
 {% endif %}
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_{{ e.name }} WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_{{ e.name }} WHERE is_change AND operation = 'delete');
 END IF;
 {% set stirring.names = stirring.names + [e.name] %}
 {% endif %}

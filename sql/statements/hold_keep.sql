@@ -14,6 +14,7 @@ SELECT
   CAST(JSON_VALUE(row, '$.layer') AS INT64) AS _layer,
   {{ "CAST(JSON_VALUE(row, '$.position') AS INT64) AS _position," if landed }}
   JSON_VALUE(row, '$.source_key') AS _source_key,
+  JSON_VALUE(row, '$.said_hash') AS _said_hash,
   CONCAT('held: ', JSON_VALUE(row, '$.rule')) AS _rule
 FROM UNNEST(SPLIT(@rows, '\n')) AS row;
 

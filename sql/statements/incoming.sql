@@ -9,7 +9,7 @@ CREATE TEMP TABLE repeated AS
     SELECT {{ layer.batch | number }} AS _batch, {{ layer.number | number }} AS _layer, {{ keys.source_key(key) }} AS _source_key
     FROM {{ layer.table | table }}
 {% if layer.but_for %}
-    WHERE {{ keys.source_key(key) }} NOT IN (SELECT {{ keys.source_key(key) }} FROM {{ layer.but_for | table }})
+    WHERE {{ keys.source_key(key) }} NOT IN (SELECT {{ keys.source_key(key) }} FROM {{ layer.but_for | table }} WHERE {{ keys.source_key(key) }} IS NOT NULL)
 {% if layer.keys_table %}
       AND {{ keys.source_key(key) }} IN (SELECT {{ keys.source_key(key) }} FROM {{ layer.keys_table | table }})
 {% endif %}
@@ -41,7 +41,7 @@ SELECT {{ landed.partition | path }} AS _kafka_partition, {{ landed.offset | pat
 FROM {{ landed.table | table }}
 WHERE {{ keys.in_windows(landed.windows, landed.partition, landed.offset, 'from') }};
 ASSERT NOT EXISTS (
-  SELECT 1 FROM landing_places GROUP BY _source_key HAVING COUNT(DISTINCT _kafka_partition) > 1
+  SELECT 1 FROM landing_places WHERE _source_key IS NOT NULL GROUP BY _source_key HAVING COUNT(DISTINCT _kafka_partition) > 1
 ) AS 'Rule: a key of {{ mapping.name.source }} lies in two partitions of its topic, so its newest record is not known';
 ASSERT NOT EXISTS (
   SELECT 1 FROM landing_places GROUP BY _kafka_partition, _kafka_offset HAVING COUNT(DISTINCT _source_key) > 1

@@ -41,7 +41,7 @@ FROM (
         same_as,
         taken_over_at,
         TRIM(SPLIT(same_as, ':')[SAFE_OFFSET(0)]) AS named_system,
-        TRIM(SUBSTR(same_as, STRPOS(same_as, ':') + 1)) AS named_id
+        IF(STRPOS(same_as, ':') = 0, NULL, TRIM(SUBSTR(same_as, STRPOS(same_as, ':') + 1))) AS named_id
       FROM conforming
       WHERE _has_row AND NOT _is_gone
     )
@@ -128,11 +128,11 @@ IF {{ 'EXISTS (SELECT 1 FROM said) OR ' if tells_link }}EXISTS (
   FROM component AS c
   JOIN {{ tables.identity | table }} AS t
     ON t.system = c.link_system AND t.id_space = c.link_id_space AND t.source_key = c.link_key
-  WHERE c.root IS NOT NULL
-    AND (NOT c.is_linked{% if tells_link %} OR EXISTS (
-      SELECT 1 FROM said AS s
-      WHERE s.is_taken_over AND c.system = {{ system | word }} AND c.id_space = {{ id_space | word }} AND c.source_key = s.source_key
-    ){% endif %});
+{% if tells_link %}
+  LEFT JOIN (SELECT source_key FROM said WHERE is_taken_over) AS s
+    ON c.system = {{ system | word }} AND c.id_space = {{ id_space | word }} AND s.source_key = c.source_key
+{% endif %}
+  WHERE c.root IS NOT NULL AND (NOT c.is_linked{{ ' OR s.source_key IS NOT NULL' if tells_link }});
 {% if e.customer == 'own' %}
 {% include 'authority_by_link.sql' %}
 {% endif %}

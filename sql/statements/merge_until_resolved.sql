@@ -8,7 +8,9 @@ DECLARE v_first_number INT64;
 DECLARE v_changed_at TIMESTAMP;
 DECLARE v_salt STRING;
 DECLARE v_followed INT64 DEFAULT 0;
+DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
+DECLARE v_newly_bad INT64 DEFAULT 0;
 {% for each in [e] + below if each.partition %}
 DECLARE v_months_{{ each.name }} ARRAY<{{ each.month_type }}> DEFAULT [];
 {% endfor %}
@@ -26,7 +28,7 @@ ASSERT v_first_number IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: the ledger of
 
 {% include 'incoming.sql' %}
 
-{{ quarantining.find(required, landed, quarantine) }}
+{{ quarantining.find(required, landed, quarantine, kept) }}
 {{ quarantining.refuse_too_many(mapping.name.source, tables.identity if e.partition else tables.conformed, system, id_space) }}
 {% include 'conform.sql' %}
 
@@ -42,7 +44,7 @@ END IF;
 
 {{ resolving.records(e) }}
 {% if e.customer == 'own' %}
-{{ authority.first_decisions(e) }}
+{{ authority.first_decisions(e, below) }}
 {% endif %}
 {{ resolving.says(e, 'i.system = ' ~ (system | word) ~ ' AND i.id_space = ' ~ (id_space | word)) }}
 {{ resolving.resolve(e) }}

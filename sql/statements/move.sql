@@ -8,6 +8,7 @@
 DECLARE v_changed_at TIMESTAMP;
 DECLARE v_salt STRING;
 DECLARE v_followed INT64 DEFAULT 0;
+DECLARE v_vanished INT64 DEFAULT 0;
 {% if back %}
 DECLARE v_moved_at TIMESTAMP;
 {% endif %}
@@ -65,10 +66,10 @@ SELECT CAST(@move_id AS STRING), customer_key, from_system, system, since, CAST(
 {{ resolving.records(e) }}
 {{ resolving.says(e) }}
 {{ resolving.resolve(e) }}
-{{ checks.assert_all(e, fails) }}
+{{ checks.assert_all(e, fails_of[e.name]) }}
 {% set write = counting.written_back if back else counting.written %}
 {{ write(e) }}
-{{ dependents.follow(below, parents_below, 'customer', write) }}
+{{ dependents.follow(below, parents_below, 'customer', fails_of, write) }}
 
 -- What was approved is what is done, to the last number.
 ASSERT (

@@ -5,6 +5,7 @@
 -- transaction, and with the decision as it would be.
 DECLARE v_salt STRING;
 DECLARE v_followed INT64 DEFAULT 0;
+DECLARE v_vanished INT64 DEFAULT 0;
 {% if back %}
 DECLARE v_moved_at TIMESTAMP;
 SET v_moved_at = (SELECT decided_at FROM {{ customer.move | table }} WHERE move_id = @rolls_back);
@@ -31,6 +32,6 @@ WHERE m.until IS NULL;
 {{ resolving.resolve(then) }}
 {% set look = counting.told_back if back else counting.told %}
 {{ look(then) }}
-{{ dependents.follow(below, parents_below, 'customer', look) }}
+{{ dependents.follow(below, parents_below, 'customer', write=look) }}
 
 SELECT entity, what, name, number FROM effect ORDER BY entity, what, name;

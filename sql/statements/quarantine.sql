@@ -2,7 +2,7 @@
 {% import 'keys.sql' as keys %}
 
 {#- The newest row of a key that breaks a rule, or one without a key: by the first rule that it breaks. -#}
-{% macro find(required, landed, quarantine) %}
+{% macro find(required, landed, quarantine, kept) %}
 -- Rows that nobody can merge, or that a person holds. What lies in earlier batches of their keys is older, so it is not asked.
 CREATE TEMP TABLE bad AS
 SELECT * FROM (
@@ -22,21 +22,39 @@ SELECT * FROM (
 {% for name in required %}
       WHEN i.{{ name | column }} IS NULL THEN {{ (name ~ ' is NULL') | sentence }}
 {% endfor %}
-    END AS _rule
+    END AS _rule,
+    IF(i._is_gone, NULL, h.said_hash) AS _said_hash
   FROM incoming AS i
 {% if not landed %}
   LEFT JOIN repeated AS r ON r._batch = i._batch AND r._layer = i._layer AND r._source_key = i._source_key
 {% endif %}
   LEFT JOIN (
-    SELECT source_key, {{ 'kafka_offset' if landed else 'batch' }}, MIN(rule) AS rule
+    SELECT source_key, said_hash, MIN(rule) AS rule
     FROM {{ quarantine | table }}
-    WHERE mapping = @mapping AND mapping_hash = @mapping_hash AND STARTS_WITH(rule, 'held: ')
+    WHERE mapping = @mapping AND said_hash IS NOT NULL
     GROUP BY 1, 2
-  ) AS h ON h.source_key = i._source_key AND {{ 'h.kafka_offset = i._position' if landed else 'h.batch = i._batch' }}
+  ) AS h ON h.source_key = i._source_key AND h.said_hash = {{ said_hash(kept, 'i') }}
 )
 WHERE _rule IS NOT NULL;
 SET v_bad = (SELECT COUNT(*) FROM bad);
+{% if landed %}
+-- Windows overlap: what a run before has kept aside is no news.
+SET v_newly_bad = v_bad - (
+  SELECT COUNT(*)
+  FROM bad AS b
+  JOIN (
+    SELECT DISTINCT COALESCE(source_key, '') AS source_key, kafka_offset, rule FROM {{ quarantine | table }} WHERE mapping = @mapping
+  ) AS q ON q.source_key = COALESCE(b._source_key, '') AND q.kafka_offset = b._position AND q.rule = b._rule
+);
+{% else %}
+SET v_newly_bad = v_bad;
+{% endif %}
 {% endmacro %}
+
+{#- What a row says, whatever brought it: a held row is known by it. -#}
+{% macro said_hash(kept, alias) -%}
+TO_HEX(SHA256(TO_JSON_STRING(STRUCT({{ alias }}.is_present{% for name in kept %}, {{ alias }}.{{ name | column }}{% endfor %}))))
+{%- endmacro %}
 
 {#- More of them than the contract allows: the mapping or the source is broken, not a row. -#}
 {% macro refuse_too_many(source, conformed, system, id_space) %}
@@ -68,7 +86,7 @@ END IF;
 {#- The rows as they came, with the rule that they broke. `most`: of a merge that is refused, so many as evidence; `rows`:
     what names them. -#}
 {% macro keep(quarantine, key, layers, landed, read_columns, most=none, rows='bad') %}
-INSERT INTO {{ quarantine | table }} (mapping, batch, source_key, rule, raw, kept_at, run_id, mapping_hash, kafka_offset)
+INSERT INTO {{ quarantine | table }} (mapping, batch, source_key, rule, raw, kept_at, run_id, said_hash, kafka_offset)
 SELECT
   CAST(@mapping AS STRING),
   b._batch,
@@ -77,9 +95,9 @@ SELECT
   s._raw,
   v_changed_at,
   CAST(@run_id AS STRING),
-  CAST(@mapping_hash AS STRING),
+  b._said_hash,
   {{ 'b._position' if landed else 'CAST(NULL AS INT64)' }}
-FROM (SELECT DISTINCT _batch, _layer, {{ '_position, ' if landed }}_source_key, _rule FROM {{ rows }}) AS b
+FROM (SELECT DISTINCT _batch, _layer, {{ '_position, ' if landed }}_source_key, _rule, _said_hash FROM {{ rows }}) AS b
 JOIN (
 {% if landed %}
   SELECT
@@ -106,6 +124,9 @@ JOIN (
 {% else %}
   AND s._batch = b._batch AND s._layer = b._layer
 {% endif %}
+{% if landed %}
+WHERE b._source_key IS NOT NULL OR s._raw NOT IN (SELECT raw FROM {{ quarantine | table }} WHERE mapping = @mapping AND source_key IS NULL)
+{% endif %}
 {{ 'LIMIT ' ~ (most | number) if most }};
 {% endmacro %}
 
@@ -120,7 +141,7 @@ IF EXISTS (SELECT 1 FROM {{ quarantine | table }} WHERE mapping = @mapping) THEN
   DELETE FROM {{ quarantine | table }}
   WHERE mapping = @mapping
     AND (
-      (source_key IS NULL AND batch >= {{ first_batch | number }})
+      (source_key IS NULL AND ({{ 'TRUE' if absence and not absence.keys_table else 'batch >= ' ~ (first_batch | number) }}))
       OR source_key IN (SELECT _source_key FROM incoming)
       OR source_key IN (SELECT _source_key FROM bad WHERE _source_key IS NOT NULL)
 {% if absence %}

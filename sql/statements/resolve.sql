@@ -64,7 +64,7 @@ SELECT i.*{% for name in e.columns %}, c.{{ name | column }}{% endfor %}
 FROM record_{{ e.name }} AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN {{ e.tables.conformed | table }} AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key{{ in_months(e, 'c') }}
-WHERE c.is_present{{ ' AND ' ~ _others(came) if came }};
+WHERE c.is_present AND c.system IN ({{ e.ranks | map('word') | join(', ') }}){{ ' AND ' ~ _others(came) if came }};
 {{ 'END IF;' if came }}
 {% endmacro %}
 {% macro _others(came) -%}

@@ -8,7 +8,17 @@ import pytest
 
 from include.errors import IntegrityError
 from include.merge.checks import warnings_statement
-from tests.include.merge.merging import SSE_ACCOUNT, SSE_CUSTOMER, Merging, sse_account, sse_customer
+from tests.include.merge.merging import (
+    PLATFORM_ACCOUNT,
+    PLATFORM_CUSTOMER,
+    SSE_ACCOUNT,
+    SSE_CUSTOMER,
+    Merging,
+    platform_account,
+    platform_customer,
+    sse_account,
+    sse_customer,
+)
 
 
 def test_a_row_that_breaks_a_check_takes_its_merge_back_and_is_named(merging: Merging) -> None:
@@ -47,3 +57,15 @@ def test_a_parent_that_is_late_is_told_with_the_age_of_the_oldest_and_stops_nobo
     assert told["customer_is_there"]["found"] == 2
     assert datetime.now(UTC) - told["customer_is_there"]["oldest"] < timedelta(hours=1)
     assert told["closed_after_opened"] == {"name": "closed_after_opened", "found": 0, "oldest": None}
+
+
+def test_a_row_that_follows_its_customer_is_checked_before_it_is_written(merging: Merging) -> None:
+    merging.merge(SSE_CUSTOMER, merging.batch(SSE_CUSTOMER, 1, [sse_customer(4)], full=True))
+    merging.merge(SSE_ACCOUNT, merging.batch(SSE_ACCOUNT, 1, [sse_account("0001", 4)], full=True))
+    merging.land(PLATFORM_CUSTOMER, 1, [platform_customer("9", "sse:4")])
+    merging.land(PLATFORM_ACCOUNT, 1, [platform_account("8", "9", "sse:0001", balance_gbp="2000000")])
+    assert str(merging.model("account")["0001"]["balance_gbp"]) == "1"
+    with pytest.raises(IntegrityError, match="1 of account break balance_within_bounds") as refused:
+        merging.land(PLATFORM_CUSTOMER, 2, [platform_customer("9", "sse:4", migrated_at="2026-01-01T00:00:00Z")])
+    assert "hold" not in refused.value.remedy
+    assert (str(merging.model("account")["0001"]["balance_gbp"]), merging.progress(PLATFORM_CUSTOMER).batch) == ("1", 1)

@@ -11,7 +11,7 @@ import pytest
 from include.errors import IntegrityError
 from include.merge.hold import Held, hold_rows
 from include.merge.progress import MappingProgress
-from include.merge.statement import Chain, Staged, hold_statement, look_statement, mapping_hash
+from include.merge.statement import Chain, Staged, hold_statement, look_statement
 from include.names import DatasetName, MappingName
 from tests.conftest import World
 from tests.include.merge.merging import SSE_ACCOUNT, Merging, Row, sse_account
@@ -28,8 +28,8 @@ def merging(world: World) -> Iterator[Merging]:
     found.clear()
 
 
-def hold(merging: Merging, *batches: Staged, meaning: str | None = None, chain: Chain | None = None) -> Held:
-    chain = chain or Chain(tuple(batch.batch for batch in batches), batches)
+def hold(merging: Merging, *batches: Staged) -> Held:
+    chain = Chain(tuple(batch.batch for batch in batches), batches)
     return hold_rows(
         merging.servers.big_query,
         merging.ledger(NAME.entity),
@@ -39,7 +39,6 @@ def hold(merging: Merging, *batches: Staged, meaning: str | None = None, chain: 
             for make in (look_statement, hold_statement)
         ),
         expected=merging.progress(SSE_ACCOUNT),
-        mapping_hash=meaning or mapping_hash(merging.catalogue, NAME),
         run_id="by hand",
         attempt=uuid.uuid4().hex,
     )
@@ -94,12 +93,16 @@ def test_a_newer_row_that_breaks_the_check_too_is_not_held_by_the_older_one(merg
         merging.merge(SSE_ACCOUNT, batch, newer)
 
 
-def test_a_mapping_that_was_mended_takes_what_was_held_along(merging: Merging) -> None:
+def test_the_same_row_stays_held_whatever_batch_brings_it_again(merging: Merging) -> None:
     _first(merging)
     batch = merging.batch(SSE_ACCOUNT, 2, [sse_account("0001", 7, TOO_MUCH, 2)])
-    hold(merging, batch, meaning="as it was")
-    with pytest.raises(IntegrityError, match="break balance_within_bounds"):
-        merging.merge(SSE_ACCOUNT, batch)
+    hold(merging, batch)
+    merging.merge(SSE_ACCOUNT, batch)
+    done = merging.merge(
+        SSE_ACCOUNT, merging.batch(SSE_ACCOUNT, 3, [*_many()[1:], sse_account("0001", 7, TOO_MUCH, 2)], full=True)
+    )
+    assert (done.quarantined, done.removed, str(merging.model("account")["0001"]["balance_gbp"])) == (1, 0, "1")
+    assert [(row["batch"], row["rule"]) for row in _aside(merging)] == [(3, "held: balance_within_bounds")]
 
 
 def test_an_account_that_ends_is_held_no_longer(merging: Merging) -> None:

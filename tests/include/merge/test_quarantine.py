@@ -113,5 +113,5 @@ def test_more_than_the_contract_allows_are_refused_and_their_evidence_is_kept(me
     name = MappingName.parse(SSE_CUSTOMER, "test")
     evidence = evidence_statement(merging.catalogue, merging.servers.cloud.table, name, Chain((1,), (batch,)))
     for _ in range(2):
-        keep_evidence(merging.servers.big_query, evidence, name.file_stem, "meaning", "test")
+        keep_evidence(merging.servers.big_query, evidence, name.file_stem, "test")
         assert [row["source_key"] for row in _aside(merging)] == ["2", "3"]

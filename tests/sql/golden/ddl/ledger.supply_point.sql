@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS `project.ledger.supply_point` (
   events INT64,
   contested INT64,
   followed INT64,
+  vanished INT64,
   unsettled INT64,
   quarantined INT64
 )
@@ -42,5 +43,6 @@ AS SELECT
   CAST(NULL AS INT64) AS events,
   CAST(NULL AS INT64) AS contested,
   CAST(NULL AS INT64) AS followed,
+  CAST(NULL AS INT64) AS vanished,
   CAST(NULL AS INT64) AS unsettled,
   CAST(NULL AS INT64) AS quarantined

@@ -1,6 +1,7 @@
 -- Why a merge of customer/from_platform_customer is refused: the rows that cannot be merged, kept aside by a statement of its own.
 DECLARE v_changed_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
 DECLARE v_bad INT64 DEFAULT 0;
+DECLARE v_newly_bad INT64 DEFAULT 0;
 -- Offsets order the records of one key only within one partition of one life of the topic.
 CREATE TEMP TABLE landing_places AS
 SELECT `kafka_data`.`partition` AS _kafka_partition, `kafka_data`.`offset` AS _kafka_offset, `kafka_key` AS _source_key
@@ -11,7 +12,7 @@ WHERE FALSE
       OR (`kafka_data`.`partition` = @w1_partition
         AND `kafka_data`.`offset` >= @w1_from AND `kafka_data`.`offset` < @w1_to);
 ASSERT NOT EXISTS (
-  SELECT 1 FROM landing_places GROUP BY _source_key HAVING COUNT(DISTINCT _kafka_partition) > 1
+  SELECT 1 FROM landing_places WHERE _source_key IS NOT NULL GROUP BY _source_key HAVING COUNT(DISTINCT _kafka_partition) > 1
 ) AS 'Rule: a key of platform/customer lies in two partitions of its topic, so its newest record is not known';
 ASSERT NOT EXISTS (
   SELECT 1 FROM landing_places GROUP BY _kafka_partition, _kafka_offset HAVING COUNT(DISTINCT _source_key) > 1
@@ -85,20 +86,29 @@ SELECT * FROM (
       WHEN i._is_gone THEN NULL
       WHEN h.rule IS NOT NULL THEN h.rule
       WHEN i.is_present IS NULL THEN 'is_present is NULL'
-    END AS _rule
+    END AS _rule,
+    IF(i._is_gone, NULL, h.said_hash) AS _said_hash
   FROM incoming AS i
   LEFT JOIN (
-    SELECT source_key, kafka_offset, MIN(rule) AS rule
+    SELECT source_key, said_hash, MIN(rule) AS rule
     FROM `project.quarantine.platform_customer`
-    WHERE mapping = @mapping AND mapping_hash = @mapping_hash AND STARTS_WITH(rule, 'held: ')
+    WHERE mapping = @mapping AND said_hash IS NOT NULL
     GROUP BY 1, 2
-  ) AS h ON h.source_key = i._source_key AND h.kafka_offset = i._position
+  ) AS h ON h.source_key = i._source_key AND h.said_hash = TO_HEX(SHA256(TO_JSON_STRING(STRUCT(i.is_present, i.`given_name`, i.`family_name`, i.`email`, i.`birth_date`, i.`registered_at`, i.`same_as`, i.`taken_over_at`))))
 )
 WHERE _rule IS NOT NULL;
 SET v_bad = (SELECT COUNT(*) FROM bad);
+-- Windows overlap: what a run before has kept aside is no news.
+SET v_newly_bad = v_bad - (
+  SELECT COUNT(*)
+  FROM bad AS b
+  JOIN (
+    SELECT DISTINCT COALESCE(source_key, '') AS source_key, kafka_offset, rule FROM `project.quarantine.platform_customer` WHERE mapping = @mapping
+  ) AS q ON q.source_key = COALESCE(b._source_key, '') AND q.kafka_offset = b._position AND q.rule = b._rule
+);
 DELETE FROM `project.quarantine.platform_customer` WHERE mapping = @mapping AND batch >= 8 AND NOT STARTS_WITH(rule, 'held: ');
 DELETE FROM bad WHERE STARTS_WITH(_rule, 'held: ');
-INSERT INTO `project.quarantine.platform_customer` (mapping, batch, source_key, rule, raw, kept_at, run_id, mapping_hash, kafka_offset)
+INSERT INTO `project.quarantine.platform_customer` (mapping, batch, source_key, rule, raw, kept_at, run_id, said_hash, kafka_offset)
 SELECT
   CAST(@mapping AS STRING),
   b._batch,
@@ -107,9 +117,9 @@ SELECT
   s._raw,
   v_changed_at,
   CAST(@run_id AS STRING),
-  CAST(@mapping_hash AS STRING),
+  b._said_hash,
   b._position
-FROM (SELECT DISTINCT _batch, _layer, _position, _source_key, _rule FROM bad) AS b
+FROM (SELECT DISTINCT _batch, _layer, _position, _source_key, _rule, _said_hash FROM bad) AS b
 JOIN (
   SELECT
     `kafka_key` AS _source_key,
@@ -124,4 +134,5 @@ JOIN (
 ) AS s
   ON COALESCE(s._source_key, '') = COALESCE(b._source_key, '') AND (s._source_key IS NULL) = (b._source_key IS NULL)
   AND s._position = b._position
+WHERE b._source_key IS NOT NULL OR s._raw NOT IN (SELECT raw FROM `project.quarantine.platform_customer` WHERE mapping = @mapping AND source_key IS NULL)
 LIMIT 1000;

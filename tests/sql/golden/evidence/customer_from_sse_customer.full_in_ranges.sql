@@ -1,6 +1,7 @@
 -- Why a merge of customer/from_sse_customer is refused: the rows that cannot be merged, kept aside by a statement of its own.
 DECLARE v_changed_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
 DECLARE v_bad INT64 DEFAULT 0;
+DECLARE v_newly_bad INT64 DEFAULT 0;
 -- Two rows of one picture of the source under one key of ours would become one without a sound. (Ranges are pictures
 -- of several moments: what moved between them is in the catch-up, or no longer there.)
 CREATE TEMP TABLE repeated AS
@@ -8,7 +9,7 @@ CREATE TEMP TABLE repeated AS
   FROM (
     SELECT 7 AS _batch, 0 AS _layer, CAST(`CustomerId` AS STRING) AS _source_key
     FROM `project.staging.sse_customer__7`
-    WHERE CAST(`CustomerId` AS STRING) NOT IN (SELECT CAST(`CustomerId` AS STRING) FROM `project.staging.sse_customer__7_catch_up`)
+    WHERE CAST(`CustomerId` AS STRING) NOT IN (SELECT CAST(`CustomerId` AS STRING) FROM `project.staging.sse_customer__7_catch_up` WHERE CAST(`CustomerId` AS STRING) IS NOT NULL)
       AND CAST(`CustomerId` AS STRING) IN (SELECT CAST(`CustomerId` AS STRING) FROM `project.staging.sse_customer__7_keys`)
     UNION ALL
     SELECT 7 AS _batch, 1 AS _layer, CAST(`CustomerId` AS STRING) AS _source_key
@@ -109,21 +110,23 @@ SELECT * FROM (
       WHEN i._is_gone THEN NULL
       WHEN h.rule IS NOT NULL THEN h.rule
       WHEN i.is_present IS NULL THEN 'is_present is NULL'
-    END AS _rule
+    END AS _rule,
+    IF(i._is_gone, NULL, h.said_hash) AS _said_hash
   FROM incoming AS i
   LEFT JOIN repeated AS r ON r._batch = i._batch AND r._layer = i._layer AND r._source_key = i._source_key
   LEFT JOIN (
-    SELECT source_key, batch, MIN(rule) AS rule
+    SELECT source_key, said_hash, MIN(rule) AS rule
     FROM `project.quarantine.sse_customer`
-    WHERE mapping = @mapping AND mapping_hash = @mapping_hash AND STARTS_WITH(rule, 'held: ')
+    WHERE mapping = @mapping AND said_hash IS NOT NULL
     GROUP BY 1, 2
-  ) AS h ON h.source_key = i._source_key AND h.batch = i._batch
+  ) AS h ON h.source_key = i._source_key AND h.said_hash = TO_HEX(SHA256(TO_JSON_STRING(STRUCT(i.is_present, i.`given_name`, i.`family_name`, i.`email`, i.`birth_date`, i.`registered_at`, i.`same_as`, i.`taken_over_at`))))
 )
 WHERE _rule IS NOT NULL;
 SET v_bad = (SELECT COUNT(*) FROM bad);
+SET v_newly_bad = v_bad;
 DELETE FROM `project.quarantine.sse_customer` WHERE mapping = @mapping AND batch >= 7 AND NOT STARTS_WITH(rule, 'held: ');
 DELETE FROM bad WHERE STARTS_WITH(_rule, 'held: ');
-INSERT INTO `project.quarantine.sse_customer` (mapping, batch, source_key, rule, raw, kept_at, run_id, mapping_hash, kafka_offset)
+INSERT INTO `project.quarantine.sse_customer` (mapping, batch, source_key, rule, raw, kept_at, run_id, said_hash, kafka_offset)
 SELECT
   CAST(@mapping AS STRING),
   b._batch,
@@ -132,9 +135,9 @@ SELECT
   s._raw,
   v_changed_at,
   CAST(@run_id AS STRING),
-  CAST(@mapping_hash AS STRING),
+  b._said_hash,
   CAST(NULL AS INT64)
-FROM (SELECT DISTINCT _batch, _layer, _source_key, _rule FROM bad) AS b
+FROM (SELECT DISTINCT _batch, _layer, _source_key, _rule, _said_hash FROM bad) AS b
 JOIN (
   SELECT
     7 AS _batch,

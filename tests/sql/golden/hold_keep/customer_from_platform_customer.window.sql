@@ -13,11 +13,12 @@ SELECT
   CAST(JSON_VALUE(row, '$.layer') AS INT64) AS _layer,
   CAST(JSON_VALUE(row, '$.position') AS INT64) AS _position,
   JSON_VALUE(row, '$.source_key') AS _source_key,
+  JSON_VALUE(row, '$.said_hash') AS _said_hash,
   CONCAT('held: ', JSON_VALUE(row, '$.rule')) AS _rule
 FROM UNNEST(SPLIT(@rows, '\n')) AS row;
 DELETE FROM `project.quarantine.platform_customer`
 WHERE mapping = @mapping AND source_key IN (SELECT _source_key FROM held);
-INSERT INTO `project.quarantine.platform_customer` (mapping, batch, source_key, rule, raw, kept_at, run_id, mapping_hash, kafka_offset)
+INSERT INTO `project.quarantine.platform_customer` (mapping, batch, source_key, rule, raw, kept_at, run_id, said_hash, kafka_offset)
 SELECT
   CAST(@mapping AS STRING),
   b._batch,
@@ -26,9 +27,9 @@ SELECT
   s._raw,
   v_changed_at,
   CAST(@run_id AS STRING),
-  CAST(@mapping_hash AS STRING),
+  b._said_hash,
   b._position
-FROM (SELECT DISTINCT _batch, _layer, _position, _source_key, _rule FROM held) AS b
+FROM (SELECT DISTINCT _batch, _layer, _position, _source_key, _rule, _said_hash FROM held) AS b
 JOIN (
   SELECT
     `kafka_key` AS _source_key,
@@ -43,5 +44,6 @@ JOIN (
 ) AS s
   ON COALESCE(s._source_key, '') = COALESCE(b._source_key, '') AND (s._source_key IS NULL) = (b._source_key IS NULL)
   AND s._position = b._position
+WHERE b._source_key IS NOT NULL OR s._raw NOT IN (SELECT raw FROM `project.quarantine.platform_customer` WHERE mapping = @mapping AND source_key IS NULL)
 ;
 COMMIT TRANSACTION;

@@ -3,7 +3,9 @@ DECLARE v_first_number INT64;
 DECLARE v_changed_at TIMESTAMP;
 DECLARE v_salt STRING;
 DECLARE v_followed INT64 DEFAULT 0;
+DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
+DECLARE v_newly_bad INT64 DEFAULT 0;
 DECLARE v_months_meter_reading ARRAY<TIMESTAMP> DEFAULT [];
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
@@ -65,7 +67,7 @@ WHERE FALSE
       OR (`kafka_data`.`partition` = @w1_partition
         AND `kafka_data`.`offset` >= @w1_from AND `kafka_data`.`offset` < @w1_to);
 ASSERT NOT EXISTS (
-  SELECT 1 FROM landing_places GROUP BY _source_key HAVING COUNT(DISTINCT _kafka_partition) > 1
+  SELECT 1 FROM landing_places WHERE _source_key IS NOT NULL GROUP BY _source_key HAVING COUNT(DISTINCT _kafka_partition) > 1
 ) AS 'Rule: a key of platform/customer lies in two partitions of its topic, so its newest record is not known';
 ASSERT NOT EXISTS (
   SELECT 1 FROM landing_places GROUP BY _kafka_partition, _kafka_offset HAVING COUNT(DISTINCT _source_key) > 1
@@ -139,17 +141,26 @@ SELECT * FROM (
       WHEN i._is_gone THEN NULL
       WHEN h.rule IS NOT NULL THEN h.rule
       WHEN i.is_present IS NULL THEN 'is_present is NULL'
-    END AS _rule
+    END AS _rule,
+    IF(i._is_gone, NULL, h.said_hash) AS _said_hash
   FROM incoming AS i
   LEFT JOIN (
-    SELECT source_key, kafka_offset, MIN(rule) AS rule
+    SELECT source_key, said_hash, MIN(rule) AS rule
     FROM `project.quarantine.platform_customer`
-    WHERE mapping = @mapping AND mapping_hash = @mapping_hash AND STARTS_WITH(rule, 'held: ')
+    WHERE mapping = @mapping AND said_hash IS NOT NULL
     GROUP BY 1, 2
-  ) AS h ON h.source_key = i._source_key AND h.kafka_offset = i._position
+  ) AS h ON h.source_key = i._source_key AND h.said_hash = TO_HEX(SHA256(TO_JSON_STRING(STRUCT(i.is_present, i.`given_name`, i.`family_name`, i.`email`, i.`birth_date`, i.`registered_at`, i.`same_as`, i.`taken_over_at`))))
 )
 WHERE _rule IS NOT NULL;
 SET v_bad = (SELECT COUNT(*) FROM bad);
+-- Windows overlap: what a run before has kept aside is no news.
+SET v_newly_bad = v_bad - (
+  SELECT COUNT(*)
+  FROM bad AS b
+  JOIN (
+    SELECT DISTINCT COALESCE(source_key, '') AS source_key, kafka_offset, rule FROM `project.quarantine.platform_customer` WHERE mapping = @mapping
+  ) AS q ON q.source_key = COALESCE(b._source_key, '') AND q.kafka_offset = b._position AND q.rule = b._rule
+);
 IF v_bad > 0 THEN
   ASSERT (
     SELECT IF(
@@ -223,13 +234,13 @@ IF EXISTS (SELECT 1 FROM `project.quarantine.platform_customer` WHERE mapping = 
   DELETE FROM `project.quarantine.platform_customer`
   WHERE mapping = @mapping
     AND (
-      (source_key IS NULL AND batch >= 8)
+      (source_key IS NULL AND (batch >= 8))
       OR source_key IN (SELECT _source_key FROM incoming)
       OR source_key IN (SELECT _source_key FROM bad WHERE _source_key IS NOT NULL)
     );
 END IF;
 IF v_bad > 0 THEN
-  INSERT INTO `project.quarantine.platform_customer` (mapping, batch, source_key, rule, raw, kept_at, run_id, mapping_hash, kafka_offset)
+  INSERT INTO `project.quarantine.platform_customer` (mapping, batch, source_key, rule, raw, kept_at, run_id, said_hash, kafka_offset)
 SELECT
   CAST(@mapping AS STRING),
   b._batch,
@@ -238,9 +249,9 @@ SELECT
   s._raw,
   v_changed_at,
   CAST(@run_id AS STRING),
-  CAST(@mapping_hash AS STRING),
+  b._said_hash,
   b._position
-FROM (SELECT DISTINCT _batch, _layer, _position, _source_key, _rule FROM bad) AS b
+FROM (SELECT DISTINCT _batch, _layer, _position, _source_key, _rule, _said_hash FROM bad) AS b
 JOIN (
   SELECT
     `kafka_key` AS _source_key,
@@ -255,6 +266,7 @@ JOIN (
 ) AS s
   ON COALESCE(s._source_key, '') = COALESCE(b._source_key, '') AND (s._source_key IS NULL) = (b._source_key IS NULL)
   AND s._position = b._position
+WHERE b._source_key IS NOT NULL OR s._raw NOT IN (SELECT raw FROM `project.quarantine.platform_customer` WHERE mapping = @mapping AND source_key IS NULL)
 ;
 END IF;
 CREATE TEMP TABLE stirred_customer (system STRING, id_space STRING, source_key STRING, is_rekeyed BOOL);
@@ -308,7 +320,7 @@ FROM (
         same_as,
         taken_over_at,
         TRIM(SPLIT(same_as, ':')[SAFE_OFFSET(0)]) AS named_system,
-        TRIM(SUBSTR(same_as, STRPOS(same_as, ':') + 1)) AS named_id
+        IF(STRPOS(same_as, ':') = 0, NULL, TRIM(SUBSTR(same_as, STRPOS(same_as, ':') + 1))) AS named_id
       FROM conforming
       WHERE _has_row AND NOT _is_gone
     )
@@ -387,11 +399,9 @@ IF EXISTS (SELECT 1 FROM said) OR EXISTS (
   FROM component AS c
   JOIN `project.identity.customer` AS t
     ON t.system = c.link_system AND t.id_space = c.link_id_space AND t.source_key = c.link_key
-  WHERE c.root IS NOT NULL
-    AND (NOT c.is_linked OR EXISTS (
-      SELECT 1 FROM said AS s
-      WHERE s.is_taken_over AND c.system = 'platform' AND c.id_space = 'customer' AND c.source_key = s.source_key
-    ));
+  LEFT JOIN (SELECT source_key FROM said WHERE is_taken_over) AS s
+    ON c.system = 'platform' AND c.id_space = 'customer' AND s.source_key = c.source_key
+  WHERE c.root IS NOT NULL AND (NOT c.is_linked OR s.source_key IS NOT NULL);
 CREATE TEMP TABLE link_decision AS
   SELECT n.key_after AS customer_key, CASE WHEN n.taken_over_at IS NOT NULL THEN n.system ELSE COALESCE(m.system, t.system) END AS system
   FROM link_news AS n
@@ -474,6 +484,7 @@ FROM (
   JOIN record_customer AS i ON i.customer_key = u.customer_key
   JOIN `project.conformed.customer` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND c.is_present
+    AND c.system IN ('sse', 'mis', 'platform')
   GROUP BY u.customer_key, u.decided_by
 );
 IF EXISTS (SELECT 1 FROM first_decision WHERE decided_by = 'unlink') THEN
@@ -487,6 +498,19 @@ SELECT d.customer_key, d.system, v_changed_at, d.decided_by, NULL
 FROM first_decision AS d
 LEFT JOIN `project.migration.authority` AS m ON m.customer_key = d.customer_key AND m.until IS NULL
 WHERE m.customer_key IS NULL;
+INSERT INTO stirred_customer (system, id_space, source_key, is_rekeyed)
+SELECT system, id_space, source_key, FALSE
+FROM (
+  SELECT
+    i.system,
+    i.id_space,
+    i.source_key,
+    d.decided_by = 'unlink'
+      OR MIN(i.system) OVER (PARTITION BY i.customer_key) <> MAX(i.system) OVER (PARTITION BY i.customer_key) AS is_stirred
+  FROM first_decision AS d
+  JOIN record_customer AS i ON i.customer_key = d.customer_key
+)
+WHERE is_stirred;
 END IF;
 CREATE TEMP TABLE says_customer AS
 SELECT i.*, c.`given_name`, c.`family_name`, c.`email`, c.`birth_date`, c.`registered_at`
@@ -499,7 +523,7 @@ SELECT i.*, c.`given_name`, c.`family_name`, c.`email`, c.`birth_date`, c.`regis
 FROM record_customer AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.customer` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present AND NOT (i.system = 'platform' AND i.id_space = 'customer' AND i.source_key IN (SELECT _source_key FROM conforming));
+WHERE c.is_present AND c.system IN ('sse', 'mis', 'platform') AND NOT (i.system = 'platform' AND i.id_space = 'customer' AND i.source_key IN (SELECT _source_key FROM conforming));
 END IF;
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
@@ -596,14 +620,15 @@ SELECT
   r._batch AS batch,
   r._layer AS layer,
   r._position AS position,
-  r._source_key AS source_key
+  r._source_key AS source_key,
+  TO_HEX(SHA256(TO_JSON_STRING(STRUCT(r.is_present, r.`given_name`, r.`family_name`, r.`email`, r.`birth_date`, r.`registered_at`, r.`same_as`, r.`taken_over_at`)))) AS said_hash
 FROM broken AS b
 LEFT JOIN (
   SELECT i.`customer_key`, n.*
   FROM record_customer AS i
   JOIN conforming AS c ON c._source_key = i.source_key
   JOIN incoming AS n ON n._source_key = i.source_key
-  WHERE i.system = 'platform' AND i.id_space = 'customer'
+  WHERE i.system = 'platform' AND i.id_space = 'customer' AND NOT n._is_gone
 ) AS r ON r.`customer_key` = b.`customer_key`
 ORDER BY b.`customer_key`, r._source_key
 LIMIT 10001;

@@ -3,7 +3,9 @@ DECLARE v_first_number INT64;
 DECLARE v_changed_at TIMESTAMP;
 DECLARE v_salt STRING;
 DECLARE v_followed INT64 DEFAULT 0;
+DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
+DECLARE v_newly_bad INT64 DEFAULT 0;
 DECLARE v_months_meter_reading ARRAY<TIMESTAMP> DEFAULT [];
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
@@ -50,7 +52,7 @@ CREATE TEMP TABLE repeated AS
   FROM (
     SELECT 7 AS _batch, 0 AS _layer, UPPER(RTRIM(`AccountNo`, ' ')) AS _source_key
     FROM `project.staging.sse_account__7`
-    WHERE UPPER(RTRIM(`AccountNo`, ' ')) NOT IN (SELECT UPPER(RTRIM(`AccountNo`, ' ')) FROM `project.staging.sse_account__7_catch_up`)
+    WHERE UPPER(RTRIM(`AccountNo`, ' ')) NOT IN (SELECT UPPER(RTRIM(`AccountNo`, ' ')) FROM `project.staging.sse_account__7_catch_up` WHERE UPPER(RTRIM(`AccountNo`, ' ')) IS NOT NULL)
       AND UPPER(RTRIM(`AccountNo`, ' ')) IN (SELECT UPPER(RTRIM(`AccountNo`, ' ')) FROM `project.staging.sse_account__7_keys`)
     UNION ALL
     SELECT 7 AS _batch, 1 AS _layer, UPPER(RTRIM(`AccountNo`, ' ')) AS _source_key
@@ -155,18 +157,20 @@ SELECT * FROM (
       WHEN i._is_gone THEN NULL
       WHEN h.rule IS NOT NULL THEN h.rule
       WHEN i.is_present IS NULL THEN 'is_present is NULL'
-    END AS _rule
+    END AS _rule,
+    IF(i._is_gone, NULL, h.said_hash) AS _said_hash
   FROM incoming AS i
   LEFT JOIN repeated AS r ON r._batch = i._batch AND r._layer = i._layer AND r._source_key = i._source_key
   LEFT JOIN (
-    SELECT source_key, batch, MIN(rule) AS rule
+    SELECT source_key, said_hash, MIN(rule) AS rule
     FROM `project.quarantine.sse_account`
-    WHERE mapping = @mapping AND mapping_hash = @mapping_hash AND STARTS_WITH(rule, 'held: ')
+    WHERE mapping = @mapping AND said_hash IS NOT NULL
     GROUP BY 1, 2
-  ) AS h ON h.source_key = i._source_key AND h.batch = i._batch
+  ) AS h ON h.source_key = i._source_key AND h.said_hash = TO_HEX(SHA256(TO_JSON_STRING(STRUCT(i.is_present, i.`customer_id`, i.`account_number`, i.`balance_gbp`, i.`opened_on`, i.`closed_on`, i.`address`, i.`postcode`, i.`same_as`, i.`taken_over_at`))))
 )
 WHERE _rule IS NOT NULL;
 SET v_bad = (SELECT COUNT(*) FROM bad);
+SET v_newly_bad = v_bad;
 IF v_bad > 0 THEN
   ASSERT (
     SELECT IF(
@@ -255,14 +259,14 @@ IF EXISTS (SELECT 1 FROM `project.quarantine.sse_account` WHERE mapping = @mappi
   DELETE FROM `project.quarantine.sse_account`
   WHERE mapping = @mapping
     AND (
-      (source_key IS NULL AND batch >= 7)
+      (source_key IS NULL AND (batch >= 7))
       OR source_key IN (SELECT _source_key FROM incoming)
       OR source_key IN (SELECT _source_key FROM bad WHERE _source_key IS NOT NULL)
       OR source_key NOT IN (SELECT _source_key FROM seen)
     );
 END IF;
 IF v_bad > 0 THEN
-  INSERT INTO `project.quarantine.sse_account` (mapping, batch, source_key, rule, raw, kept_at, run_id, mapping_hash, kafka_offset)
+  INSERT INTO `project.quarantine.sse_account` (mapping, batch, source_key, rule, raw, kept_at, run_id, said_hash, kafka_offset)
 SELECT
   CAST(@mapping AS STRING),
   b._batch,
@@ -271,9 +275,9 @@ SELECT
   s._raw,
   v_changed_at,
   CAST(@run_id AS STRING),
-  CAST(@mapping_hash AS STRING),
+  b._said_hash,
   CAST(NULL AS INT64)
-FROM (SELECT DISTINCT _batch, _layer, _source_key, _rule FROM bad) AS b
+FROM (SELECT DISTINCT _batch, _layer, _source_key, _rule, _said_hash FROM bad) AS b
 JOIN (
   SELECT
     7 AS _batch,
@@ -373,8 +377,7 @@ IF EXISTS (
   FROM component AS c
   JOIN `project.identity.account` AS t
     ON t.system = c.link_system AND t.id_space = c.link_id_space AND t.source_key = c.link_key
-  WHERE c.root IS NOT NULL
-    AND (NOT c.is_linked);
+  WHERE c.root IS NOT NULL AND (NOT c.is_linked);
   INSERT INTO joined_anew (`account_key`)
   SELECT key_before FROM component WHERE key_before <> key_after OR is_linked <> (root IS NOT NULL)
   UNION DISTINCT
@@ -432,7 +435,7 @@ SELECT i.*, c.`customer_id`, c.`account_number`, c.`balance_gbp`, c.`opened_on`,
 FROM record_account AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.account` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present AND NOT (i.system = 'sse' AND i.id_space = 'account' AND i.source_key IN (SELECT _source_key FROM conforming));
+WHERE c.is_present AND c.system IN ('sse', 'mis', 'platform') AND NOT (i.system = 'sse' AND i.id_space = 'account' AND i.source_key IN (SELECT _source_key FROM conforming));
 END IF;
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
@@ -590,7 +593,7 @@ SELECT i.*, c.`account_id`, c.`bill_number`, c.`period_starts_on`, c.`period_end
 FROM record_bill AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.bill` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse', 'mis');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -682,6 +685,30 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `bill_key`, source_system, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`
+    FROM change_bill
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of bill break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`bill_key`, ', ' ORDER BY `bill_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `bill_key` FROM change_bill WHERE is_change
+      GROUP BY `bill_key`
+      HAVING COUNT(*) > 1
+    )
+    UNION ALL
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of bill break amount_within_bounds, a household that is billed a million pounds is a column of pence, or a misread sign: ', STRING_AGG(`bill_key`, ', ' ORDER BY `bill_key` LIMIT 3))) AS told
+    FROM (
+      SELECT bill_key
+      FROM changed
+      WHERE ABS(net_gbp) >= 1000000 OR ABS(vat_gbp) >= 1000000
+    )
+  )
+) AS 'Rule: a check of bill is broken';
 INSERT INTO `project.change_log.bill`
   (change_number, changed_at, operation, is_event, `bill_key`, source_system, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`)
 SELECT change_number, v_changed_at, operation, is_event, `bill_key`, source_system, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`
@@ -698,6 +725,7 @@ UPDATE `project.ledger.bill`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_bill WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_bill WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_bill WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE keyed_payment AS
 SELECT
@@ -728,7 +756,7 @@ SELECT i.*, c.`account_id`, c.`amount_gbp`, c.`paid_at`, c.`method`
 FROM record_payment AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.payment` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -800,6 +828,30 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `payment_key`, source_system, `account_key`, `amount_gbp`, `paid_at`, `method`
+    FROM change_payment
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of payment break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`payment_key`, ', ' ORDER BY `payment_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `payment_key` FROM change_payment WHERE is_change
+      GROUP BY `payment_key`
+      HAVING COUNT(*) > 1
+    )
+    UNION ALL
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of payment break amount_within_bounds, a household that pays a million pounds is a column of pence, or a misread sign: ', STRING_AGG(`payment_key`, ', ' ORDER BY `payment_key` LIMIT 3))) AS told
+    FROM (
+      SELECT payment_key
+      FROM changed
+      WHERE ABS(amount_gbp) >= 1000000
+    )
+  )
+) AS 'Rule: a check of payment is broken';
 INSERT INTO `project.change_log.payment`
   (change_number, changed_at, operation, is_event, `payment_key`, source_system, `account_key`, `amount_gbp`, `paid_at`, `method`)
 SELECT change_number, v_changed_at, operation, is_event, `payment_key`, source_system, `account_key`, `amount_gbp`, `paid_at`, `method`
@@ -816,6 +868,7 @@ UPDATE `project.ledger.payment`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_payment WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_payment WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_payment WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE stirred_supply_point (system STRING, id_space STRING, source_key STRING, is_rekeyed BOOL);
 CREATE TEMP TABLE keyed_supply_point AS
@@ -851,7 +904,7 @@ SELECT i.*, c.`account_id`, c.`fuel`, c.`supply_number`, c.`region`, c.`profile_
 FROM record_supply_point AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.supply_point` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -939,6 +992,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`
+    FROM change_supply_point
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of supply_point break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`supply_point_key`, ', ' ORDER BY `supply_point_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `supply_point_key` FROM change_supply_point WHERE is_change
+      GROUP BY `supply_point_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of supply_point is broken';
 INSERT INTO `project.change_log.supply_point`
   (change_number, changed_at, operation, is_event, `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`)
 SELECT change_number, v_changed_at, operation, is_event, `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`
@@ -957,6 +1027,7 @@ WHERE name = 'entity';
   INSERT INTO stirred_supply_point (system, id_space, source_key, is_rekeyed)
   SELECT system, id_space, source_key, key_before <> key_after FROM keyed_supply_point;
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_supply_point WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_supply_point WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE keyed_agreement AS
 SELECT
@@ -999,7 +1070,7 @@ SELECT i.*, c.`account_id`, c.`supply_point_id`, c.`tariff_code`, c.`payment_met
 FROM record_agreement AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.agreement` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -1110,6 +1181,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
+    FROM change_agreement
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of agreement break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`agreement_key`, ', ' ORDER BY `agreement_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `agreement_key` FROM change_agreement WHERE is_change
+      GROUP BY `agreement_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of agreement is broken';
 INSERT INTO `project.change_log.agreement`
   (change_number, changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`)
 SELECT change_number, v_changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
@@ -1126,6 +1214,7 @@ UPDATE `project.ledger.agreement`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_agreement WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_agreement WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_agreement WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE stirred_meter (system STRING, id_space STRING, source_key STRING, is_rekeyed BOOL);
 CREATE TEMP TABLE keyed_meter AS
@@ -1161,7 +1250,7 @@ SELECT i.*, c.`supply_point_id`, c.`serial_number`, c.`meter_type`, c.`register_
 FROM record_meter AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.meter` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -1241,6 +1330,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`
+    FROM change_meter
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of meter break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`meter_key`, ', ' ORDER BY `meter_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `meter_key` FROM change_meter WHERE is_change
+      GROUP BY `meter_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of meter is broken';
 INSERT INTO `project.change_log.meter`
   (change_number, changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`)
 SELECT change_number, v_changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`
@@ -1259,6 +1365,7 @@ WHERE name = 'entity';
   INSERT INTO stirred_meter (system, id_space, source_key, is_rekeyed)
   SELECT system, id_space, source_key, key_before <> key_after FROM keyed_meter;
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_meter WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_meter WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE keyed_meter_reading AS
 SELECT
@@ -1310,7 +1417,7 @@ SELECT i.*, c.`meter_id`, c.`register`, c.`read_at`, c.`reading`, c.`taken_by`
 FROM record_meter_reading AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.meter_reading` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND TIMESTAMP_TRUNC(c.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -1386,6 +1493,30 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
+    FROM change_meter_reading
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of meter_reading break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`meter_reading_key`, ', ' ORDER BY `meter_reading_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `meter_reading_key` FROM change_meter_reading WHERE is_change
+      GROUP BY `meter_reading_key`
+      HAVING COUNT(*) > 1
+    )
+    UNION ALL
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of meter_reading break reading_within_bounds, registers have at most nine digits, so a longer number is another column: ', STRING_AGG(`meter_reading_key`, ', ' ORDER BY `meter_reading_key` LIMIT 3))) AS told
+    FROM (
+      SELECT meter_reading_key
+      FROM changed
+      WHERE ABS(reading) >= 1000000000
+    )
+  )
+) AS 'Rule: a check of meter_reading is broken';
 INSERT INTO `project.change_log.meter_reading`
   (change_number, changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`)
 SELECT change_number, v_changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
@@ -1402,12 +1533,13 @@ UPDATE `project.ledger.meter_reading`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change AND operation = 'delete');
 END IF;
 END IF;
 -- Progress, in the same transaction as the data that it describes.
 DELETE FROM `project.ledger.account` WHERE name = @mapping;
 INSERT INTO `project.ledger.account`
-  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, unsettled, quarantined)
+  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
 SELECT
   @mapping,
   @batch,
@@ -1423,6 +1555,7 @@ SELECT
   (SELECT COUNTIF(is_change AND is_event) FROM change_account),
   (SELECT COUNTIF(is_contested) FROM change_account),
   v_followed,
+  v_vanished,
   (SELECT COUNT(link_problem) FROM `project.identity.account`),
-  v_bad;
+  v_newly_bad;
 COMMIT TRANSACTION;

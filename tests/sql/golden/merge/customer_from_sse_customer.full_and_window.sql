@@ -3,7 +3,9 @@ DECLARE v_first_number INT64;
 DECLARE v_changed_at TIMESTAMP;
 DECLARE v_salt STRING;
 DECLARE v_followed INT64 DEFAULT 0;
+DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
+DECLARE v_newly_bad INT64 DEFAULT 0;
 DECLARE v_months_meter_reading ARRAY<TIMESTAMP> DEFAULT [];
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
@@ -152,18 +154,20 @@ SELECT * FROM (
       WHEN i._is_gone THEN NULL
       WHEN h.rule IS NOT NULL THEN h.rule
       WHEN i.is_present IS NULL THEN 'is_present is NULL'
-    END AS _rule
+    END AS _rule,
+    IF(i._is_gone, NULL, h.said_hash) AS _said_hash
   FROM incoming AS i
   LEFT JOIN repeated AS r ON r._batch = i._batch AND r._layer = i._layer AND r._source_key = i._source_key
   LEFT JOIN (
-    SELECT source_key, batch, MIN(rule) AS rule
+    SELECT source_key, said_hash, MIN(rule) AS rule
     FROM `project.quarantine.sse_customer`
-    WHERE mapping = @mapping AND mapping_hash = @mapping_hash AND STARTS_WITH(rule, 'held: ')
+    WHERE mapping = @mapping AND said_hash IS NOT NULL
     GROUP BY 1, 2
-  ) AS h ON h.source_key = i._source_key AND h.batch = i._batch
+  ) AS h ON h.source_key = i._source_key AND h.said_hash = TO_HEX(SHA256(TO_JSON_STRING(STRUCT(i.is_present, i.`given_name`, i.`family_name`, i.`email`, i.`birth_date`, i.`registered_at`, i.`same_as`, i.`taken_over_at`))))
 )
 WHERE _rule IS NOT NULL;
 SET v_bad = (SELECT COUNT(*) FROM bad);
+SET v_newly_bad = v_bad;
 IF v_bad > 0 THEN
   ASSERT (
     SELECT IF(
@@ -247,14 +251,14 @@ IF EXISTS (SELECT 1 FROM `project.quarantine.sse_customer` WHERE mapping = @mapp
   DELETE FROM `project.quarantine.sse_customer`
   WHERE mapping = @mapping
     AND (
-      (source_key IS NULL AND batch >= 7)
+      (source_key IS NULL AND (batch >= 7))
       OR source_key IN (SELECT _source_key FROM incoming)
       OR source_key IN (SELECT _source_key FROM bad WHERE _source_key IS NOT NULL)
       OR source_key NOT IN (SELECT _source_key FROM seen)
     );
 END IF;
 IF v_bad > 0 THEN
-  INSERT INTO `project.quarantine.sse_customer` (mapping, batch, source_key, rule, raw, kept_at, run_id, mapping_hash, kafka_offset)
+  INSERT INTO `project.quarantine.sse_customer` (mapping, batch, source_key, rule, raw, kept_at, run_id, said_hash, kafka_offset)
 SELECT
   CAST(@mapping AS STRING),
   b._batch,
@@ -263,9 +267,9 @@ SELECT
   s._raw,
   v_changed_at,
   CAST(@run_id AS STRING),
-  CAST(@mapping_hash AS STRING),
+  b._said_hash,
   CAST(NULL AS INT64)
-FROM (SELECT DISTINCT _batch, _layer, _source_key, _rule FROM bad) AS b
+FROM (SELECT DISTINCT _batch, _layer, _source_key, _rule, _said_hash FROM bad) AS b
 JOIN (
   SELECT
     7 AS _batch,
@@ -365,8 +369,7 @@ IF EXISTS (
   FROM component AS c
   JOIN `project.identity.customer` AS t
     ON t.system = c.link_system AND t.id_space = c.link_id_space AND t.source_key = c.link_key
-  WHERE c.root IS NOT NULL
-    AND (NOT c.is_linked);
+  WHERE c.root IS NOT NULL AND (NOT c.is_linked);
 CREATE TEMP TABLE link_decision AS
   SELECT n.key_after AS customer_key, CASE WHEN n.taken_over_at IS NOT NULL THEN n.system ELSE COALESCE(m.system, t.system) END AS system
   FROM link_news AS n
@@ -449,6 +452,7 @@ FROM (
   JOIN record_customer AS i ON i.customer_key = u.customer_key
   JOIN `project.conformed.customer` AS c
     ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND c.is_present
+    AND c.system IN ('sse', 'mis', 'platform')
   GROUP BY u.customer_key, u.decided_by
 );
 IF EXISTS (SELECT 1 FROM first_decision WHERE decided_by = 'unlink') THEN
@@ -462,6 +466,19 @@ SELECT d.customer_key, d.system, v_changed_at, d.decided_by, NULL
 FROM first_decision AS d
 LEFT JOIN `project.migration.authority` AS m ON m.customer_key = d.customer_key AND m.until IS NULL
 WHERE m.customer_key IS NULL;
+INSERT INTO stirred_customer (system, id_space, source_key, is_rekeyed)
+SELECT system, id_space, source_key, FALSE
+FROM (
+  SELECT
+    i.system,
+    i.id_space,
+    i.source_key,
+    d.decided_by = 'unlink'
+      OR MIN(i.system) OVER (PARTITION BY i.customer_key) <> MAX(i.system) OVER (PARTITION BY i.customer_key) AS is_stirred
+  FROM first_decision AS d
+  JOIN record_customer AS i ON i.customer_key = d.customer_key
+)
+WHERE is_stirred;
 END IF;
 CREATE TEMP TABLE says_customer AS
 SELECT i.*, c.`given_name`, c.`family_name`, c.`email`, c.`birth_date`, c.`registered_at`
@@ -474,7 +491,7 @@ SELECT i.*, c.`given_name`, c.`family_name`, c.`email`, c.`birth_date`, c.`regis
 FROM record_customer AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.customer` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present AND NOT (i.system = 'sse' AND i.id_space = 'customer' AND i.source_key IN (SELECT _source_key FROM conforming));
+WHERE c.is_present AND c.system IN ('sse', 'mis', 'platform') AND NOT (i.system = 'sse' AND i.id_space = 'customer' AND i.source_key IN (SELECT _source_key FROM conforming));
 END IF;
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
@@ -617,7 +634,7 @@ SELECT i.*, c.`customer_id`, c.`account_number`, c.`balance_gbp`, c.`opened_on`,
 FROM record_account AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.account` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse', 'mis', 'platform');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -705,6 +722,30 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `account_key`, source_system, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`
+    FROM change_account
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of account break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`account_key`, ', ' ORDER BY `account_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `account_key` FROM change_account WHERE is_change
+      GROUP BY `account_key`
+      HAVING COUNT(*) > 1
+    )
+    UNION ALL
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of account break balance_within_bounds, a household that owes or is owed a million pounds is a column of pence, or a misread sign: ', STRING_AGG(`account_key`, ', ' ORDER BY `account_key` LIMIT 3))) AS told
+    FROM (
+      SELECT account_key
+      FROM changed
+      WHERE ABS(balance_gbp) >= 1000000
+    )
+  )
+) AS 'Rule: a check of account is broken';
 INSERT INTO `project.change_log.account`
   (change_number, changed_at, operation, is_event, `account_key`, source_system, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`)
 SELECT change_number, v_changed_at, operation, is_event, `account_key`, source_system, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`
@@ -723,6 +764,7 @@ WHERE name = 'entity';
   INSERT INTO stirred_account (system, id_space, source_key, is_rekeyed)
   SELECT system, id_space, source_key, key_before <> key_after FROM keyed_account;
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_account WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_account WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE keyed_contact AS
 SELECT
@@ -752,7 +794,7 @@ SELECT i.*, c.`customer_id`, c.`kind`, c.`full_name`, c.`phone`, c.`email`, c.`a
 FROM record_contact AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.contact` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -836,6 +878,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `contact_key`, source_system, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`
+    FROM change_contact
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of contact break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`contact_key`, ', ' ORDER BY `contact_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `contact_key` FROM change_contact WHERE is_change
+      GROUP BY `contact_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of contact is broken';
 INSERT INTO `project.change_log.contact`
   (change_number, changed_at, operation, is_event, `contact_key`, source_system, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`)
 SELECT change_number, v_changed_at, operation, is_event, `contact_key`, source_system, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`
@@ -852,6 +911,7 @@ UPDATE `project.ledger.contact`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_contact WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_contact WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_contact WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE keyed_contact_preference AS
 SELECT
@@ -881,7 +941,7 @@ SELECT i.*, c.`customer_id`, c.`channel`, c.`purpose`, c.`is_allowed`, c.`decide
 FROM record_contact_preference AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.contact_preference` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -965,6 +1025,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `contact_preference_key`, source_system, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`
+    FROM change_contact_preference
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of contact_preference break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`contact_preference_key`, ', ' ORDER BY `contact_preference_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `contact_preference_key` FROM change_contact_preference WHERE is_change
+      GROUP BY `contact_preference_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of contact_preference is broken';
 INSERT INTO `project.change_log.contact_preference`
   (change_number, changed_at, operation, is_event, `contact_preference_key`, source_system, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`)
 SELECT change_number, v_changed_at, operation, is_event, `contact_preference_key`, source_system, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`
@@ -981,6 +1058,7 @@ UPDATE `project.ledger.contact_preference`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_contact_preference WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_contact_preference WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_contact_preference WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE keyed_interaction AS
 SELECT
@@ -1010,7 +1088,7 @@ SELECT i.*, c.`customer_id`, c.`case_number`, c.`subject`, c.`status`, c.`opened
 FROM record_interaction AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.interaction` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('mis');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -1094,6 +1172,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `interaction_key`, source_system, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`
+    FROM change_interaction
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of interaction break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`interaction_key`, ', ' ORDER BY `interaction_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `interaction_key` FROM change_interaction WHERE is_change
+      GROUP BY `interaction_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of interaction is broken';
 INSERT INTO `project.change_log.interaction`
   (change_number, changed_at, operation, is_event, `interaction_key`, source_system, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`)
 SELECT change_number, v_changed_at, operation, is_event, `interaction_key`, source_system, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`
@@ -1110,6 +1205,7 @@ UPDATE `project.ledger.interaction`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_interaction WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_interaction WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_interaction WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE keyed_priority_service AS
 SELECT
@@ -1139,7 +1235,7 @@ SELECT i.*, c.`customer_id`, c.`needs_code`, c.`details`, c.`may_be_shared`, c.`
 FROM record_priority_service AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.priority_service` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -1216,6 +1312,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `priority_service_key`, source_system, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`
+    FROM change_priority_service
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of priority_service break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`priority_service_key`, ', ' ORDER BY `priority_service_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `priority_service_key` FROM change_priority_service WHERE is_change
+      GROUP BY `priority_service_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of priority_service is broken';
 INSERT INTO `project.change_log.priority_service`
   (change_number, changed_at, operation, is_event, `priority_service_key`, source_system, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`)
 SELECT change_number, v_changed_at, operation, is_event, `priority_service_key`, source_system, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`
@@ -1232,6 +1345,7 @@ UPDATE `project.ledger.priority_service`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_priority_service WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_priority_service WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_priority_service WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE keyed_bill AS
 SELECT
@@ -1262,7 +1376,7 @@ SELECT i.*, c.`account_id`, c.`bill_number`, c.`period_starts_on`, c.`period_end
 FROM record_bill AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.bill` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse', 'mis');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -1354,6 +1468,30 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `bill_key`, source_system, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`
+    FROM change_bill
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of bill break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`bill_key`, ', ' ORDER BY `bill_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `bill_key` FROM change_bill WHERE is_change
+      GROUP BY `bill_key`
+      HAVING COUNT(*) > 1
+    )
+    UNION ALL
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of bill break amount_within_bounds, a household that is billed a million pounds is a column of pence, or a misread sign: ', STRING_AGG(`bill_key`, ', ' ORDER BY `bill_key` LIMIT 3))) AS told
+    FROM (
+      SELECT bill_key
+      FROM changed
+      WHERE ABS(net_gbp) >= 1000000 OR ABS(vat_gbp) >= 1000000
+    )
+  )
+) AS 'Rule: a check of bill is broken';
 INSERT INTO `project.change_log.bill`
   (change_number, changed_at, operation, is_event, `bill_key`, source_system, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`)
 SELECT change_number, v_changed_at, operation, is_event, `bill_key`, source_system, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`
@@ -1370,6 +1508,7 @@ UPDATE `project.ledger.bill`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_bill WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_bill WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_bill WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE keyed_payment AS
 SELECT
@@ -1400,7 +1539,7 @@ SELECT i.*, c.`account_id`, c.`amount_gbp`, c.`paid_at`, c.`method`
 FROM record_payment AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.payment` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -1472,6 +1611,30 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `payment_key`, source_system, `account_key`, `amount_gbp`, `paid_at`, `method`
+    FROM change_payment
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of payment break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`payment_key`, ', ' ORDER BY `payment_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `payment_key` FROM change_payment WHERE is_change
+      GROUP BY `payment_key`
+      HAVING COUNT(*) > 1
+    )
+    UNION ALL
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of payment break amount_within_bounds, a household that pays a million pounds is a column of pence, or a misread sign: ', STRING_AGG(`payment_key`, ', ' ORDER BY `payment_key` LIMIT 3))) AS told
+    FROM (
+      SELECT payment_key
+      FROM changed
+      WHERE ABS(amount_gbp) >= 1000000
+    )
+  )
+) AS 'Rule: a check of payment is broken';
 INSERT INTO `project.change_log.payment`
   (change_number, changed_at, operation, is_event, `payment_key`, source_system, `account_key`, `amount_gbp`, `paid_at`, `method`)
 SELECT change_number, v_changed_at, operation, is_event, `payment_key`, source_system, `account_key`, `amount_gbp`, `paid_at`, `method`
@@ -1488,6 +1651,7 @@ UPDATE `project.ledger.payment`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_payment WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_payment WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_payment WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE stirred_supply_point (system STRING, id_space STRING, source_key STRING, is_rekeyed BOOL);
 CREATE TEMP TABLE keyed_supply_point AS
@@ -1523,7 +1687,7 @@ SELECT i.*, c.`account_id`, c.`fuel`, c.`supply_number`, c.`region`, c.`profile_
 FROM record_supply_point AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.supply_point` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -1611,6 +1775,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`
+    FROM change_supply_point
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of supply_point break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`supply_point_key`, ', ' ORDER BY `supply_point_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `supply_point_key` FROM change_supply_point WHERE is_change
+      GROUP BY `supply_point_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of supply_point is broken';
 INSERT INTO `project.change_log.supply_point`
   (change_number, changed_at, operation, is_event, `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`)
 SELECT change_number, v_changed_at, operation, is_event, `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`
@@ -1629,6 +1810,7 @@ WHERE name = 'entity';
   INSERT INTO stirred_supply_point (system, id_space, source_key, is_rekeyed)
   SELECT system, id_space, source_key, key_before <> key_after FROM keyed_supply_point;
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_supply_point WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_supply_point WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE keyed_agreement AS
 SELECT
@@ -1671,7 +1853,7 @@ SELECT i.*, c.`account_id`, c.`supply_point_id`, c.`tariff_code`, c.`payment_met
 FROM record_agreement AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.agreement` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -1782,6 +1964,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
+    FROM change_agreement
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of agreement break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`agreement_key`, ', ' ORDER BY `agreement_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `agreement_key` FROM change_agreement WHERE is_change
+      GROUP BY `agreement_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of agreement is broken';
 INSERT INTO `project.change_log.agreement`
   (change_number, changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`)
 SELECT change_number, v_changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
@@ -1798,6 +1997,7 @@ UPDATE `project.ledger.agreement`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_agreement WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_agreement WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_agreement WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE stirred_meter (system STRING, id_space STRING, source_key STRING, is_rekeyed BOOL);
 CREATE TEMP TABLE keyed_meter AS
@@ -1833,7 +2033,7 @@ SELECT i.*, c.`supply_point_id`, c.`serial_number`, c.`meter_type`, c.`register_
 FROM record_meter AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.meter` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -1913,6 +2113,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`
+    FROM change_meter
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of meter break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`meter_key`, ', ' ORDER BY `meter_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `meter_key` FROM change_meter WHERE is_change
+      GROUP BY `meter_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of meter is broken';
 INSERT INTO `project.change_log.meter`
   (change_number, changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`)
 SELECT change_number, v_changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`
@@ -1931,6 +2148,7 @@ WHERE name = 'entity';
   INSERT INTO stirred_meter (system, id_space, source_key, is_rekeyed)
   SELECT system, id_space, source_key, key_before <> key_after FROM keyed_meter;
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_meter WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_meter WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE keyed_meter_reading AS
 SELECT
@@ -1982,7 +2200,7 @@ SELECT i.*, c.`meter_id`, c.`register`, c.`read_at`, c.`reading`, c.`taken_by`
 FROM record_meter_reading AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.meter_reading` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND TIMESTAMP_TRUNC(c.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -2058,6 +2276,30 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
+    FROM change_meter_reading
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of meter_reading break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`meter_reading_key`, ', ' ORDER BY `meter_reading_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `meter_reading_key` FROM change_meter_reading WHERE is_change
+      GROUP BY `meter_reading_key`
+      HAVING COUNT(*) > 1
+    )
+    UNION ALL
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of meter_reading break reading_within_bounds, registers have at most nine digits, so a longer number is another column: ', STRING_AGG(`meter_reading_key`, ', ' ORDER BY `meter_reading_key` LIMIT 3))) AS told
+    FROM (
+      SELECT meter_reading_key
+      FROM changed
+      WHERE ABS(reading) >= 1000000000
+    )
+  )
+) AS 'Rule: a check of meter_reading is broken';
 INSERT INTO `project.change_log.meter_reading`
   (change_number, changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`)
 SELECT change_number, v_changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
@@ -2074,12 +2316,13 @@ UPDATE `project.ledger.meter_reading`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change AND operation = 'delete');
 END IF;
 END IF;
 -- Progress, in the same transaction as the data that it describes.
 DELETE FROM `project.ledger.customer` WHERE name = @mapping;
 INSERT INTO `project.ledger.customer`
-  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, unsettled, quarantined)
+  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
 SELECT
   @mapping,
   @batch,
@@ -2095,6 +2338,7 @@ SELECT
   (SELECT COUNTIF(is_change AND is_event) FROM change_customer),
   (SELECT COUNTIF(is_contested) FROM change_customer),
   v_followed,
+  v_vanished,
   (SELECT COUNT(link_problem) FROM `project.identity.customer`),
-  v_bad;
+  v_newly_bad;
 COMMIT TRANSACTION;

@@ -3,7 +3,9 @@ DECLARE v_first_number INT64;
 DECLARE v_changed_at TIMESTAMP;
 DECLARE v_salt STRING;
 DECLARE v_followed INT64 DEFAULT 0;
+DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
+DECLARE v_newly_bad INT64 DEFAULT 0;
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
 UPDATE `project.ledger.account` SET locked_by = @attempt WHERE TRUE;
@@ -119,18 +121,20 @@ SELECT * FROM (
       WHEN i.`account_id` IS NULL THEN 'account_id is NULL'
       WHEN i.`amount_gbp` IS NULL THEN 'amount_gbp is NULL'
       WHEN i.`paid_at` IS NULL THEN 'paid_at is NULL'
-    END AS _rule
+    END AS _rule,
+    IF(i._is_gone, NULL, h.said_hash) AS _said_hash
   FROM incoming AS i
   LEFT JOIN repeated AS r ON r._batch = i._batch AND r._layer = i._layer AND r._source_key = i._source_key
   LEFT JOIN (
-    SELECT source_key, batch, MIN(rule) AS rule
+    SELECT source_key, said_hash, MIN(rule) AS rule
     FROM `project.quarantine.sse_payment`
-    WHERE mapping = @mapping AND mapping_hash = @mapping_hash AND STARTS_WITH(rule, 'held: ')
+    WHERE mapping = @mapping AND said_hash IS NOT NULL
     GROUP BY 1, 2
-  ) AS h ON h.source_key = i._source_key AND h.batch = i._batch
+  ) AS h ON h.source_key = i._source_key AND h.said_hash = TO_HEX(SHA256(TO_JSON_STRING(STRUCT(i.is_present, i.`account_id`, i.`amount_gbp`, i.`paid_at`, i.`method`, i.`same_as`, i.`taken_over_at`))))
 )
 WHERE _rule IS NOT NULL;
 SET v_bad = (SELECT COUNT(*) FROM bad);
+SET v_newly_bad = v_bad;
 IF v_bad > 0 THEN
   ASSERT (
     SELECT IF(
@@ -210,14 +214,14 @@ IF EXISTS (SELECT 1 FROM `project.quarantine.sse_payment` WHERE mapping = @mappi
   DELETE FROM `project.quarantine.sse_payment`
   WHERE mapping = @mapping
     AND (
-      (source_key IS NULL AND batch >= 7)
+      (source_key IS NULL AND (TRUE))
       OR source_key IN (SELECT _source_key FROM incoming)
       OR source_key IN (SELECT _source_key FROM bad WHERE _source_key IS NOT NULL)
       OR source_key NOT IN (SELECT _source_key FROM seen)
     );
 END IF;
 IF v_bad > 0 THEN
-  INSERT INTO `project.quarantine.sse_payment` (mapping, batch, source_key, rule, raw, kept_at, run_id, mapping_hash, kafka_offset)
+  INSERT INTO `project.quarantine.sse_payment` (mapping, batch, source_key, rule, raw, kept_at, run_id, said_hash, kafka_offset)
 SELECT
   CAST(@mapping AS STRING),
   b._batch,
@@ -226,9 +230,9 @@ SELECT
   s._raw,
   v_changed_at,
   CAST(@run_id AS STRING),
-  CAST(@mapping_hash AS STRING),
+  b._said_hash,
   CAST(NULL AS INT64)
-FROM (SELECT DISTINCT _batch, _layer, _source_key, _rule FROM bad) AS b
+FROM (SELECT DISTINCT _batch, _layer, _source_key, _rule, _said_hash FROM bad) AS b
 JOIN (
   SELECT
     7 AS _batch,
@@ -284,7 +288,7 @@ SELECT i.*, c.`account_id`, c.`amount_gbp`, c.`paid_at`, c.`method`
 FROM record_payment AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.payment` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present AND NOT (i.system = 'sse' AND i.id_space = 'payment' AND i.source_key IN (SELECT _source_key FROM conforming));
+WHERE c.is_present AND c.system IN ('sse') AND NOT (i.system = 'sse' AND i.id_space = 'payment' AND i.source_key IN (SELECT _source_key FROM conforming));
 END IF;
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
@@ -399,7 +403,7 @@ WHERE name = 'entity';
 -- Progress, in the same transaction as the data that it describes.
 DELETE FROM `project.ledger.payment` WHERE name = @mapping;
 INSERT INTO `project.ledger.payment`
-  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, unsettled, quarantined)
+  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
 SELECT
   @mapping,
   @batch,
@@ -415,6 +419,7 @@ SELECT
   (SELECT COUNTIF(is_change AND is_event) FROM change_payment),
   (SELECT COUNTIF(is_contested) FROM change_payment),
   v_followed,
+  v_vanished,
   0,
-  v_bad;
+  v_newly_bad;
 COMMIT TRANSACTION;

@@ -3,7 +3,9 @@ DECLARE v_first_number INT64;
 DECLARE v_changed_at TIMESTAMP;
 DECLARE v_salt STRING;
 DECLARE v_followed INT64 DEFAULT 0;
+DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
+DECLARE v_newly_bad INT64 DEFAULT 0;
 DECLARE v_months_meter_reading ARRAY<TIMESTAMP> DEFAULT [];
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
@@ -148,18 +150,20 @@ SELECT * FROM (
       WHEN i.is_present IS NULL THEN 'is_present is NULL'
       WHEN i.`fuel` IS NULL THEN 'fuel is NULL'
       WHEN i.`supply_number` IS NULL THEN 'supply_number is NULL'
-    END AS _rule
+    END AS _rule,
+    IF(i._is_gone, NULL, h.said_hash) AS _said_hash
   FROM incoming AS i
   LEFT JOIN repeated AS r ON r._batch = i._batch AND r._layer = i._layer AND r._source_key = i._source_key
   LEFT JOIN (
-    SELECT source_key, batch, MIN(rule) AS rule
+    SELECT source_key, said_hash, MIN(rule) AS rule
     FROM `project.quarantine.sse_supply_point`
-    WHERE mapping = @mapping AND mapping_hash = @mapping_hash AND STARTS_WITH(rule, 'held: ')
+    WHERE mapping = @mapping AND said_hash IS NOT NULL
     GROUP BY 1, 2
-  ) AS h ON h.source_key = i._source_key AND h.batch = i._batch
+  ) AS h ON h.source_key = i._source_key AND h.said_hash = TO_HEX(SHA256(TO_JSON_STRING(STRUCT(i.is_present, i.`account_id`, i.`fuel`, i.`supply_number`, i.`region`, i.`profile_class`, i.`postcode`, i.`is_deenergised`, i.`supplied_since_at`, i.`same_as`, i.`taken_over_at`))))
 )
 WHERE _rule IS NOT NULL;
 SET v_bad = (SELECT COUNT(*) FROM bad);
+SET v_newly_bad = v_bad;
 IF v_bad > 0 THEN
   ASSERT (
     SELECT IF(
@@ -249,14 +253,14 @@ IF EXISTS (SELECT 1 FROM `project.quarantine.sse_supply_point` WHERE mapping = @
   DELETE FROM `project.quarantine.sse_supply_point`
   WHERE mapping = @mapping
     AND (
-      (source_key IS NULL AND batch >= 7)
+      (source_key IS NULL AND (batch >= 7))
       OR source_key IN (SELECT _source_key FROM incoming)
       OR source_key IN (SELECT _source_key FROM bad WHERE _source_key IS NOT NULL)
       OR source_key NOT IN (SELECT _source_key FROM seen)
     );
 END IF;
 IF v_bad > 0 THEN
-  INSERT INTO `project.quarantine.sse_supply_point` (mapping, batch, source_key, rule, raw, kept_at, run_id, mapping_hash, kafka_offset)
+  INSERT INTO `project.quarantine.sse_supply_point` (mapping, batch, source_key, rule, raw, kept_at, run_id, said_hash, kafka_offset)
 SELECT
   CAST(@mapping AS STRING),
   b._batch,
@@ -265,9 +269,9 @@ SELECT
   s._raw,
   v_changed_at,
   CAST(@run_id AS STRING),
-  CAST(@mapping_hash AS STRING),
+  b._said_hash,
   CAST(NULL AS INT64)
-FROM (SELECT DISTINCT _batch, _layer, _source_key, _rule FROM bad) AS b
+FROM (SELECT DISTINCT _batch, _layer, _source_key, _rule, _said_hash FROM bad) AS b
 JOIN (
   SELECT
     7 AS _batch,
@@ -334,7 +338,7 @@ SELECT i.*, c.`account_id`, c.`fuel`, c.`supply_number`, c.`region`, c.`profile_
 FROM record_supply_point AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.supply_point` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present AND NOT (i.system = 'sse' AND i.id_space = 'supply_point' AND i.source_key IN (SELECT _source_key FROM conforming));
+WHERE c.is_present AND c.system IN ('sse') AND NOT (i.system = 'sse' AND i.id_space = 'supply_point' AND i.source_key IN (SELECT _source_key FROM conforming));
 END IF;
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
@@ -485,7 +489,7 @@ SELECT i.*, c.`account_id`, c.`supply_point_id`, c.`tariff_code`, c.`payment_met
 FROM record_agreement AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.agreement` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -596,6 +600,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
+    FROM change_agreement
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of agreement break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`agreement_key`, ', ' ORDER BY `agreement_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `agreement_key` FROM change_agreement WHERE is_change
+      GROUP BY `agreement_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of agreement is broken';
 INSERT INTO `project.change_log.agreement`
   (change_number, changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`)
 SELECT change_number, v_changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
@@ -612,6 +633,7 @@ UPDATE `project.ledger.agreement`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_agreement WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_agreement WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_agreement WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE stirred_meter (system STRING, id_space STRING, source_key STRING, is_rekeyed BOOL);
 CREATE TEMP TABLE keyed_meter AS
@@ -647,7 +669,7 @@ SELECT i.*, c.`supply_point_id`, c.`serial_number`, c.`meter_type`, c.`register_
 FROM record_meter AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.meter` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -727,6 +749,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`
+    FROM change_meter
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of meter break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`meter_key`, ', ' ORDER BY `meter_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `meter_key` FROM change_meter WHERE is_change
+      GROUP BY `meter_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of meter is broken';
 INSERT INTO `project.change_log.meter`
   (change_number, changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`)
 SELECT change_number, v_changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`
@@ -745,6 +784,7 @@ WHERE name = 'entity';
   INSERT INTO stirred_meter (system, id_space, source_key, is_rekeyed)
   SELECT system, id_space, source_key, key_before <> key_after FROM keyed_meter;
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_meter WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_meter WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE keyed_meter_reading AS
 SELECT
@@ -796,7 +836,7 @@ SELECT i.*, c.`meter_id`, c.`register`, c.`read_at`, c.`reading`, c.`taken_by`
 FROM record_meter_reading AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.meter_reading` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND TIMESTAMP_TRUNC(c.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -872,6 +912,30 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
+    FROM change_meter_reading
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of meter_reading break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`meter_reading_key`, ', ' ORDER BY `meter_reading_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `meter_reading_key` FROM change_meter_reading WHERE is_change
+      GROUP BY `meter_reading_key`
+      HAVING COUNT(*) > 1
+    )
+    UNION ALL
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of meter_reading break reading_within_bounds, registers have at most nine digits, so a longer number is another column: ', STRING_AGG(`meter_reading_key`, ', ' ORDER BY `meter_reading_key` LIMIT 3))) AS told
+    FROM (
+      SELECT meter_reading_key
+      FROM changed
+      WHERE ABS(reading) >= 1000000000
+    )
+  )
+) AS 'Rule: a check of meter_reading is broken';
 INSERT INTO `project.change_log.meter_reading`
   (change_number, changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`)
 SELECT change_number, v_changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
@@ -888,12 +952,13 @@ UPDATE `project.ledger.meter_reading`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change AND operation = 'delete');
 END IF;
 END IF;
 -- Progress, in the same transaction as the data that it describes.
 DELETE FROM `project.ledger.supply_point` WHERE name = @mapping;
 INSERT INTO `project.ledger.supply_point`
-  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, unsettled, quarantined)
+  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
 SELECT
   @mapping,
   @batch,
@@ -909,6 +974,7 @@ SELECT
   (SELECT COUNTIF(is_change AND is_event) FROM change_supply_point),
   (SELECT COUNTIF(is_contested) FROM change_supply_point),
   v_followed,
+  v_vanished,
   0,
-  v_bad;
+  v_newly_bad;
 COMMIT TRANSACTION;

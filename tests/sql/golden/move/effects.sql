@@ -2,6 +2,7 @@
 -- transaction, and with the decision as it would be.
 DECLARE v_salt STRING;
 DECLARE v_followed INT64 DEFAULT 0;
+DECLARE v_vanished INT64 DEFAULT 0;
 SET v_salt = (SELECT salt FROM `project.identity.salt`);
 CREATE TEMP TABLE moving AS
 SELECT customer_key, CAST(@to_system AS STRING) AS to_system FROM UNNEST(SPLIT(@ids, '\n')) AS customer_key;
@@ -27,7 +28,7 @@ SELECT i.*, c.`given_name`, c.`family_name`, c.`email`, c.`birth_date`, c.`regis
 FROM record_customer AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.customer` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse', 'mis', 'platform');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -157,7 +158,7 @@ SELECT i.*, c.`customer_id`, c.`account_number`, c.`balance_gbp`, c.`opened_on`,
 FROM record_account AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.account` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse', 'mis', 'platform');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -282,6 +283,7 @@ LIMIT 20;
   INSERT INTO stirred_account (system, id_space, source_key, is_rekeyed)
   SELECT system, id_space, source_key, key_before <> key_after FROM keyed_account;
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_account WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_account WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE keyed_contact AS
 SELECT
@@ -311,7 +313,7 @@ SELECT i.*, c.`customer_id`, c.`kind`, c.`full_name`, c.`phone`, c.`email`, c.`a
 FROM record_contact AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.contact` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -429,6 +431,7 @@ WHERE is_change AND operation = 'delete'
 ORDER BY `contact_key`
 LIMIT 20;
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_contact WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_contact WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE keyed_contact_preference AS
 SELECT
@@ -458,7 +461,7 @@ SELECT i.*, c.`customer_id`, c.`channel`, c.`purpose`, c.`is_allowed`, c.`decide
 FROM record_contact_preference AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.contact_preference` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -576,6 +579,7 @@ WHERE is_change AND operation = 'delete'
 ORDER BY `contact_preference_key`
 LIMIT 20;
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_contact_preference WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_contact_preference WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE keyed_interaction AS
 SELECT
@@ -605,7 +609,7 @@ SELECT i.*, c.`customer_id`, c.`case_number`, c.`subject`, c.`status`, c.`opened
 FROM record_interaction AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.interaction` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('mis');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -723,6 +727,7 @@ WHERE is_change AND operation = 'delete'
 ORDER BY `interaction_key`
 LIMIT 20;
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_interaction WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_interaction WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE keyed_priority_service AS
 SELECT
@@ -752,7 +757,7 @@ SELECT i.*, c.`customer_id`, c.`needs_code`, c.`details`, c.`may_be_shared`, c.`
 FROM record_priority_service AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.priority_service` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -863,6 +868,7 @@ WHERE is_change AND operation = 'delete'
 ORDER BY `priority_service_key`
 LIMIT 20;
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_priority_service WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_priority_service WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE keyed_agreement AS
 SELECT
@@ -892,7 +898,7 @@ SELECT i.*, c.`account_id`, c.`supply_point_id`, c.`tariff_code`, c.`payment_met
 FROM record_agreement AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.agreement` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -1039,5 +1045,6 @@ WHERE is_change AND operation = 'delete'
 ORDER BY `agreement_key`
 LIMIT 20;
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_agreement WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_agreement WHERE is_change AND operation = 'delete');
 END IF;
 SELECT entity, what, name, number FROM effect ORDER BY entity, what, name;

@@ -2,6 +2,7 @@
 DECLARE v_changed_at TIMESTAMP;
 DECLARE v_salt STRING;
 DECLARE v_followed INT64 DEFAULT 0;
+DECLARE v_vanished INT64 DEFAULT 0;
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
 UPDATE `project.ledger.account` SET locked_by = @attempt WHERE TRUE;
@@ -122,7 +123,7 @@ SELECT i.*, c.`given_name`, c.`family_name`, c.`email`, c.`birth_date`, c.`regis
 FROM record_customer AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.customer` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse', 'mis', 'platform');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -275,7 +276,7 @@ SELECT i.*, c.`customer_id`, c.`account_number`, c.`balance_gbp`, c.`opened_on`,
 FROM record_account AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.account` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse', 'mis', 'platform');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -363,6 +364,30 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `account_key`, source_system, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`
+    FROM change_account
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of account break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`account_key`, ', ' ORDER BY `account_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `account_key` FROM change_account WHERE is_change
+      GROUP BY `account_key`
+      HAVING COUNT(*) > 1
+    )
+    UNION ALL
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of account break balance_within_bounds, a household that owes or is owed a million pounds is a column of pence, or a misread sign: ', STRING_AGG(`account_key`, ', ' ORDER BY `account_key` LIMIT 3))) AS told
+    FROM (
+      SELECT account_key
+      FROM changed
+      WHERE ABS(balance_gbp) >= 1000000
+    )
+  )
+) AS 'Rule: a check of account is broken';
 INSERT INTO effect (entity, what, name, number)
 SELECT 'account', 'count', name, number
 FROM (
@@ -393,6 +418,7 @@ WHERE name = 'entity';
   INSERT INTO stirred_account (system, id_space, source_key, is_rekeyed)
   SELECT system, id_space, source_key, key_before <> key_after FROM keyed_account;
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_account WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_account WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE keyed_contact AS
 SELECT
@@ -422,7 +448,7 @@ SELECT i.*, c.`customer_id`, c.`kind`, c.`full_name`, c.`phone`, c.`email`, c.`a
 FROM record_contact AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.contact` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -506,6 +532,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `contact_key`, source_system, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`
+    FROM change_contact
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of contact break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`contact_key`, ', ' ORDER BY `contact_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `contact_key` FROM change_contact WHERE is_change
+      GROUP BY `contact_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of contact is broken';
 INSERT INTO effect (entity, what, name, number)
 SELECT 'contact', 'count', name, number
 FROM (
@@ -534,6 +577,7 @@ UPDATE `project.ledger.contact`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_contact WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_contact WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_contact WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE keyed_contact_preference AS
 SELECT
@@ -563,7 +607,7 @@ SELECT i.*, c.`customer_id`, c.`channel`, c.`purpose`, c.`is_allowed`, c.`decide
 FROM record_contact_preference AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.contact_preference` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -647,6 +691,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `contact_preference_key`, source_system, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`
+    FROM change_contact_preference
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of contact_preference break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`contact_preference_key`, ', ' ORDER BY `contact_preference_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `contact_preference_key` FROM change_contact_preference WHERE is_change
+      GROUP BY `contact_preference_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of contact_preference is broken';
 INSERT INTO effect (entity, what, name, number)
 SELECT 'contact_preference', 'count', name, number
 FROM (
@@ -675,6 +736,7 @@ UPDATE `project.ledger.contact_preference`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_contact_preference WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_contact_preference WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_contact_preference WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE keyed_interaction AS
 SELECT
@@ -704,7 +766,7 @@ SELECT i.*, c.`customer_id`, c.`case_number`, c.`subject`, c.`status`, c.`opened
 FROM record_interaction AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.interaction` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('mis');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -788,6 +850,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `interaction_key`, source_system, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`
+    FROM change_interaction
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of interaction break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`interaction_key`, ', ' ORDER BY `interaction_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `interaction_key` FROM change_interaction WHERE is_change
+      GROUP BY `interaction_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of interaction is broken';
 INSERT INTO effect (entity, what, name, number)
 SELECT 'interaction', 'count', name, number
 FROM (
@@ -816,6 +895,7 @@ UPDATE `project.ledger.interaction`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_interaction WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_interaction WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_interaction WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE keyed_priority_service AS
 SELECT
@@ -845,7 +925,7 @@ SELECT i.*, c.`customer_id`, c.`needs_code`, c.`details`, c.`may_be_shared`, c.`
 FROM record_priority_service AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.priority_service` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -922,6 +1002,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `priority_service_key`, source_system, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`
+    FROM change_priority_service
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of priority_service break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`priority_service_key`, ', ' ORDER BY `priority_service_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `priority_service_key` FROM change_priority_service WHERE is_change
+      GROUP BY `priority_service_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of priority_service is broken';
 INSERT INTO effect (entity, what, name, number)
 SELECT 'priority_service', 'count', name, number
 FROM (
@@ -950,6 +1047,7 @@ UPDATE `project.ledger.priority_service`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_priority_service WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_priority_service WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_priority_service WHERE is_change AND operation = 'delete');
 END IF;
 CREATE TEMP TABLE keyed_agreement AS
 SELECT
@@ -979,7 +1077,7 @@ SELECT i.*, c.`account_id`, c.`supply_point_id`, c.`tariff_code`, c.`payment_met
 FROM record_agreement AS i  -- few: joined first, whatever a planner believes of a key of three columns
 JOIN `project.conformed.agreement` AS c
   ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
-WHERE c.is_present;
+WHERE c.is_present AND c.system IN ('sse');
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -1090,6 +1188,23 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+-- What must hold of the rows that are about to be written, or nothing of this transaction stays.
+ASSERT (
+  WITH changed AS (
+    SELECT `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
+    FROM change_agreement
+    WHERE is_change AND operation <> 'delete'
+  )
+  SELECT IF(COUNT(told) = 0, TRUE, ERROR(CONCAT('Rule: ', STRING_AGG(told, '; ' ORDER BY told))))
+  FROM (
+    SELECT IF(COUNT(*) = 0, NULL, CONCAT(CAST(COUNT(*) AS STRING), ' of agreement break one_row_per_key, there are two of it in the common model: ', STRING_AGG(`agreement_key`, ', ' ORDER BY `agreement_key` LIMIT 3))) AS told
+    FROM (
+      SELECT `agreement_key` FROM change_agreement WHERE is_change
+      GROUP BY `agreement_key`
+      HAVING COUNT(*) > 1
+    )
+  )
+) AS 'Rule: a check of agreement is broken';
 INSERT INTO effect (entity, what, name, number)
 SELECT 'agreement', 'count', name, number
 FROM (
@@ -1118,6 +1233,7 @@ UPDATE `project.ledger.agreement`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_agreement WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_agreement WHERE is_change);
+  SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_agreement WHERE is_change AND operation = 'delete');
 END IF;
 -- What was approved is what is done, to the last number.
 ASSERT (
