@@ -74,6 +74,6 @@ bench-extract:  ## what reading a table costs, against what driver, Parquet and 
 	@./bootstrap
 	@$(PYTHON) -m benchmarks.extract
 
-bench-merge:  ## what a merge costs, against one plain MERGE of the same rows
+bench-merge:  ## what a merge costs, against one plain MERGE, dbt and dlt with the same rows
 	@./bootstrap
 	@$(PYTHON) -m benchmarks.merge

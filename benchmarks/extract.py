@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import psutil
 
 from benchmarks.measuring import DATABASE
 from benchmarks.peers.environments import PEERS, python_of
+from benchmarks.processes import ROOT, Cost, started, told
 from benchmarks.values import changes, table_of
 from include.clients.cloud_storage import Bucket
 from include.clients.sql_server import Session, connect
@@ -22,7 +23,6 @@ from include.connections import EnvironmentConnections
 from include.local.platform import Platform
 from include.steps.servers import Servers
 
-ROOT = Path(__file__).resolve().parent.parent
 ROWS, ROUNDS, PART = 1_000_000, 3, 500_000
 _OURS, _LIMIT = "sse/reading/parts/00000001-", "limit/"
 _ALLOCATOR = "ARROW_DEFAULT_MEMORY_POOL"
@@ -41,7 +41,6 @@ SELECT value, CAST(value % 99999999 AS varchar(8)), N'Zoë ' + CAST(value AS nva
   DATEADD(millisecond, value % 1000, DATEADD(second, value % 900000000, CAST('1995-01-01' AS datetime2(3)))),
   DATEADD(millisecond, value % 1000, DATEADD(second, value % 900000000, CAST('1995-01-01' AS datetime))), value % 30000
 FROM GENERATE_SERIES({first}, {last})"""
-Cost = dict[str, float]
 
 
 def main() -> None:
@@ -54,7 +53,7 @@ def main() -> None:
         busy = _in_turn(found, server)
         found["halves"] = [_two_at_once(turn) for turn in range(ROUNDS)]
         for peer, python in pythons.items():
-            found[peer] = [_told(_started([str(python), "-m", f"benchmarks.peers.{peer}.read", f"peers/{peer}/"]))]
+            found[peer] = [told(started([str(python), "-m", f"benchmarks.peers.{peer}.read", f"peers/{peer}/"]))]
         changed = _changed(servers.bucket)
         _fill(session, ROWS + 1, 5 * ROWS)
         found["five times"] = [_read("ours", "five")]
@@ -97,34 +96,22 @@ def _in_turn(found: dict[str, list[Cost]], server: psutil.Process) -> float:
 def _two_at_once(turn: int) -> Cost:
     """Half of the keys each, in two processes: the longer wall, CPU and memory of both."""
     middle = ROWS // 2 + 1
-    started = [
+    halves = [
         _reader("ours", f"half{turn}-{low}", str(low), str(high)) for low, high in ((1, middle), (middle, ROWS + 1))
     ]
-    told = [_told(one) for one in started]
-    return {key: (max if key == "wall" else sum)(one[key] for one in told) for key in told[0]}
+    costs = [told(one) for one in halves]
+    return {key: (max if key == "wall" else sum)(one[key] for one in costs) for key in costs[0]}
 
 
 def _read(name: str, *arguments: str) -> Cost:
-    return _told(_reader(name, *arguments))
+    return told(_reader(name, *arguments))
 
 
 def _reader(name: str, *arguments: str) -> subprocess.Popen[str]:
     environ = dict(os.environ)
     if name != "ours":
         del environ[_ALLOCATOR]  # the image sets it for us; nobody else would
-    return _started([sys.executable, "-m", "benchmarks.readers", name, str(PART), *arguments], environ)
-
-
-def _started(command: Sequence[str], environ: dict[str, str] | None = None) -> subprocess.Popen[str]:
-    return subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def _told(process: subprocess.Popen[str]) -> Cost:
-    said, complained = process.communicate()
-    if process.returncode:
-        sys.exit(complained)
-    told: Cost = json.loads(said.splitlines()[-1])
-    return told
+    return started([sys.executable, "-m", "benchmarks.readers", name, str(PART), *arguments], environ)
 
 
 def _changed(bucket: Bucket) -> dict[str, dict[str, str]]:

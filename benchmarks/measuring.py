@@ -1,4 +1,4 @@
-"""What does a reader cost? (the standard library alone: the peers' environments have nothing else in common)"""
+"""What does a reader or a merge cost? (the standard library alone: all that the peers' environments have in common)"""
 
 from __future__ import annotations
 
@@ -20,6 +20,13 @@ def tell(read: Callable[[], int]) -> None:
     rows = read()
     found = {"rows": rows, "wall": time.monotonic() - began, "cpu": _cpu() - spent, "peak_rss_mib": _peak_rss_mib()}
     print(json.dumps(found))
+
+
+def tell_seconds(merge: Callable[[], None]) -> None:
+    """Merges, and prints one line of JSON: its wall seconds."""
+    began = time.monotonic()
+    merge()
+    print(json.dumps({"wall": time.monotonic() - began}))
 
 
 def source() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 The whole step by the real statements, with 100,000 and with 1,000 changed rows, and one plain MERGE of the same rows
 into a table of the same shape: all on the local BigQuery server, in turn. Everything is counted and compared after.
+Then, in rounds of their own, what dbt and dlt take (merge_peers.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.merge_declarations import COLUMNS, MAPPING, SOURCE, declare, staged_columns
+from benchmarks.merge_peers import PLAIN, PeerMerges, make_environments
 from include.catalogue import Catalogue
 from include.connections import EnvironmentConnections
 from include.local.platform import Platform
@@ -71,13 +73,17 @@ class Bench:
             attempt=f"benchmark{staged.batch}",
         )
 
+    def mapped(self, staged: Staged) -> str:
+        """The staged rows as the mapping gives them, with their id; all of them count."""
+        rows = f"SELECT Id AS id, {self.catalogue.mapping(self.name).projections} FROM `{staged.table}`"
+        return f"SELECT id, {', '.join(COLUMNS)} FROM ({rows})"
+
     def merge_plainly(self, staged: Staged) -> None:
         """The same rows through the same mapping, and nothing else that a run does."""
-        source = self.catalogue.mapping(self.name).projections
         names = ["id", *COLUMNS]
         self.query(
             f"MERGE `{self.plain}` AS t "
-            f"USING (SELECT Id AS id, {source} FROM `{staged.table}`) AS s ON t.id = s.id "
+            f"USING ({self.mapped(staged)}) AS s ON t.id = s.id "
             f"WHEN MATCHED THEN UPDATE SET {', '.join(f'{name} = s.{name}' for name in COLUMNS)} "
             f"WHEN NOT MATCHED THEN INSERT ({', '.join(names)}) VALUES ({', '.join(f's.{name}' for name in names)})"
         )
@@ -98,7 +104,8 @@ class Bench:
 
 
 def main() -> None:
-    with _bench() as bench:
+    make_environments()
+    with _bench() as bench, tempfile.TemporaryDirectory() as folder:
         seconds: Seconds = {}
         first = bench.stage(0, ROWS, is_full=True)
         _timed(seconds, "first full", lambda: bench.step(first))
@@ -109,6 +116,9 @@ def main() -> None:
         for _ in range(ROUNDS):
             for name, size in (("large", LARGE), ("small", SMALL)):
                 _round(bench, seconds, name, size)
+        peers = PeerMerges(bench.servers, bench.plain, Path(folder))
+        for _ in range(ROUNDS):
+            _round_of_peers(bench, peers, seconds)
     _report(seconds)
 
 
@@ -119,6 +129,14 @@ def _round(bench: Bench, seconds: Seconds, name: str, size: int) -> None:
     done = _timed(seconds, f"step, {name}", lambda: bench.step(staged))
     assert (done.inserted, done.updated, done.removed) == (size // 10, size - size // 10, 0), done
     assert bench.differences() == 0
+
+
+def _round_of_peers(bench: Bench, peers: PeerMerges, seconds: Seconds) -> None:
+    """The plain one and theirs with the same rows, as many as in a large round."""
+    staged = bench.stage(LARGE - LARGE // 10, LARGE // 10)
+    _timed(seconds, "plain, with peers", lambda: bench.merge_plainly(staged))
+    for peer, one in peers.merge(bench.mapped(staged), bench.rows).items():
+        seconds.setdefault(peer, []).append(one)
 
 
 def _timed[T](seconds: Seconds, name: str, work: object) -> MappingProgress:
@@ -151,6 +169,11 @@ def _report(seconds: Seconds) -> None:
         "step_to_plain_merge": round(least["step, large"] / least["plain, large"], 2),
         "small_to_large_step": round(least["step, small"] / least["step, large"], 2),
         "small_step_to_plain_merge": round(least["step, small"] / least["plain, small"], 2),
+        **{f"{peer}_to_plain_merge": round(least[peer] / least["plain, with peers"], 2) for peer in ("dbt", "dlt")},
+        **{
+            f"{peer}_on_duckdb_to_plain_duckdb_merge": round(least[f"{peer} on DuckDB"] / least[PLAIN.name], 2)
+            for peer in ("dbt", "dlt")
+        },
     }
     print(json.dumps({"benchmark": "merge", "ratios": ratios}))
 

@@ -1,0 +1,2 @@
+{{ config(materialized='incremental', incremental_strategy='merge', unique_key='id') }}
+SELECT * FROM {{ env_var("BENCH_ROWS") }}
