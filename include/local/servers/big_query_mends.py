@@ -64,6 +64,13 @@ SELECT view_name, 'VIEW', 0
 FROM {lake}.ducklake_view JOIN present USING (schema_id)
 WHERE end_snapshot IS NULL AND view_name = coalesce($2, view_name)
 ORDER BY 1"""
+_SIZES = """SELECT schema_name, table_name, record_count, (
+  SELECT count(*) FROM {lake}.ducklake_column AS c
+  WHERE c.table_id = t.table_id AND c.end_snapshot IS NULL AND parent_column IS NULL
+)
+FROM {lake}.ducklake_schema AS s JOIN {lake}.ducklake_table AS t USING (schema_id)
+JOIN {lake}.ducklake_table_stats USING (table_id)
+WHERE s.end_snapshot IS NULL AND t.end_snapshot IS NULL"""
 _NOT_NULL = "AND NOT is_nullable"
 
 
@@ -88,6 +95,14 @@ def mend_catalog() -> None:
         return shipped_fetch(sql, params)
 
     database.objects, database.fetch, metadata.fetch = objects, fetch, fetch
+
+
+def sizes(project: str) -> dict[tuple[str, str], int]:
+    """(dataset, table) to bytes of the tables of a project that hold rows: as `tables.load` counts, at once."""
+    if project not in database._attached:
+        return {}
+    rows = database.fetch(_SIZES.format(lake=_lake(project)))
+    return {(dataset, table): tables.logical_bytes(number, columns) for dataset, table, number, columns in rows}
 
 
 def _lake(project: str) -> str:
