@@ -1,4 +1,4 @@
-"""`hold <mapping> <batch>`: keep aside what breaks a check, so that the rest of the batch is merged."""
+"""`hold <mapping> <batch>`: what may be kept aside, so that the rest of the batch is merged?"""
 
 from __future__ import annotations
 

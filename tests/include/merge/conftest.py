@@ -10,7 +10,7 @@ from tests.conftest import World
 from tests.include.merge.merging import Merging
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def world(new_world: Callable[[str], World]) -> World:
     return new_world("merge")
 
