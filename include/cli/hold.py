@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
         print(
             f"Held: {rows} of {name.source} that break {', '.join(held.rules)}. Kept in quarantine.{name.source.flat},"
         )
-        print("until a newer row comes or the mapping is mended. Clear the failed task, and the rest goes on.")
+        print("until they say something else. Clear the failed task, and the rest goes on.")
     if held.others:
         some = ", ".join(held.others[:3])
         print(f"Still in the way, without a row in the batch: {numbered(len(held.others), 'key')} ({some})")
