@@ -89,12 +89,14 @@ ASSERT (
 ) AS 'Rule: too many known keys have vanished';
 {% endif %}
 
-DELETE FROM {{ tables.conformed | table }} AS t
-WHERE t.system = {{ system | word }} AND t.id_space = {{ id_space | word }}
-  AND t.source_key IN (SELECT _source_key FROM conforming WHERE _is_known){{ resolving.in_months(e, 't') }};
-INSERT INTO {{ tables.conformed | table }}
-  (system, id_space, source_key, batch, is_present{% for name in kept %}, {{ name | column }}{% endfor %})
-SELECT {{ system | word }}, {{ id_space | word }}, _source_key, _batch, is_present{% for name in kept %}, {{ name | column }}{% endfor %}
+MERGE {{ tables.conformed | table }} AS t
+USING conforming AS s
+ON t.system = {{ system | word }} AND t.id_space = {{ id_space | word }} AND t.source_key = s._source_key{{ resolving.in_months(e, 't') }}
+WHEN MATCHED AND s._is_gone THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  batch = s._batch, is_present = s.is_present{% for name in kept %}, {{ name | column }} = s.{{ name | column }}{% endfor %}
 
-FROM conforming
-WHERE NOT _is_gone;
+WHEN NOT MATCHED THEN INSERT
+  (system, id_space, source_key, batch, is_present{% for name in kept %}, {{ name | column }}{% endfor %})
+VALUES
+  ({{ system | word }}, {{ id_space | word }}, s._source_key, s._batch, s.is_present{% for name in kept %}, s.{{ name | column }}{% endfor %});

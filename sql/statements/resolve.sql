@@ -163,14 +163,18 @@ SELECT change_number, v_changed_at, operation, is_event, {{ e.key | column }}, s
 FROM change_{{ e.name }}
 WHERE is_change;
 
-DELETE FROM {{ e.tables.common_model | table }} AS t
-WHERE t.{{ e.key | column }} IN (SELECT {{ e.key | column }} FROM change_{{ e.name }} WHERE is_change AND operation <> 'insert'){{ in_months(e, 't') }};
-INSERT INTO {{ e.tables.common_model | table }}
-  ({{ e.key | column }}, source_system, change_number, changed_at{% for name in e.model_columns %}, {{ name | column }}{% endfor %})
-SELECT {{ e.key | column }}, source_system, change_number, v_changed_at{% for name in e.model_columns %}, {{ name | column }}{% endfor %}
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE {{ e.tables.common_model | table }} AS t
+USING (SELECT * FROM change_{{ e.name }} WHERE is_change) AS s
+ON t.{{ e.key | column }} = s.{{ e.key | column }}{{ in_months(e, 't') }}
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at{% for name in e.model_columns %}, {{ name | column }} = s.{{ name | column }}{% endfor %}
 
-FROM change_{{ e.name }}
-WHERE is_change AND operation <> 'delete';
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
+  ({{ e.key | column }}, source_system, change_number, changed_at{% for name in e.model_columns %}, {{ name | column }}{% endfor %})
+VALUES
+  (s.{{ e.key | column }}, s.source_system, s.change_number, v_changed_at{% for name in e.model_columns %}, s.{{ name | column }}{% endfor %});
 
 UPDATE {{ e.tables.ledger | table }}
 SET change_number = change_number + (SELECT COUNT(*) FROM change_{{ e.name }} WHERE is_change), changed_at = v_changed_at
