@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+from include.catalogue import ROOT, Catalogue
+from tests.declarations import copied, edit
 from tests.include.merge.merging import (
     MIS_CUSTOMER,
     PLATFORM_ACCOUNT,
@@ -130,3 +135,27 @@ def test_a_customers_system_speaks_for_the_accounts_too_and_linked_accounts_are_
     merging.land(PLATFORM_CUSTOMER, 2, [platform_customer("9", "sse:4", **TAKEN_OVER)])
     assert sorted(a["account_number"] for a in merging.present("account").values()) == ["P1", "P3"]
     assert merging.replayed("account") == merging.present("account")
+
+
+def test_another_precedence_holds_for_rows_that_are_there_by_the_statements_of_the_page(
+    merging: Merging, tmp_path: Path
+) -> None:
+    """`docs/deploying.md`: Another rule for an entity. Customers are known to nobody here: precedence decides."""
+    for number in (1, 2):
+        merging.merge(SSE_ACCOUNT, merging.batch(SSE_ACCOUNT, number, [sse_account("A1", 4)], full=True))
+        merging.land(PLATFORM_ACCOUNT, number, [platform_account("P1", "9", "sse:A1")])
+        assert [a["account_number"] for a in merging.present("account").values()] == [("A1", "P1")[number - 1]]
+        root = copied(tmp_path / str(number))
+        edit(root, "sql/common_model/account/contract.yaml", "[sse, mis, platform]", "[platform, mis, sse]")
+        merging.catalogue = Catalogue(root)
+        _forget_the_old_rule(merging, "account")
+    assert merging.replayed("account") == merging.present("account")
+
+
+def _forget_the_old_rule(merging: Merging, entity: str) -> None:
+    """As the page says it of another entity."""
+    page = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    for dataset in ("ledger", "conformed"):
+        text = text.replace(f"{dataset}.bill", f"`{merging.servers.cloud.table(dataset, entity)}`")
+    merging.servers.big_query.query(text)
