@@ -167,6 +167,11 @@ class Catalogue:
         that its first task can say what is."""
         return re.search(r"^split_by:", self.dataset_path(name).read_text(encoding="utf-8"), re.MULTILINE) is not None
 
+    def takes_over(self, name: MappingName) -> bool:
+        """Whether a mapping says since when its system speaks (`taken_over_at`), by its text alone, as `is_split`."""
+        text = self.mapping_path(name).read_text(encoding="utf-8")
+        return re.search(r"^(?!--).*\bAS\s+`?taken_over_at\b", text, re.MULTILINE | re.IGNORECASE) is not None
+
     def topic(self, entity: str) -> str:
         """Of its events. Raises DeclarationError for an entity without one: nothing of it is ever published."""
         event = self.entity(entity).event

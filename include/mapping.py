@@ -17,6 +17,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokens import Token, TokenType  # type: ignore[attr-defined]
 
 from include import names
+from include.conversions import Conversion, conversions
 from include.errors import DeclarationError, raise_first
 from include.names import MappingName
 
@@ -53,7 +54,7 @@ _NOT_REPEATABLE = (
 @dataclass(frozen=True)
 class Output:
     """One column of the mapping: its name, the source columns and the strings that it is made of, whether it is a
-    source column as it is, and whether it is always NULL (`CAST(NULL AS …)`)."""
+    source column as it is, and whether it is always NULL (`CAST(NULL AS …)`); what in it might fail on a value."""
 
     name: str
     sources: tuple[str, ...]
@@ -61,6 +62,7 @@ class Output:
     is_plain: bool
     line: int
     is_null: bool = False
+    conversions: tuple[Conversion, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -221,7 +223,8 @@ def _outputs(select: exp.Select, place: str) -> Iterator[Output]:
         inner = projection.this if isinstance(projection, exp.Alias) else projection
         columns = tuple(dict.fromkeys(column.parts[0].name for column in inner.find_all(exp.Column)))
         strings = tuple(literal.this for literal in inner.find_all(exp.Literal) if literal.is_string)
-        yield Output(name, columns, strings, isinstance(inner, exp.Column), line, _is_null(inner))
+        is_plain, converted = isinstance(inner, exp.Column), tuple(conversions(inner))
+        yield Output(name, columns, strings, is_plain, line, _is_null(inner), converted)
 
 
 def _is_null(node: exp.Expr) -> bool:

@@ -67,7 +67,7 @@ def standing(contract: DatasetContract, catalog: Catalog) -> list[str]:
     """What is so of the table as long as nobody changes it: worth a note when it is new."""
     found = []
     if not catalog.primary_key:
-        found.append("the table has no primary key: a batch in which a key is doubled is not merged")
+        found.append("the table has no primary key: rows of one key in one batch are quarantined, and not merged")
     is_blind = isinstance(contract.capture, RowVersion | ChangeDataCapture) and not contract.full_every
     if catalog.is_partitioned and is_blind:  # their rowversions are older than our position; CDC captures none of them
         found.append(

@@ -46,7 +46,8 @@ def misfits(
             remedy="give every column of the entity's contract (CAST(NULL AS …) where the system does not know it)",
         )
     yield from _never_given(mapping, entity)
-    yield from _wrong_links(catalogue, mapping)
+    yield from _wrong_links(catalogue, mapping, entity)
+    yield from _may_fail(mapping, source)
     unknown = list(_unknown_sources(mapping, source))
     yield from unknown
     if not unknown:
@@ -63,7 +64,20 @@ def _never_given(mapping: RowMapping, entity: EntityContract) -> Iterator[Declar
             )
 
 
-def _wrong_links(catalogue: Catalogue, mapping: RowMapping) -> Iterator[DeclarationError]:
+def _may_fail(mapping: RowMapping, source: DatasetContract) -> Iterator[DeclarationError]:
+    """Conversions that fail where a value is none of the type."""
+    types = {name: column.type for name, column in source.columns.items()}
+    for output in mapping.outputs:
+        for conversion in (each for each in output.conversions if each.can_fail(types)):
+            yield DeclarationError(
+                f"{conversion.text} can fail to give {conversion.to or 'a value'}, and one such row stops all others",
+                where=f"{mapping.place}:{output.line}",
+                remedy="write SAFE_CAST(…), or SAFE. before the function, which give NULL; and where NULL is no answer "
+                f"`required: true` at {output.name} in the contract of {mapping.name.entity}: the row is quarantined",
+            )
+
+
+def _wrong_links(catalogue: Catalogue, mapping: RowMapping, entity: EntityContract) -> Iterator[DeclarationError]:
     """What a mapping says of the records of other systems: which is the same, and who speaks since when."""
     name = mapping.name
     if mapping.gives(TAKEN_OVER_AT):
@@ -76,6 +90,12 @@ def _wrong_links(catalogue: Catalogue, mapping: RowMapping) -> Iterator[Declarat
             yield DeclarationError(problem, where=where, remedy=f"give `… AS {SAME_AS}`, <system>:<id>, beside it")
     if not mapping.gives(SAME_AS):
         return
+    if entity.identified_by:
+        yield DeclarationError(
+            f"{SAME_AS} would do nothing: records of {name.entity} are one by {', '.join(entity.identified_by)}",
+            where=f"{mapping.place}:{mapping.output(SAME_AS).line}",
+            remedy=f"what facts make one needs no link: take {SAME_AS} out",
+        )
     for system, datasets in catalogue.id_spaces(name.entity).items():
         problem = ""
         if len(datasets) > 1:

@@ -71,5 +71,9 @@ def read_progress(warehouse: Warehouse, ledger_table: str) -> EntityProgress:
             where=ledger_table,
             remedy="run `python -m include tables apply`: it adds columns",
         )
-    mappings = {row["name"]: MappingProgress(**{n: row[n] for n in names if row[n] is not None}) for row in rows if row is not entity}
+    mappings = {
+        row["name"]: MappingProgress(**{n: row[n] for n in names if row[n] is not None})
+        for row in rows
+        if row is not entity
+    }
     return EntityProgress(entity["epoch"], entity["change_number"], entity["changed_at"], mappings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from include.catalogue import Catalogue
@@ -23,13 +23,15 @@ from include.steps.environment import (
     stamp_topics,
     topics_are_ours,
 )
+from include.steps.rules_there import Rules, described
 from include.steps.servers import Servers
-from include.steps.tables_there import Columns, Wanted, columns_there
+from include.steps.tables_there import Wanted, columns_there
 from include.steps.views_there import HISTORY, View, descriptions_there, history_view
 
 _OURS = ("staging", "conformed", "identity", "common_model", "change_log", "ledger", "migration", "quarantine")
 DATASETS = (*_OURS, HISTORY)
-_ENTITY_TABLES = ("ledger", "conformed", "identity", "common_model", "change_log")
+LEDGER = "ledger"
+_ENTITY_TABLES = (LEDGER, "conformed", "identity", "common_model", "change_log")
 _SHARED_TABLES = ("authority", "move", "moved_customer", "salt")
 Report = Callable[[str], None]
 
@@ -37,47 +39,52 @@ Report = Callable[[str], None]
 def apply_tables(catalogue: Catalogue, servers: Servers, report: Report) -> None:
     """Create what is missing: datasets, tables, columns, and the views as they must be. Nothing is ever dropped.
 
-    Raises DriftError when a column has another type than its contract says: such a change is a migration;
-    IntegrityError, before anything is made, when bucket or datasets belong to another environment.
+    Raises DriftError when a column has another type than its contract says, or what decides keys and winners is another
+    than it was: such a change is a migration; IntegrityError, before anything is made, when bucket or datasets belong
+    to another environment.
     """
     refuse_others_storage(servers)
     for name in DATASETS:
         servers.big_query.create_dataset(servers.cloud.dataset_prefix + name)
     stamp_storage(catalogue, servers)
     wanted = [Wanted(ddl) for ddl in _all_ddl(catalogue, servers.cloud.table)]
-    views = [history_view(catalogue, servers.cloud.table, entity) for entity in catalogue.entity_names()]
+    entities, name_of = catalogue.entity_names(), servers.cloud.table
+    views = [history_view(catalogue, name_of, entity) for entity in entities]
+    rules = [Rules(name_of(LEDGER, entity), described(catalogue.entity(entity))) for entity in entities]
     for tries_left in range(4, -1, -1):
         try:
-            return _apply_once(servers, wanted, views, report)
+            return _apply_once(servers, wanted, views, rules, report)
         except Unavailable:  # another deployment changes a table at the same moment: we look again
             if not tries_left:
                 raise
             time.sleep(random.uniform(0.5, 2))  # noqa: S311  so that two do not meet again
 
 
-def _apply_once(servers: Servers, wanted: Sequence[Wanted], views: Sequence[View], report: Report) -> None:
+def _apply_once(
+    servers: Servers, wanted: Sequence[Wanted], views: Sequence[View], rules: Sequence[Rules], report: Report
+) -> None:
     """All is compared before anything is changed; then one script makes what is missing, in the order of `wanted`."""
     there = columns_there(servers, [name for name in DATASETS if name != "staging"])
     new = {table.name for table in wanted if table.name not in there}
     added = {table.name: table.additions(there[table.name]) for table in wanted if table.name in there}
     script = [table.ddl.rstrip() for table in wanted if table.name in new]
     script += [table.alteration(added[table.name]) for table in wanted if added.get(table.name)]
-    outdated = _outdated(servers, views, there)
+    deployed = [one for one in rules if one.name in there]
+    said = descriptions_there(servers, [HISTORY, LEDGER]) if deployed else {}
+    described_anew = {one.name: ddl for one in deployed if (ddl := one.alteration(said.get(one.name)))}
+    script += described_anew.values()
+    outdated = {view.name for view in views if view.is_outdated(there.get(view.name), said.get(view.name))}
     script += [view.ddl.rstrip() for view in views if view.name in outdated]
     if script:
         servers.big_query.query(";\n".join(script), where=f"{servers.cloud.project}.{servers.cloud.dataset_prefix}*")
     for table in wanted:
         what = f"added {', '.join(added[table.name])}" if added.get(table.name) else "as it must be"
         report(f"table {table.name}: {'created' if table.name in new else what}")
+    for name in described_anew:
+        report(f"rules of {name}: written down")
     for view in views:
         what = "replaced" if view.name in there else "created"
         report(f"view {view.name}: {what if view.name in outdated else 'as it must be'}")
-
-
-def _outdated(servers: Servers, views: Sequence[View], there: Mapping[str, Columns]) -> set[str]:
-    are_new = not any(view.name in there for view in views)
-    described = {} if are_new else descriptions_there(servers, [HISTORY])
-    return {view.name for view in views if view.is_outdated(there.get(view.name), described.get(view.name))}
 
 
 def _all_ddl(catalogue: Catalogue, name_of: TableName) -> Iterator[str]:
@@ -97,8 +104,8 @@ def quarantine_ddl(catalogue: Catalogue, name_of: TableName, dataset: DatasetNam
 
 def entity_ddl(catalogue: Catalogue, name_of: TableName, entity: str) -> dict[str, str]:
     """The CREATE statements of an entity's own tables, by dataset."""
-    e = facts(catalogue, name_of, entity)
-    return {name: render(catalogue.sql / "ledger", f"{name}.sql", e=e) for name in _ENTITY_TABLES}
+    e, rules = facts(catalogue, name_of, entity), described(catalogue.entity(entity))
+    return {name: render(catalogue.sql / "ledger", f"{name}.sql", e=e, rules=rules) for name in _ENTITY_TABLES}
 
 
 def apply_topics(catalogue: Catalogue, servers: Servers, report: Report) -> None:

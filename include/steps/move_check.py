@@ -26,14 +26,15 @@ _MEANS = {
     UNKNOWN: "nobody is known by these ids",
     "nobody speaks": "no system has had a present record of them",
     "no present record": "the other system has no present record that is linked to theirs",
+    "two records there": "the other system has two present records that are linked to theirs, and only one can speak",
     "balance differs": "their open accounts have other balances there (`ignore_balances` moves them all the same)",
 }
 
 
 @dataclass
 class _Found:
-    """How those that were asked for stand: `others`, why not, to the ids as they were written; `ready`: key to the
-    system that speaks now."""
+    """How those that were asked for stand: `others`, why not, to how each is told; `ready`: key to the system that
+    speaks now."""
 
     others: dict[str, list[str]] = field(default_factory=dict)
     ready: dict[str, str] = field(default_factory=dict)
@@ -72,7 +73,10 @@ def _standing(catalogue: Catalogue, servers: Servers, asked: Asked, request: Mov
         if standing == READY:
             found.ready[row["customer_key"]] = row["from_system"]
         else:
-            found.others.setdefault(standing, []).append(asked.ids[row["id"]])
+            told = asked.told(row["id"], is_known=standing != UNKNOWN)
+            found.others.setdefault(standing, []).append(told)
+    for ids in found.others.values():
+        ids.sort(key=lambda told: (len(told), told))  # line 2 before line 10
     return found
 
 
@@ -86,7 +90,7 @@ def _report(catalogue: Catalogue, servers: Servers, request: MoveRequest, asked:
         asked=len(asked.ids) + asked.doubles,
         doubles=asked.doubles,
         moving=Counter(found.ready.values()),
-        left_out={f"{why} ({_MEANS[why]})" if why in _MEANS else why: sorted(ids) for why, ids in found.others.items()},
+        left_out={f"{why} ({_MEANS[why]})" if why in _MEANS else why: ids for why, ids in found.others.items()},
         effects=effects,
         cohort=digest_of(keys),
         bytes_read=read,
@@ -101,7 +105,7 @@ def _refusals(request: MoveRequest, found: _Found, vanishing: int) -> list[str]:
     if not found.ready:
         refused.append("nobody is left to be moved")
     if (unfit := found.unfit()) and not request.leave_out_not_ready:
-        said = "; ".join(f"{len(ids):,} {why} ({shown(sorted(ids))})" for why, ids in unfit.items())
+        said = "; ".join(f"{len(ids):,} {why} ({shown(ids)})" for why, ids in unfit.items())
         refused.append(f"not all of them can be moved: {said}. Correct the list, or choose `leave_out_not_ready`")
     if vanishing > request.allow_vanishing:
         refused.append(

@@ -23,11 +23,18 @@ _MOST_TEXT = 5_000_000
 
 @dataclass(frozen=True)
 class Asked:
-    """Ids in the form that `identity` has, to the id as it was written. `space`: whose they are; None: keys of ours."""
+    """Ids in the form that `identity` has, to the id as it was written, and to its place in the list. `space`: whose
+    they are; None: keys of ours."""
 
     space: DatasetName | None
     ids: dict[str, str]
     doubles: int
+    places: dict[str, str]
+
+    def told(self, id_: str, *, is_known: bool) -> str:
+        """How people are told of an id. What is known to nobody may be somebody's name, or telephone number: only its
+        place is told, unless it has the form of our own keys."""
+        return self.ids[id_] if is_known or self.space is None else self.places[id_]
 
 
 def spaces(catalogue: Catalogue) -> dict[str, IdSpace]:
@@ -71,11 +78,13 @@ def read_asked(catalogue: Catalogue, servers: Servers, request: MoveRequest) -> 
         rows = ids_of_file(data, request.cohort_file, names, is_text, problem)
         yield from ((f"row {row}", text) for row, text in rows.items())
 
-    ids = [right(place, text) for place, text in texts()]
+    listed = [(right(place, text), place) for place, text in texts()]
+    ids, first = [each for each, _ in listed], dict(reversed(listed))
     once = canonical(ids, space) if space else {key: key for key in ids}
     if len(once) > MOST or sum(len(str(each)) + 1 for each in once) > _MOST_TEXT:
         raise problem(f"the list has more than {MOST:,} ids", "move several cohorts, one after the other")
-    return Asked(space.name if space else None, {str(k): str(v) for k, v in once.items()}, len(ids) - len(once))
+    written, places = {str(k): str(v) for k, v in once.items()}, {str(k): first[v] for k, v in once.items()}
+    return Asked(space.name if space else None, written, len(ids) - len(once), places)
 
 
 def _chosen(catalogue: Catalogue, servers: Servers, name: str) -> Asked:
@@ -87,7 +96,7 @@ def _chosen(catalogue: Catalogue, servers: Servers, name: str) -> Asked:
         raise FormError(
             f"the query {said}", where=where, remedy="an empty list never means everybody; narrow a long one"
         )
-    return Asked(None, {key: key for key in keys}, 0)
+    return Asked(None, {key: key for key in keys}, 0, {})
 
 
 def _query(catalogue: Catalogue, name: str) -> CohortQuery:

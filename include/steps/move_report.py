@@ -36,8 +36,8 @@ class Effect:
 
 @dataclass(frozen=True)
 class Report:
-    """What was found. `left_out`: why, to the ids; `moving`: from which system (or to which: `way`) how many customers.
-    cohort: the digest of their keys. refused: why it would not be done."""
+    """What was found. `left_out`: why, to the ids, or to their places in the list; `moving`: from which system (or to
+    which: `way`) how many customers. cohort: the digest of their keys. refused: why it would not be done."""
 
     what: str
     why: str

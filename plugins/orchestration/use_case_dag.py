@@ -104,8 +104,8 @@ def run_settings(use_case: Run, doc: str) -> dict[str, Any]:
 
 def weight(use_case: Run, above: int = 0) -> int:
     """Which task goes first where slots are few: that of the use case with the smaller priority; within one, what
-    leads to parents before what leads to their children, which have more `above` them. (A child whose parent is late
-    is only keyed anew later.)"""
+    leads to parents before what leads to their children, which have more `above` them (a child whose parent is late
+    is only keyed anew later): but for who takes customers over, who comes last."""
     return _APART * (PRIORITIES.stop - use_case.priority) - min(above, _APART - 1)
 
 
@@ -113,9 +113,20 @@ def _weights(catalogue: Catalogue, use_case: UseCase) -> dict[DatasetName | Mapp
     """Of what merges each mapping, and of what reads each dataset: that of the first who waits for it."""
     found: dict[DatasetName | MappingName, int] = {dataset: weight(use_case, _APART) for dataset in use_case.datasets}
     for mapping in use_case.mappings:
-        found[mapping] = weight(use_case, len(catalogue.ancestors(mapping.entity)))
+        found[mapping] = weight(use_case, _above(catalogue, use_case, mapping))
         found[mapping.source] = max(found[mapping.source], found[mapping])
     return found
+
+
+def _above(catalogue: Catalogue, use_case: UseCase, mapping: MappingName) -> int:
+    """How many entities go before: those that it refers to; but of a mapping that takes customers over, what follows
+    them from its own system, too: else that is not there yet when they flip, and is missing (decision 0040)."""
+    above = {m: len(catalogue.ancestors(m.entity)) for m in use_case.mappings}
+    if not catalogue.takes_over(mapping):
+        return above[mapping]
+    of_system = [m for m in above if m.source.system == mapping.source.system]
+    followers = [above[m] + 1 for m in of_system if mapping.entity in catalogue.ancestors(m.entity)]
+    return max([above[mapping], *followers])
 
 
 def _wire(catalogue: Catalogue, use_case: UseCase) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from airflow.sdk import DAG, TriggerRule, WeightRule
@@ -12,6 +13,7 @@ from airflow.sdk.exceptions import ParamValidationError
 
 from include.catalogue import ROOT, Catalogue
 from include.errors import DeclarationError, Refused, RequestError, SourceRefused, SourceUnavailable, Unavailable
+from include.names import MappingName
 from include.steps.deploy import pools
 from include.steps.request import Request, parse_request
 from include.use_case import UseCase
@@ -94,6 +96,25 @@ def test_what_leads_to_a_parent_comes_before_what_leads_to_its_child(dag: DAG) -
     }
     (parent,), (child,) = weights.values()
     assert parent == child + 1
+
+
+def test_what_takes_customers_over_comes_after_what_follows_them(dag: DAG) -> None:
+    last = dag.get_task("merge.customer_from_platform_customer").priority_weight
+    tasks = [dag.get_task(f"merge.account_from_{name}") for name in ("platform_account", "sse_account")]
+    assert {task.priority_weight for task in tasks} == {last + 1}
+
+
+def test_a_mapping_takes_over_by_its_columns_and_not_by_its_comments(tmp_path: Path) -> None:
+    catalogue, name = Catalogue(tmp_path), MappingName.parse("customer/from_platform_customer", "")
+    path = catalogue.mapping_path(name)
+    path.parent.mkdir(parents=True)
+    for text, takes_over in (
+        ("SELECT a AS taken_over_at\n", True),
+        ("SELECT\n  a  as `taken_over_at`,\n", True),
+        ("-- nothing AS taken_over_at yet\nSELECT taken_over_at AS b\n", False),
+    ):
+        path.write_text(text, encoding="utf-8")
+        assert catalogue.takes_over(name) is takes_over
 
 
 def test_there_is_an_asset_per_entity_and_per_topic(dag: DAG) -> None:

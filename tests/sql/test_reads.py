@@ -19,7 +19,15 @@ MERGES = sorted(name for name in RENDERINGS if name.startswith("merge/"))
 DDL = [sql for name, sql in RENDERINGS.items() if name.startswith("ddl/") and "/history." not in name]
 SHAPES = dict(declared_columns(ddl) for ddl in [*DDL, *staging_ddl(CATALOGUE)])
 OF_A_KEY = {"system", "id_space", "source_key", "is_present", "month", "batch"}
-COMPARES = ("create conforming", "create change_", "create says_", "insert says_", "merge conformed.", "merge common_model.", "create keyed_")
+COMPARES = (
+    "create conforming",
+    "create change_",
+    "create says_",
+    "insert says_",
+    "merge conformed.",
+    "merge common_model.",
+    "create keyed_",
+)
 
 
 @cache

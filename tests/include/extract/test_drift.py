@@ -39,7 +39,7 @@ def test_what_agrees_goes_on_and_new_columns_are_noted() -> None:
 def test_a_table_without_a_primary_key_is_noted() -> None:
     assert compare(NAME, CONTRACT, Catalog(THERE, []), COLUMNS) == []
     (note,) = standing(CONTRACT, Catalog(THERE, []))
-    assert "a batch in which a key is doubled is not merged" in note
+    assert "rows of one key in one batch are quarantined" in note
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+from include.catalogue import ROOT, Catalogue
+from tests.declarations import copied, edit
 from tests.include.merge.merging import (
     MIS_CUSTOMER,
     PLATFORM_ACCOUNT,
@@ -132,6 +137,7 @@ def test_a_customers_system_speaks_for_the_accounts_too_and_linked_accounts_are_
     assert merging.replayed("account") == merging.present("account")
 
 
+<<<<<<< HEAD
 def test_accounts_come_back_when_a_customer_whom_nobody_had_any_more_is_there_again(merging: Merging) -> None:
     merging.merge(SSE_CUSTOMER, merging.batch(SSE_CUSTOMER, 1, [sse_customer(4)], full=True))
     merging.merge(SSE_ACCOUNT, merging.batch(SSE_ACCOUNT, 1, [sse_account("0001", 4)], full=True))
@@ -142,3 +148,27 @@ def test_accounts_come_back_when_a_customer_whom_nobody_had_any_more_is_there_ag
     done = merging.merge(SSE_CUSTOMER, merging.batch(SSE_CUSTOMER, 3, [sse_customer(4, RowVer=3)]))
     assert merging.spoken_for()[merging.key("4")] == "sse"
     assert (done.followed, done.vanished, sorted(merging.model("account"))) == (1, 0, ["0001"])
+=======
+def test_another_precedence_holds_for_rows_that_are_there_by_the_statements_of_the_page(
+    merging: Merging, tmp_path: Path
+) -> None:
+    """`docs/deploying.md`: Another rule for an entity. Customers are known to nobody here: precedence decides."""
+    for number in (1, 2):
+        merging.merge(SSE_ACCOUNT, merging.batch(SSE_ACCOUNT, number, [sse_account("A1", 4)], full=True))
+        merging.land(PLATFORM_ACCOUNT, number, [platform_account("P1", "9", "sse:A1")])
+        assert [a["account_number"] for a in merging.present("account").values()] == [("A1", "P1")[number - 1]]
+        root = copied(tmp_path / str(number))
+        edit(root, "sql/common_model/account/contract.yaml", "[sse, mis, platform]", "[platform, mis, sse]")
+        merging.catalogue = Catalogue(root)
+        _forget_the_old_rule(merging, "account")
+    assert merging.replayed("account") == merging.present("account")
+
+
+def _forget_the_old_rule(merging: Merging, entity: str) -> None:
+    """As the page says it of another entity."""
+    page = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    for dataset in ("ledger", "conformed"):
+        text = text.replace(f"{dataset}.bill", f"`{merging.servers.cloud.table(dataset, entity)}`")
+    merging.servers.big_query.query(text)
+>>>>>>> 62dc57d48fe72a0b7d0ed7c612a704fcbfaeeb94

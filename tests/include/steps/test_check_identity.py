@@ -68,6 +68,23 @@ def test_a_link_is_refused_where_a_record_has_an_id_of_two_parts(root: Path) -> 
     )
 
 
+def test_a_link_is_refused_where_facts_make_one(root: Path) -> None:
+    mapping = f"{MODEL}/meter/from_sse_meter.sql"
+    edit(root, mapping, "FROM staging", ",\n  CONCAT('mis:', SerialNumber) AS same_as\nFROM staging")
+    told = _told(root, "same_as would do nothing: records of meter are one by serial_number")
+    assert told == f"{mapping}: CONCAT('mis:', SerialNumber) AS same_as"
+
+
+def test_a_conversion_that_can_fail_is_refused_by_the_types_of_its_columns(root: Path) -> None:
+    mapping = f"{MODEL}/bill/from_sse_bill.sql"
+    edit(root, mapping, "DATE(IssuedAt) ", "DATE(CAST(IssuedAt AS TIMESTAMP), 'UTC') ")
+    edit(root, mapping, "UPPER(TRIM(BillType))", "CAST(BillType AS INT64)")
+    (error,) = problems(Catalogue(root))
+    assert error.problem.startswith("CAST(BillType AS INT64) can fail to give INT64")
+    assert "SAFE_CAST" in error.remedy
+    assert error.where.rpartition(":")[0] == mapping
+
+
 def test_references_that_lead_back_are_refused(root: Path) -> None:
     """Also to the entity itself: a key that follows its parent's would follow itself."""
     _entity(root, "term", "  note_id: {references: note}\n  customer_id: {references: customer}\n")

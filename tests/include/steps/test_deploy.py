@@ -104,6 +104,34 @@ def test_an_older_deployment_leaves_the_newer_view_and_another_definition_replac
     assert "nickname" in world.servers.big_query.facts(history).columns  # type: ignore[union-attr]
 
 
+def test_another_rule_for_keys_and_winners_is_refused_until_somebody_forgets_the_old_one(
+    catalogue: Catalogue, world: World, tmp_path: Path
+) -> None:
+    shutil.copytree(catalogue.sql, tmp_path / "sql")
+    said, contract = list[str](), tmp_path / "sql" / "common_model" / "meter" / "contract.yaml"
+    ledger = world.servers.cloud.table("ledger", "meter")
+
+    def apply(old: str, new: str) -> None:
+        text = contract.read_text(encoding="utf-8")
+        assert old in text
+        contract.write_text(text.replace(old, new), encoding="utf-8")
+        said.clear()
+        apply_tables(Catalogue(tmp_path), world.servers, said.append)
+
+    apply("precedence: [sse]", "precedence: [mis, sse]")  # a system joins
+    assert f"rules of {ledger}: written down" in said
+    apply("precedence: [mis, sse]", "precedence: [sse]")  # the deployment before
+    assert not [line for line in said if line.startswith("rules")]
+    with pytest.raises(DriftError, match="precedence was mis, sse, the contract says sse, mis") as refused:
+        apply("precedence: [sse]", "precedence: [sse, mis]")
+    assert (refused.value.where, "docs/deploying.md" in refused.value.remedy) == (ledger, True)
+    with pytest.raises(DriftError, match="identified_by was serial_number, the contract says none; precedence was"):
+        apply("identified_by: [serial_number]\n", "")
+    world.servers.big_query.query(f"ALTER TABLE `{ledger}` SET OPTIONS (description = '')")
+    apply("precedence: [sse, mis]", "precedence: [sse, mis]")
+    assert [line for line in said if not line.endswith("as it must be")] == [f"rules of {ledger}: written down"]
+
+
 def test_another_type_is_refused_with_both_and_what_to_do(catalogue: Catalogue, world: World) -> None:
     other = _contract(catalogue, lambda text: text.replace(NEW, NEW.replace("STRING", "INT64")))
     with pytest.raises(DriftError, match="nickname is STRING, the contract says INT64") as refused:

@@ -54,6 +54,7 @@ def moving(new_world: Callable[[str], World]) -> Moving:
             _same(2, family_name="Other", email="2@example.com"),
             _same(9, migrated_at="2026-01-01T00:00:00Z"),
             _same(10, is_active=False),
+            *(platform_customer(key, 11, "Name11") for key in ("p11", "q11")),
         ],
         [
             platform_account("a2", "p2", "A2", "7.5000", address="Here", postcode="AB1 2CD"),
@@ -98,19 +99,20 @@ def _history(moving: Moving, number: str) -> list[dict[str, Any]]:
 # -- the report
 def test_a_report_says_how_everybody_stands_and_what_would_change_and_writes_nothing(moving: Moving) -> None:
     before = _everything(moving)
-    said = moving.report("1", "2", "5", "1", "3", "4", "9", "10", "99")
+    said = moving.report("1", "2", "5", "1", "3", "4", "9", "10", "99", "11")
     assert _everything(moving) == before
     assert "list" not in said
-    assert (said["asked"], said["doubles"], said["customers"], said["from"]) == (9, 1, 3, {"sse": 3})
+    assert (said["asked"], said["doubles"], said["customers"], said["from"]) == (10, 1, 3, {"sse": 3})
     left_out = {why.partition(" (")[0]: found["ids"] for why, found in said["left_out"].items()}
     assert left_out == {
-        "unknown": ["99"],
-        "no present record": ["10", "3"],
+        "unknown": ["line 9 of cohort"],
+        "no present record": ["3", "10"],
+        "two records there": ["11"],
         "balance differs": ["4"],
         "already there": ["9"],
     }
     assert any(why.startswith("not all of them can be moved: ") for why in said["refused"])
-    assert "Asked for by 9 ids (1 of them more than once). **To move: 3** (3 from sse)." in said["report"]
+    assert "Asked for by 10 ids (1 of them more than once). **To move: 3** (3 from sse)." in said["report"]
     customers, accounts = said["effects"]["customer"], said["effects"]["account"]
     assert [customers[n] for n in ("inserted", "updated", "vanished", "events")] == [0, 3, 0, 1]
     differing = {"family_name": 1, "email": 1, "given_name": 0, "birth_date": 0, "registered_at": 0}
@@ -145,6 +147,22 @@ def test_keys_of_ours_name_customers_too(moving: Moving) -> None:
     with pytest.raises(FormError, match="line 1 of cohort is no key of ours") as refused:
         moving.report("Mrs Secret", ids_of="customer_key")
     assert "Secret" not in str(refused.value)
+
+
+def test_what_nobody_knows_is_told_by_its_place_and_never_quoted(
+    moving: Moving, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every text has the form of an id where ids are texts: a list may hold names. (The error says what `refused`
+    says; the summary is an XCom.)"""
+    caplog.set_level("INFO")
+    names = [f"Mrs Secret {n}" for n in range(12)]
+    said = moving.report("p13", *names, names[1], "p3", ids_of="platform/customer", to="sse")
+    left_out = {why.partition(" (")[0]: found["ids"] for why, found in said["left_out"].items()}
+    lines = [f"line {line} of cohort" for line in range(2, 14)]
+    assert left_out == {"already there": ["p13"], "unknown": [*lines, "line 15 of cohort"]}
+    assert f"13 unknown ({', '.join(lines)}" in str(said["refused"])
+    assert "line 2 of cohort" in caplog.text
+    assert "Secret" not in f"{said}{caplog.text}"
 
 
 def test_a_list_may_be_a_file_or_a_query_and_is_never_everybody(moving: Moving) -> None:

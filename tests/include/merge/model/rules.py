@@ -114,10 +114,10 @@ class Model:
         return self._resolve()
 
     def movable(self, system: str) -> list[Ref]:
-        """Customers, each by one of its records, that may be moved to a system: it has a record that counts."""
+        """Customers, each by one of its records, that may be moved to a system: it has one record that counts."""
         found: dict[str, Ref] = {}
         for ref, one in sorted(self.identity["customer"].items()):
-            if self.speaks_for(one.key) not in (None, system) and self._has(one.key, system):
+            if self.speaks_for(one.key) not in (None, system) and self._has(one.key, system) == 1:
                 found.setdefault(one.key, ref)
         return list(found.values())
 
@@ -141,11 +141,10 @@ class Model:
                 lost += bool(before) and before[-1] != "delete"
         return {"opened": opened, "lost": lost}
 
-    def _has(self, customer_key: str, system: str) -> bool:
-        known = self.identity["customer"]
-        return any(
-            r.counts and known[ref].key == customer_key and ref[0] == system for ref, r in self.said["customer"].items()
-        )
+    def _has(self, customer_key: str, system: str) -> int:
+        """How many records that count."""
+        known, said = self.identity["customer"], self.said["customer"].items()
+        return sum(r.counts and known[ref].key == customer_key and ref[0] == system for ref, r in said)
 
     def speaks_for(self, customer_key: str) -> str | None:
         return next((s.system for s in self.authority if s.is_open and s.customer_key == customer_key), None)

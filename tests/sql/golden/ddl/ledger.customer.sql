@@ -1,6 +1,6 @@
 -- Progress of an entity: one row 'entity' with the last change number, one row per mapping with the last batch.
 -- Every merge begins by updating this table: that is its lock. The table is born with its first row: no change yet, and
--- an epoch that tells this change log from any other.
+-- an epoch that tells this change log from any other. Its description tells by which rules rows were keyed and chosen.
 CREATE TABLE IF NOT EXISTS `project.ledger.customer` (
   name STRING NOT NULL,
   epoch STRING,
@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS `project.ledger.customer` (
   unsettled INT64,
   quarantined INT64
 )
+OPTIONS (description = 'mastered by_customer; identified_by none; partitioned_by none; precedence sse, mis, platform')
 AS SELECT
   'entity' AS name,
   GENERATE_UUID() AS epoch,

@@ -212,14 +212,16 @@ WHERE CASE
   WHEN NOT _has_row THEN FALSE
   ELSE _differs
 END;
-DELETE FROM `project.conformed.account` AS t
-WHERE t.system = 'sse' AND t.id_space = 'account'
-  AND t.source_key IN (SELECT _source_key FROM conforming WHERE _is_known);
-INSERT INTO `project.conformed.account`
+MERGE `project.conformed.account` AS t
+USING conforming AS s
+ON t.system = 'sse' AND t.id_space = 'account' AND t.source_key = s._source_key
+WHEN MATCHED AND s._is_gone THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  batch = s._batch, is_present = s.is_present, `customer_id` = s.`customer_id`, `account_number` = s.`account_number`, `balance_gbp` = s.`balance_gbp`, `opened_on` = s.`opened_on`, `closed_on` = s.`closed_on`, `address` = s.`address`, `postcode` = s.`postcode`, `same_as` = s.`same_as`, `taken_over_at` = s.`taken_over_at`
+WHEN NOT MATCHED THEN INSERT
   (system, id_space, source_key, batch, is_present, `customer_id`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`, `same_as`, `taken_over_at`)
-SELECT 'sse', 'account', _source_key, _batch, is_present, `customer_id`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`, `same_as`, `taken_over_at`
-FROM conforming
-WHERE NOT _is_gone;
+VALUES
+  ('sse', 'account', s._source_key, s._batch, s.is_present, s.`customer_id`, s.`account_number`, s.`balance_gbp`, s.`opened_on`, s.`closed_on`, s.`address`, s.`postcode`, s.`same_as`, s.`taken_over_at`);
 IF EXISTS (SELECT 1 FROM `project.quarantine.sse_account` WHERE mapping = @mapping) THEN
   DELETE FROM `project.quarantine.sse_account`
   WHERE mapping = @mapping
@@ -510,13 +512,17 @@ INSERT INTO `project.change_log.account`
 SELECT change_number, v_changed_at, operation, is_event, `account_key`, source_system, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`
 FROM change_account
 WHERE is_change;
-DELETE FROM `project.common_model.account` AS t
-WHERE t.`account_key` IN (SELECT `account_key` FROM change_account WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.account`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.account` AS t
+USING (SELECT * FROM change_account WHERE is_change) AS s
+ON t.`account_key` = s.`account_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `account_number` = s.`account_number`, `balance_gbp` = s.`balance_gbp`, `opened_on` = s.`opened_on`, `closed_on` = s.`closed_on`, `address` = s.`address`, `postcode` = s.`postcode`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`account_key`, source_system, change_number, changed_at, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`)
-SELECT `account_key`, source_system, change_number, v_changed_at, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`
-FROM change_account
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`account_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`account_number`, s.`balance_gbp`, s.`opened_on`, s.`closed_on`, s.`address`, s.`postcode`);
 UPDATE `project.ledger.account`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_account WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -671,13 +677,17 @@ INSERT INTO `project.change_log.bill`
 SELECT change_number, v_changed_at, operation, is_event, `bill_key`, source_system, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`
 FROM change_bill
 WHERE is_change;
-DELETE FROM `project.common_model.bill` AS t
-WHERE t.`bill_key` IN (SELECT `bill_key` FROM change_bill WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.bill`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.bill` AS t
+USING (SELECT * FROM change_bill WHERE is_change) AS s
+ON t.`bill_key` = s.`bill_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `bill_number` = s.`bill_number`, `period_starts_on` = s.`period_starts_on`, `period_ends_on` = s.`period_ends_on`, `net_gbp` = s.`net_gbp`, `vat_gbp` = s.`vat_gbp`, `kind` = s.`kind`, `issued_on` = s.`issued_on`, `due_on` = s.`due_on`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`bill_key`, source_system, change_number, changed_at, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`)
-SELECT `bill_key`, source_system, change_number, v_changed_at, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`
-FROM change_bill
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`bill_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`bill_number`, s.`period_starts_on`, s.`period_ends_on`, s.`net_gbp`, s.`vat_gbp`, s.`kind`, s.`issued_on`, s.`due_on`);
 UPDATE `project.ledger.bill`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_bill WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -814,13 +824,17 @@ INSERT INTO `project.change_log.payment`
 SELECT change_number, v_changed_at, operation, is_event, `payment_key`, source_system, `account_key`, `amount_gbp`, `paid_at`, `method`
 FROM change_payment
 WHERE is_change;
-DELETE FROM `project.common_model.payment` AS t
-WHERE t.`payment_key` IN (SELECT `payment_key` FROM change_payment WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.payment`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.payment` AS t
+USING (SELECT * FROM change_payment WHERE is_change) AS s
+ON t.`payment_key` = s.`payment_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `amount_gbp` = s.`amount_gbp`, `paid_at` = s.`paid_at`, `method` = s.`method`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`payment_key`, source_system, change_number, changed_at, `account_key`, `amount_gbp`, `paid_at`, `method`)
-SELECT `payment_key`, source_system, change_number, v_changed_at, `account_key`, `amount_gbp`, `paid_at`, `method`
-FROM change_payment
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`payment_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`amount_gbp`, s.`paid_at`, s.`method`);
 UPDATE `project.ledger.payment`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_payment WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -971,13 +985,17 @@ INSERT INTO `project.change_log.supply_point`
 SELECT change_number, v_changed_at, operation, is_event, `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`
 FROM change_supply_point
 WHERE is_change;
-DELETE FROM `project.common_model.supply_point` AS t
-WHERE t.`supply_point_key` IN (SELECT `supply_point_key` FROM change_supply_point WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.supply_point`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.supply_point` AS t
+USING (SELECT * FROM change_supply_point WHERE is_change) AS s
+ON t.`supply_point_key` = s.`supply_point_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `fuel` = s.`fuel`, `supply_number` = s.`supply_number`, `region` = s.`region`, `profile_class` = s.`profile_class`, `postcode` = s.`postcode`, `is_deenergised` = s.`is_deenergised`, `supplied_since_at` = s.`supplied_since_at`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`supply_point_key`, source_system, change_number, changed_at, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`)
-SELECT `supply_point_key`, source_system, change_number, v_changed_at, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`
-FROM change_supply_point
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`supply_point_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`fuel`, s.`supply_number`, s.`region`, s.`profile_class`, s.`postcode`, s.`is_deenergised`, s.`supplied_since_at`);
 UPDATE `project.ledger.supply_point`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_supply_point WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -1160,13 +1178,17 @@ INSERT INTO `project.change_log.agreement`
 SELECT change_number, v_changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
 FROM change_agreement
 WHERE is_change;
-DELETE FROM `project.common_model.agreement` AS t
-WHERE t.`agreement_key` IN (SELECT `agreement_key` FROM change_agreement WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.agreement`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.agreement` AS t
+USING (SELECT * FROM change_agreement WHERE is_change) AS s
+ON t.`agreement_key` = s.`agreement_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `supply_point_key` = s.`supply_point_key`, `tariff_code` = s.`tariff_code`, `payment_method` = s.`payment_method`, `monthly_amount_gbp` = s.`monthly_amount_gbp`, `signed_at` = s.`signed_at`, `starts_on` = s.`starts_on`, `ends_on` = s.`ends_on`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`agreement_key`, source_system, change_number, changed_at, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`)
-SELECT `agreement_key`, source_system, change_number, v_changed_at, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
-FROM change_agreement
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`agreement_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`supply_point_key`, s.`tariff_code`, s.`payment_method`, s.`monthly_amount_gbp`, s.`signed_at`, s.`starts_on`, s.`ends_on`);
 UPDATE `project.ledger.agreement`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_agreement WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -1309,13 +1331,17 @@ INSERT INTO `project.change_log.meter`
 SELECT change_number, v_changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`
 FROM change_meter
 WHERE is_change;
-DELETE FROM `project.common_model.meter` AS t
-WHERE t.`meter_key` IN (SELECT `meter_key` FROM change_meter WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.meter`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.meter` AS t
+USING (SELECT * FROM change_meter WHERE is_change) AS s
+ON t.`meter_key` = s.`meter_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `supply_point_key` = s.`supply_point_key`, `serial_number` = s.`serial_number`, `meter_type` = s.`meter_type`, `register_count` = s.`register_count`, `installed_on` = s.`installed_on`, `removed_on` = s.`removed_on`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`meter_key`, source_system, change_number, changed_at, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`)
-SELECT `meter_key`, source_system, change_number, v_changed_at, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`
-FROM change_meter
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`meter_key`, s.source_system, s.change_number, v_changed_at, s.`supply_point_key`, s.`serial_number`, s.`meter_type`, s.`register_count`, s.`installed_on`, s.`removed_on`);
 UPDATE `project.ledger.meter`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_meter WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -1479,13 +1505,17 @@ INSERT INTO `project.change_log.meter_reading`
 SELECT change_number, v_changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
 FROM change_meter_reading
 WHERE is_change;
-DELETE FROM `project.common_model.meter_reading` AS t
-WHERE t.`meter_reading_key` IN (SELECT `meter_reading_key` FROM change_meter_reading WHERE is_change AND operation <> 'insert') AND TIMESTAMP_TRUNC(t.`read_at`, MONTH) IN UNNEST(v_months_meter_reading);
-INSERT INTO `project.common_model.meter_reading`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.meter_reading` AS t
+USING (SELECT * FROM change_meter_reading WHERE is_change) AS s
+ON t.`meter_reading_key` = s.`meter_reading_key` AND TIMESTAMP_TRUNC(t.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `meter_key` = s.`meter_key`, `register` = s.`register`, `read_at` = s.`read_at`, `reading` = s.`reading`, `taken_by` = s.`taken_by`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`meter_reading_key`, source_system, change_number, changed_at, `meter_key`, `register`, `read_at`, `reading`, `taken_by`)
-SELECT `meter_reading_key`, source_system, change_number, v_changed_at, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
-FROM change_meter_reading
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`meter_reading_key`, s.source_system, s.change_number, v_changed_at, s.`meter_key`, s.`register`, s.`read_at`, s.`reading`, s.`taken_by`);
 UPDATE `project.ledger.meter_reading`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -1498,12 +1528,12 @@ DELETE FROM `project.ledger.account` WHERE name = @mapping;
 INSERT INTO `project.ledger.account`
   (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
 SELECT
-  @mapping,
+  CAST(@mapping AS STRING),
   @batch,
-  @mapping_hash,
+  CAST(@mapping_hash AS STRING),
   v_changed_at,
-  @run_id,
-  @attempt,
+  CAST(@run_id AS STRING),
+  CAST(@attempt AS STRING),
   (SELECT COUNT(*) FROM incoming) + v_bad,
   (SELECT COUNT(*) FROM conforming),
   (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_account),

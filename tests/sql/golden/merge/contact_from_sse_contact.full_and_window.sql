@@ -219,14 +219,16 @@ WHERE CASE
   WHEN NOT _has_row THEN FALSE
   ELSE _differs
 END;
-DELETE FROM `project.conformed.contact` AS t
-WHERE t.system = 'sse' AND t.id_space = 'contact'
-  AND t.source_key IN (SELECT _source_key FROM conforming WHERE _is_known);
-INSERT INTO `project.conformed.contact`
+MERGE `project.conformed.contact` AS t
+USING conforming AS s
+ON t.system = 'sse' AND t.id_space = 'contact' AND t.source_key = s._source_key
+WHEN MATCHED AND s._is_gone THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  batch = s._batch, is_present = s.is_present, `customer_id` = s.`customer_id`, `kind` = s.`kind`, `full_name` = s.`full_name`, `phone` = s.`phone`, `email` = s.`email`, `authorised_at` = s.`authorised_at`, `same_as` = s.`same_as`, `taken_over_at` = s.`taken_over_at`
+WHEN NOT MATCHED THEN INSERT
   (system, id_space, source_key, batch, is_present, `customer_id`, `kind`, `full_name`, `phone`, `email`, `authorised_at`, `same_as`, `taken_over_at`)
-SELECT 'sse', 'contact', _source_key, _batch, is_present, `customer_id`, `kind`, `full_name`, `phone`, `email`, `authorised_at`, `same_as`, `taken_over_at`
-FROM conforming
-WHERE NOT _is_gone;
+VALUES
+  ('sse', 'contact', s._source_key, s._batch, s.is_present, s.`customer_id`, s.`kind`, s.`full_name`, s.`phone`, s.`email`, s.`authorised_at`, s.`same_as`, s.`taken_over_at`);
 IF EXISTS (SELECT 1 FROM `project.quarantine.sse_contact` WHERE mapping = @mapping) THEN
   DELETE FROM `project.quarantine.sse_contact`
   WHERE mapping = @mapping
@@ -412,13 +414,17 @@ INSERT INTO `project.change_log.contact`
 SELECT change_number, v_changed_at, operation, is_event, `contact_key`, source_system, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`
 FROM change_contact
 WHERE is_change;
-DELETE FROM `project.common_model.contact` AS t
-WHERE t.`contact_key` IN (SELECT `contact_key` FROM change_contact WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.contact`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.contact` AS t
+USING (SELECT * FROM change_contact WHERE is_change) AS s
+ON t.`contact_key` = s.`contact_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `kind` = s.`kind`, `full_name` = s.`full_name`, `phone` = s.`phone`, `email` = s.`email`, `authorised_at` = s.`authorised_at`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`contact_key`, source_system, change_number, changed_at, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`)
-SELECT `contact_key`, source_system, change_number, v_changed_at, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`
-FROM change_contact
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`contact_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`kind`, s.`full_name`, s.`phone`, s.`email`, s.`authorised_at`);
 UPDATE `project.ledger.contact`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_contact WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -427,12 +433,12 @@ DELETE FROM `project.ledger.contact` WHERE name = @mapping;
 INSERT INTO `project.ledger.contact`
   (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
 SELECT
-  @mapping,
+  CAST(@mapping AS STRING),
   @batch,
-  @mapping_hash,
+  CAST(@mapping_hash AS STRING),
   v_changed_at,
-  @run_id,
-  @attempt,
+  CAST(@run_id AS STRING),
+  CAST(@attempt AS STRING),
   (SELECT COUNT(*) FROM incoming) + v_bad,
   (SELECT COUNT(*) FROM conforming),
   (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_contact),

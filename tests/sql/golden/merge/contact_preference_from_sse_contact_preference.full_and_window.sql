@@ -210,14 +210,16 @@ WHERE CASE
   WHEN NOT _has_row THEN FALSE
   ELSE _differs
 END;
-DELETE FROM `project.conformed.contact_preference` AS t
-WHERE t.system = 'sse' AND t.id_space = 'contact_preference'
-  AND t.source_key IN (SELECT _source_key FROM conforming WHERE _is_known);
-INSERT INTO `project.conformed.contact_preference`
+MERGE `project.conformed.contact_preference` AS t
+USING conforming AS s
+ON t.system = 'sse' AND t.id_space = 'contact_preference' AND t.source_key = s._source_key
+WHEN MATCHED AND s._is_gone THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  batch = s._batch, is_present = s.is_present, `customer_id` = s.`customer_id`, `channel` = s.`channel`, `purpose` = s.`purpose`, `is_allowed` = s.`is_allowed`, `decided_at` = s.`decided_at`, `told_by` = s.`told_by`, `same_as` = s.`same_as`, `taken_over_at` = s.`taken_over_at`
+WHEN NOT MATCHED THEN INSERT
   (system, id_space, source_key, batch, is_present, `customer_id`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`, `same_as`, `taken_over_at`)
-SELECT 'sse', 'contact_preference', _source_key, _batch, is_present, `customer_id`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`, `same_as`, `taken_over_at`
-FROM conforming
-WHERE NOT _is_gone;
+VALUES
+  ('sse', 'contact_preference', s._source_key, s._batch, s.is_present, s.`customer_id`, s.`channel`, s.`purpose`, s.`is_allowed`, s.`decided_at`, s.`told_by`, s.`same_as`, s.`taken_over_at`);
 IF EXISTS (SELECT 1 FROM `project.quarantine.sse_contact_preference` WHERE mapping = @mapping) THEN
   DELETE FROM `project.quarantine.sse_contact_preference`
   WHERE mapping = @mapping
@@ -403,13 +405,17 @@ INSERT INTO `project.change_log.contact_preference`
 SELECT change_number, v_changed_at, operation, is_event, `contact_preference_key`, source_system, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`
 FROM change_contact_preference
 WHERE is_change;
-DELETE FROM `project.common_model.contact_preference` AS t
-WHERE t.`contact_preference_key` IN (SELECT `contact_preference_key` FROM change_contact_preference WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.contact_preference`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.contact_preference` AS t
+USING (SELECT * FROM change_contact_preference WHERE is_change) AS s
+ON t.`contact_preference_key` = s.`contact_preference_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `channel` = s.`channel`, `purpose` = s.`purpose`, `is_allowed` = s.`is_allowed`, `decided_at` = s.`decided_at`, `told_by` = s.`told_by`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`contact_preference_key`, source_system, change_number, changed_at, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`)
-SELECT `contact_preference_key`, source_system, change_number, v_changed_at, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`
-FROM change_contact_preference
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`contact_preference_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`channel`, s.`purpose`, s.`is_allowed`, s.`decided_at`, s.`told_by`);
 UPDATE `project.ledger.contact_preference`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_contact_preference WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -418,12 +424,12 @@ DELETE FROM `project.ledger.contact_preference` WHERE name = @mapping;
 INSERT INTO `project.ledger.contact_preference`
   (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
 SELECT
-  @mapping,
+  CAST(@mapping AS STRING),
   @batch,
-  @mapping_hash,
+  CAST(@mapping_hash AS STRING),
   v_changed_at,
-  @run_id,
-  @attempt,
+  CAST(@run_id AS STRING),
+  CAST(@attempt AS STRING),
   (SELECT COUNT(*) FROM incoming) + v_bad,
   (SELECT COUNT(*) FROM conforming),
   (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_contact_preference),

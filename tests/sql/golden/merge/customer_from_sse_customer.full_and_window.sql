@@ -239,14 +239,16 @@ WHERE CASE
   WHEN NOT _has_row THEN FALSE
   ELSE _differs
 END;
-DELETE FROM `project.conformed.customer` AS t
-WHERE t.system = 'sse' AND t.id_space = 'customer'
-  AND t.source_key IN (SELECT _source_key FROM conforming WHERE _is_known);
-INSERT INTO `project.conformed.customer`
+MERGE `project.conformed.customer` AS t
+USING conforming AS s
+ON t.system = 'sse' AND t.id_space = 'customer' AND t.source_key = s._source_key
+WHEN MATCHED AND s._is_gone THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  batch = s._batch, is_present = s.is_present, `given_name` = s.`given_name`, `family_name` = s.`family_name`, `email` = s.`email`, `birth_date` = s.`birth_date`, `registered_at` = s.`registered_at`, `same_as` = s.`same_as`, `taken_over_at` = s.`taken_over_at`
+WHEN NOT MATCHED THEN INSERT
   (system, id_space, source_key, batch, is_present, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`, `same_as`, `taken_over_at`)
-SELECT 'sse', 'customer', _source_key, _batch, is_present, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`, `same_as`, `taken_over_at`
-FROM conforming
-WHERE NOT _is_gone;
+VALUES
+  ('sse', 'customer', s._source_key, s._batch, s.is_present, s.`given_name`, s.`family_name`, s.`email`, s.`birth_date`, s.`registered_at`, s.`same_as`, s.`taken_over_at`);
 IF EXISTS (SELECT 1 FROM `project.quarantine.sse_customer` WHERE mapping = @mapping) THEN
   DELETE FROM `project.quarantine.sse_customer`
   WHERE mapping = @mapping
@@ -594,13 +596,17 @@ INSERT INTO `project.change_log.customer`
 SELECT change_number, v_changed_at, operation, is_event, `customer_key`, source_system, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`
 FROM change_customer
 WHERE is_change;
-DELETE FROM `project.common_model.customer` AS t
-WHERE t.`customer_key` IN (SELECT `customer_key` FROM change_customer WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.customer`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.customer` AS t
+USING (SELECT * FROM change_customer WHERE is_change) AS s
+ON t.`customer_key` = s.`customer_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `given_name` = s.`given_name`, `family_name` = s.`family_name`, `email` = s.`email`, `birth_date` = s.`birth_date`, `registered_at` = s.`registered_at`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`customer_key`, source_system, change_number, changed_at, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`)
-SELECT `customer_key`, source_system, change_number, v_changed_at, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`
-FROM change_customer
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`customer_key`, s.source_system, s.change_number, v_changed_at, s.`given_name`, s.`family_name`, s.`email`, s.`birth_date`, s.`registered_at`);
 UPDATE `project.ledger.customer`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_customer WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -751,13 +757,17 @@ INSERT INTO `project.change_log.account`
 SELECT change_number, v_changed_at, operation, is_event, `account_key`, source_system, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`
 FROM change_account
 WHERE is_change;
-DELETE FROM `project.common_model.account` AS t
-WHERE t.`account_key` IN (SELECT `account_key` FROM change_account WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.account`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.account` AS t
+USING (SELECT * FROM change_account WHERE is_change) AS s
+ON t.`account_key` = s.`account_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `account_number` = s.`account_number`, `balance_gbp` = s.`balance_gbp`, `opened_on` = s.`opened_on`, `closed_on` = s.`closed_on`, `address` = s.`address`, `postcode` = s.`postcode`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`account_key`, source_system, change_number, changed_at, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`)
-SELECT `account_key`, source_system, change_number, v_changed_at, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`
-FROM change_account
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`account_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`account_number`, s.`balance_gbp`, s.`opened_on`, s.`closed_on`, s.`address`, s.`postcode`);
 UPDATE `project.ledger.account`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_account WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -900,13 +910,17 @@ INSERT INTO `project.change_log.contact`
 SELECT change_number, v_changed_at, operation, is_event, `contact_key`, source_system, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`
 FROM change_contact
 WHERE is_change;
-DELETE FROM `project.common_model.contact` AS t
-WHERE t.`contact_key` IN (SELECT `contact_key` FROM change_contact WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.contact`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.contact` AS t
+USING (SELECT * FROM change_contact WHERE is_change) AS s
+ON t.`contact_key` = s.`contact_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `kind` = s.`kind`, `full_name` = s.`full_name`, `phone` = s.`phone`, `email` = s.`email`, `authorised_at` = s.`authorised_at`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`contact_key`, source_system, change_number, changed_at, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`)
-SELECT `contact_key`, source_system, change_number, v_changed_at, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`
-FROM change_contact
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`contact_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`kind`, s.`full_name`, s.`phone`, s.`email`, s.`authorised_at`);
 UPDATE `project.ledger.contact`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_contact WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -1047,13 +1061,17 @@ INSERT INTO `project.change_log.contact_preference`
 SELECT change_number, v_changed_at, operation, is_event, `contact_preference_key`, source_system, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`
 FROM change_contact_preference
 WHERE is_change;
-DELETE FROM `project.common_model.contact_preference` AS t
-WHERE t.`contact_preference_key` IN (SELECT `contact_preference_key` FROM change_contact_preference WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.contact_preference`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.contact_preference` AS t
+USING (SELECT * FROM change_contact_preference WHERE is_change) AS s
+ON t.`contact_preference_key` = s.`contact_preference_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `channel` = s.`channel`, `purpose` = s.`purpose`, `is_allowed` = s.`is_allowed`, `decided_at` = s.`decided_at`, `told_by` = s.`told_by`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`contact_preference_key`, source_system, change_number, changed_at, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`)
-SELECT `contact_preference_key`, source_system, change_number, v_changed_at, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`
-FROM change_contact_preference
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`contact_preference_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`channel`, s.`purpose`, s.`is_allowed`, s.`decided_at`, s.`told_by`);
 UPDATE `project.ledger.contact_preference`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_contact_preference WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -1194,13 +1212,17 @@ INSERT INTO `project.change_log.interaction`
 SELECT change_number, v_changed_at, operation, is_event, `interaction_key`, source_system, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`
 FROM change_interaction
 WHERE is_change;
-DELETE FROM `project.common_model.interaction` AS t
-WHERE t.`interaction_key` IN (SELECT `interaction_key` FROM change_interaction WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.interaction`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.interaction` AS t
+USING (SELECT * FROM change_interaction WHERE is_change) AS s
+ON t.`interaction_key` = s.`interaction_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `case_number` = s.`case_number`, `subject` = s.`subject`, `status` = s.`status`, `opened_at` = s.`opened_at`, `closed_at` = s.`closed_at`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`interaction_key`, source_system, change_number, changed_at, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`)
-SELECT `interaction_key`, source_system, change_number, v_changed_at, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`
-FROM change_interaction
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`interaction_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`case_number`, s.`subject`, s.`status`, s.`opened_at`, s.`closed_at`);
 UPDATE `project.ledger.interaction`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_interaction WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -1334,13 +1356,17 @@ INSERT INTO `project.change_log.priority_service`
 SELECT change_number, v_changed_at, operation, is_event, `priority_service_key`, source_system, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`
 FROM change_priority_service
 WHERE is_change;
-DELETE FROM `project.common_model.priority_service` AS t
-WHERE t.`priority_service_key` IN (SELECT `priority_service_key` FROM change_priority_service WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.priority_service`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.priority_service` AS t
+USING (SELECT * FROM change_priority_service WHERE is_change) AS s
+ON t.`priority_service_key` = s.`priority_service_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `needs_code` = s.`needs_code`, `details` = s.`details`, `may_be_shared` = s.`may_be_shared`, `registered_on` = s.`registered_on`, `review_on` = s.`review_on`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`priority_service_key`, source_system, change_number, changed_at, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`)
-SELECT `priority_service_key`, source_system, change_number, v_changed_at, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`
-FROM change_priority_service
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`priority_service_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`needs_code`, s.`details`, s.`may_be_shared`, s.`registered_on`, s.`review_on`);
 UPDATE `project.ledger.priority_service`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_priority_service WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -1497,13 +1523,17 @@ INSERT INTO `project.change_log.bill`
 SELECT change_number, v_changed_at, operation, is_event, `bill_key`, source_system, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`
 FROM change_bill
 WHERE is_change;
-DELETE FROM `project.common_model.bill` AS t
-WHERE t.`bill_key` IN (SELECT `bill_key` FROM change_bill WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.bill`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.bill` AS t
+USING (SELECT * FROM change_bill WHERE is_change) AS s
+ON t.`bill_key` = s.`bill_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `bill_number` = s.`bill_number`, `period_starts_on` = s.`period_starts_on`, `period_ends_on` = s.`period_ends_on`, `net_gbp` = s.`net_gbp`, `vat_gbp` = s.`vat_gbp`, `kind` = s.`kind`, `issued_on` = s.`issued_on`, `due_on` = s.`due_on`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`bill_key`, source_system, change_number, changed_at, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`)
-SELECT `bill_key`, source_system, change_number, v_changed_at, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`
-FROM change_bill
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`bill_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`bill_number`, s.`period_starts_on`, s.`period_ends_on`, s.`net_gbp`, s.`vat_gbp`, s.`kind`, s.`issued_on`, s.`due_on`);
 UPDATE `project.ledger.bill`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_bill WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -1640,13 +1670,17 @@ INSERT INTO `project.change_log.payment`
 SELECT change_number, v_changed_at, operation, is_event, `payment_key`, source_system, `account_key`, `amount_gbp`, `paid_at`, `method`
 FROM change_payment
 WHERE is_change;
-DELETE FROM `project.common_model.payment` AS t
-WHERE t.`payment_key` IN (SELECT `payment_key` FROM change_payment WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.payment`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.payment` AS t
+USING (SELECT * FROM change_payment WHERE is_change) AS s
+ON t.`payment_key` = s.`payment_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `amount_gbp` = s.`amount_gbp`, `paid_at` = s.`paid_at`, `method` = s.`method`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`payment_key`, source_system, change_number, changed_at, `account_key`, `amount_gbp`, `paid_at`, `method`)
-SELECT `payment_key`, source_system, change_number, v_changed_at, `account_key`, `amount_gbp`, `paid_at`, `method`
-FROM change_payment
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`payment_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`amount_gbp`, s.`paid_at`, s.`method`);
 UPDATE `project.ledger.payment`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_payment WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -1797,13 +1831,17 @@ INSERT INTO `project.change_log.supply_point`
 SELECT change_number, v_changed_at, operation, is_event, `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`
 FROM change_supply_point
 WHERE is_change;
-DELETE FROM `project.common_model.supply_point` AS t
-WHERE t.`supply_point_key` IN (SELECT `supply_point_key` FROM change_supply_point WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.supply_point`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.supply_point` AS t
+USING (SELECT * FROM change_supply_point WHERE is_change) AS s
+ON t.`supply_point_key` = s.`supply_point_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `fuel` = s.`fuel`, `supply_number` = s.`supply_number`, `region` = s.`region`, `profile_class` = s.`profile_class`, `postcode` = s.`postcode`, `is_deenergised` = s.`is_deenergised`, `supplied_since_at` = s.`supplied_since_at`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`supply_point_key`, source_system, change_number, changed_at, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`)
-SELECT `supply_point_key`, source_system, change_number, v_changed_at, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`
-FROM change_supply_point
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`supply_point_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`fuel`, s.`supply_number`, s.`region`, s.`profile_class`, s.`postcode`, s.`is_deenergised`, s.`supplied_since_at`);
 UPDATE `project.ledger.supply_point`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_supply_point WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -1986,13 +2024,17 @@ INSERT INTO `project.change_log.agreement`
 SELECT change_number, v_changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
 FROM change_agreement
 WHERE is_change;
-DELETE FROM `project.common_model.agreement` AS t
-WHERE t.`agreement_key` IN (SELECT `agreement_key` FROM change_agreement WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.agreement`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.agreement` AS t
+USING (SELECT * FROM change_agreement WHERE is_change) AS s
+ON t.`agreement_key` = s.`agreement_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `supply_point_key` = s.`supply_point_key`, `tariff_code` = s.`tariff_code`, `payment_method` = s.`payment_method`, `monthly_amount_gbp` = s.`monthly_amount_gbp`, `signed_at` = s.`signed_at`, `starts_on` = s.`starts_on`, `ends_on` = s.`ends_on`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`agreement_key`, source_system, change_number, changed_at, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`)
-SELECT `agreement_key`, source_system, change_number, v_changed_at, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
-FROM change_agreement
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`agreement_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`supply_point_key`, s.`tariff_code`, s.`payment_method`, s.`monthly_amount_gbp`, s.`signed_at`, s.`starts_on`, s.`ends_on`);
 UPDATE `project.ledger.agreement`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_agreement WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -2135,13 +2177,17 @@ INSERT INTO `project.change_log.meter`
 SELECT change_number, v_changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`
 FROM change_meter
 WHERE is_change;
-DELETE FROM `project.common_model.meter` AS t
-WHERE t.`meter_key` IN (SELECT `meter_key` FROM change_meter WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.meter`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.meter` AS t
+USING (SELECT * FROM change_meter WHERE is_change) AS s
+ON t.`meter_key` = s.`meter_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `supply_point_key` = s.`supply_point_key`, `serial_number` = s.`serial_number`, `meter_type` = s.`meter_type`, `register_count` = s.`register_count`, `installed_on` = s.`installed_on`, `removed_on` = s.`removed_on`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`meter_key`, source_system, change_number, changed_at, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`)
-SELECT `meter_key`, source_system, change_number, v_changed_at, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`
-FROM change_meter
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`meter_key`, s.source_system, s.change_number, v_changed_at, s.`supply_point_key`, s.`serial_number`, s.`meter_type`, s.`register_count`, s.`installed_on`, s.`removed_on`);
 UPDATE `project.ledger.meter`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_meter WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -2305,13 +2351,17 @@ INSERT INTO `project.change_log.meter_reading`
 SELECT change_number, v_changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
 FROM change_meter_reading
 WHERE is_change;
-DELETE FROM `project.common_model.meter_reading` AS t
-WHERE t.`meter_reading_key` IN (SELECT `meter_reading_key` FROM change_meter_reading WHERE is_change AND operation <> 'insert') AND TIMESTAMP_TRUNC(t.`read_at`, MONTH) IN UNNEST(v_months_meter_reading);
-INSERT INTO `project.common_model.meter_reading`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.meter_reading` AS t
+USING (SELECT * FROM change_meter_reading WHERE is_change) AS s
+ON t.`meter_reading_key` = s.`meter_reading_key` AND TIMESTAMP_TRUNC(t.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `meter_key` = s.`meter_key`, `register` = s.`register`, `read_at` = s.`read_at`, `reading` = s.`reading`, `taken_by` = s.`taken_by`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`meter_reading_key`, source_system, change_number, changed_at, `meter_key`, `register`, `read_at`, `reading`, `taken_by`)
-SELECT `meter_reading_key`, source_system, change_number, v_changed_at, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
-FROM change_meter_reading
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`meter_reading_key`, s.source_system, s.change_number, v_changed_at, s.`meter_key`, s.`register`, s.`read_at`, s.`reading`, s.`taken_by`);
 UPDATE `project.ledger.meter_reading`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -2324,12 +2374,12 @@ DELETE FROM `project.ledger.customer` WHERE name = @mapping;
 INSERT INTO `project.ledger.customer`
   (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
 SELECT
-  @mapping,
+  CAST(@mapping AS STRING),
   @batch,
-  @mapping_hash,
+  CAST(@mapping_hash AS STRING),
   v_changed_at,
-  @run_id,
-  @attempt,
+  CAST(@run_id AS STRING),
+  CAST(@attempt AS STRING),
   (SELECT COUNT(*) FROM incoming) + v_bad,
   (SELECT COUNT(*) FROM conforming),
   (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_customer),

@@ -206,14 +206,16 @@ WHERE CASE
   WHEN NOT _has_row THEN FALSE
   ELSE _differs
 END;
-DELETE FROM `project.conformed.interaction` AS t
-WHERE t.system = 'mis' AND t.id_space = 'salesforce_case'
-  AND t.source_key IN (SELECT _source_key FROM conforming WHERE _is_known);
-INSERT INTO `project.conformed.interaction`
+MERGE `project.conformed.interaction` AS t
+USING conforming AS s
+ON t.system = 'mis' AND t.id_space = 'salesforce_case' AND t.source_key = s._source_key
+WHEN MATCHED AND s._is_gone THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  batch = s._batch, is_present = s.is_present, `customer_id` = s.`customer_id`, `case_number` = s.`case_number`, `subject` = s.`subject`, `status` = s.`status`, `opened_at` = s.`opened_at`, `closed_at` = s.`closed_at`, `same_as` = s.`same_as`, `taken_over_at` = s.`taken_over_at`
+WHEN NOT MATCHED THEN INSERT
   (system, id_space, source_key, batch, is_present, `customer_id`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`, `same_as`, `taken_over_at`)
-SELECT 'mis', 'salesforce_case', _source_key, _batch, is_present, `customer_id`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`, `same_as`, `taken_over_at`
-FROM conforming
-WHERE NOT _is_gone;
+VALUES
+  ('mis', 'salesforce_case', s._source_key, s._batch, s.is_present, s.`customer_id`, s.`case_number`, s.`subject`, s.`status`, s.`opened_at`, s.`closed_at`, s.`same_as`, s.`taken_over_at`);
 IF EXISTS (SELECT 1 FROM `project.quarantine.mis_salesforce_case` WHERE mapping = @mapping) THEN
   DELETE FROM `project.quarantine.mis_salesforce_case`
   WHERE mapping = @mapping
@@ -399,13 +401,17 @@ INSERT INTO `project.change_log.interaction`
 SELECT change_number, v_changed_at, operation, is_event, `interaction_key`, source_system, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`
 FROM change_interaction
 WHERE is_change;
-DELETE FROM `project.common_model.interaction` AS t
-WHERE t.`interaction_key` IN (SELECT `interaction_key` FROM change_interaction WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.interaction`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.interaction` AS t
+USING (SELECT * FROM change_interaction WHERE is_change) AS s
+ON t.`interaction_key` = s.`interaction_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `case_number` = s.`case_number`, `subject` = s.`subject`, `status` = s.`status`, `opened_at` = s.`opened_at`, `closed_at` = s.`closed_at`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`interaction_key`, source_system, change_number, changed_at, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`)
-SELECT `interaction_key`, source_system, change_number, v_changed_at, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`
-FROM change_interaction
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`interaction_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`case_number`, s.`subject`, s.`status`, s.`opened_at`, s.`closed_at`);
 UPDATE `project.ledger.interaction`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_interaction WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -414,12 +420,12 @@ DELETE FROM `project.ledger.interaction` WHERE name = @mapping;
 INSERT INTO `project.ledger.interaction`
   (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
 SELECT
-  @mapping,
+  CAST(@mapping AS STRING),
   @batch,
-  @mapping_hash,
+  CAST(@mapping_hash AS STRING),
   v_changed_at,
-  @run_id,
-  @attempt,
+  CAST(@run_id AS STRING),
+  CAST(@attempt AS STRING),
   (SELECT COUNT(*) FROM incoming) + v_bad,
   (SELECT COUNT(*) FROM conforming),
   (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_interaction),

@@ -236,14 +236,16 @@ WHERE CASE
   WHEN NOT _has_row THEN FALSE
   ELSE _differs
 END;
-DELETE FROM `project.conformed.meter_reading` AS t
-WHERE t.system = 'sse' AND t.id_space = 'meter_reading'
-  AND t.source_key IN (SELECT _source_key FROM conforming WHERE _is_known) AND TIMESTAMP_TRUNC(t.`read_at`, MONTH) IN UNNEST(v_months_meter_reading);
-INSERT INTO `project.conformed.meter_reading`
+MERGE `project.conformed.meter_reading` AS t
+USING conforming AS s
+ON t.system = 'sse' AND t.id_space = 'meter_reading' AND t.source_key = s._source_key AND TIMESTAMP_TRUNC(t.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
+WHEN MATCHED AND s._is_gone THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  batch = s._batch, is_present = s.is_present, `meter_id` = s.`meter_id`, `register` = s.`register`, `read_at` = s.`read_at`, `reading` = s.`reading`, `taken_by` = s.`taken_by`, `same_as` = s.`same_as`, `taken_over_at` = s.`taken_over_at`
+WHEN NOT MATCHED THEN INSERT
   (system, id_space, source_key, batch, is_present, `meter_id`, `register`, `read_at`, `reading`, `taken_by`, `same_as`, `taken_over_at`)
-SELECT 'sse', 'meter_reading', _source_key, _batch, is_present, `meter_id`, `register`, `read_at`, `reading`, `taken_by`, `same_as`, `taken_over_at`
-FROM conforming
-WHERE NOT _is_gone;
+VALUES
+  ('sse', 'meter_reading', s._source_key, s._batch, s.is_present, s.`meter_id`, s.`register`, s.`read_at`, s.`reading`, s.`taken_by`, s.`same_as`, s.`taken_over_at`);
 IF EXISTS (SELECT 1 FROM `project.quarantine.sse_meter_reading` WHERE mapping = @mapping) THEN
   DELETE FROM `project.quarantine.sse_meter_reading`
   WHERE mapping = @mapping
@@ -450,13 +452,17 @@ INSERT INTO `project.change_log.meter_reading`
 SELECT change_number, v_changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
 FROM change_meter_reading
 WHERE is_change;
-DELETE FROM `project.common_model.meter_reading` AS t
-WHERE t.`meter_reading_key` IN (SELECT `meter_reading_key` FROM change_meter_reading WHERE is_change AND operation <> 'insert') AND TIMESTAMP_TRUNC(t.`read_at`, MONTH) IN UNNEST(v_months_meter_reading);
-INSERT INTO `project.common_model.meter_reading`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.meter_reading` AS t
+USING (SELECT * FROM change_meter_reading WHERE is_change) AS s
+ON t.`meter_reading_key` = s.`meter_reading_key` AND TIMESTAMP_TRUNC(t.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `meter_key` = s.`meter_key`, `register` = s.`register`, `read_at` = s.`read_at`, `reading` = s.`reading`, `taken_by` = s.`taken_by`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`meter_reading_key`, source_system, change_number, changed_at, `meter_key`, `register`, `read_at`, `reading`, `taken_by`)
-SELECT `meter_reading_key`, source_system, change_number, v_changed_at, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
-FROM change_meter_reading
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`meter_reading_key`, s.source_system, s.change_number, v_changed_at, s.`meter_key`, s.`register`, s.`read_at`, s.`reading`, s.`taken_by`);
 UPDATE `project.ledger.meter_reading`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -465,12 +471,12 @@ DELETE FROM `project.ledger.meter_reading` WHERE name = @mapping;
 INSERT INTO `project.ledger.meter_reading`
   (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
 SELECT
-  @mapping,
+  CAST(@mapping AS STRING),
   @batch,
-  @mapping_hash,
+  CAST(@mapping_hash AS STRING),
   v_changed_at,
-  @run_id,
-  @attempt,
+  CAST(@run_id AS STRING),
+  CAST(@attempt AS STRING),
   (SELECT COUNT(*) FROM incoming) + v_bad,
   (SELECT COUNT(*) FROM conforming),
   (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_meter_reading),

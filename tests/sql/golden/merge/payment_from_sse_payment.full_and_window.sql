@@ -202,14 +202,16 @@ WHERE CASE
   WHEN NOT _has_row THEN FALSE
   ELSE _differs
 END;
-DELETE FROM `project.conformed.payment` AS t
-WHERE t.system = 'sse' AND t.id_space = 'payment'
-  AND t.source_key IN (SELECT _source_key FROM conforming WHERE _is_known);
-INSERT INTO `project.conformed.payment`
+MERGE `project.conformed.payment` AS t
+USING conforming AS s
+ON t.system = 'sse' AND t.id_space = 'payment' AND t.source_key = s._source_key
+WHEN MATCHED AND s._is_gone THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  batch = s._batch, is_present = s.is_present, `account_id` = s.`account_id`, `amount_gbp` = s.`amount_gbp`, `paid_at` = s.`paid_at`, `method` = s.`method`, `same_as` = s.`same_as`, `taken_over_at` = s.`taken_over_at`
+WHEN NOT MATCHED THEN INSERT
   (system, id_space, source_key, batch, is_present, `account_id`, `amount_gbp`, `paid_at`, `method`, `same_as`, `taken_over_at`)
-SELECT 'sse', 'payment', _source_key, _batch, is_present, `account_id`, `amount_gbp`, `paid_at`, `method`, `same_as`, `taken_over_at`
-FROM conforming
-WHERE NOT _is_gone;
+VALUES
+  ('sse', 'payment', s._source_key, s._batch, s.is_present, s.`account_id`, s.`amount_gbp`, s.`paid_at`, s.`method`, s.`same_as`, s.`taken_over_at`);
 IF EXISTS (SELECT 1 FROM `project.quarantine.sse_payment` WHERE mapping = @mapping) THEN
   DELETE FROM `project.quarantine.sse_payment`
   WHERE mapping = @mapping
@@ -390,13 +392,17 @@ INSERT INTO `project.change_log.payment`
 SELECT change_number, v_changed_at, operation, is_event, `payment_key`, source_system, `account_key`, `amount_gbp`, `paid_at`, `method`
 FROM change_payment
 WHERE is_change;
-DELETE FROM `project.common_model.payment` AS t
-WHERE t.`payment_key` IN (SELECT `payment_key` FROM change_payment WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.payment`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.payment` AS t
+USING (SELECT * FROM change_payment WHERE is_change) AS s
+ON t.`payment_key` = s.`payment_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `amount_gbp` = s.`amount_gbp`, `paid_at` = s.`paid_at`, `method` = s.`method`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`payment_key`, source_system, change_number, changed_at, `account_key`, `amount_gbp`, `paid_at`, `method`)
-SELECT `payment_key`, source_system, change_number, v_changed_at, `account_key`, `amount_gbp`, `paid_at`, `method`
-FROM change_payment
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`payment_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`amount_gbp`, s.`paid_at`, s.`method`);
 UPDATE `project.ledger.payment`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_payment WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -405,12 +411,12 @@ DELETE FROM `project.ledger.payment` WHERE name = @mapping;
 INSERT INTO `project.ledger.payment`
   (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
 SELECT
-  @mapping,
+  CAST(@mapping AS STRING),
   @batch,
-  @mapping_hash,
+  CAST(@mapping_hash AS STRING),
   v_changed_at,
-  @run_id,
-  @attempt,
+  CAST(@run_id AS STRING),
+  CAST(@attempt AS STRING),
   (SELECT COUNT(*) FROM incoming) + v_bad,
   (SELECT COUNT(*) FROM conforming),
   (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_payment),

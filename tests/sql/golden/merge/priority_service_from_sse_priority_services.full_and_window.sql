@@ -211,14 +211,16 @@ WHERE CASE
   WHEN NOT _has_row THEN FALSE
   ELSE _differs
 END;
-DELETE FROM `project.conformed.priority_service` AS t
-WHERE t.system = 'sse' AND t.id_space = 'priority_services'
-  AND t.source_key IN (SELECT _source_key FROM conforming WHERE _is_known);
-INSERT INTO `project.conformed.priority_service`
+MERGE `project.conformed.priority_service` AS t
+USING conforming AS s
+ON t.system = 'sse' AND t.id_space = 'priority_services' AND t.source_key = s._source_key
+WHEN MATCHED AND s._is_gone THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  batch = s._batch, is_present = s.is_present, `customer_id` = s.`customer_id`, `needs_code` = s.`needs_code`, `details` = s.`details`, `may_be_shared` = s.`may_be_shared`, `registered_on` = s.`registered_on`, `review_on` = s.`review_on`, `same_as` = s.`same_as`, `taken_over_at` = s.`taken_over_at`
+WHEN NOT MATCHED THEN INSERT
   (system, id_space, source_key, batch, is_present, `customer_id`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`, `same_as`, `taken_over_at`)
-SELECT 'sse', 'priority_services', _source_key, _batch, is_present, `customer_id`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`, `same_as`, `taken_over_at`
-FROM conforming
-WHERE NOT _is_gone;
+VALUES
+  ('sse', 'priority_services', s._source_key, s._batch, s.is_present, s.`customer_id`, s.`needs_code`, s.`details`, s.`may_be_shared`, s.`registered_on`, s.`review_on`, s.`same_as`, s.`taken_over_at`);
 IF EXISTS (SELECT 1 FROM `project.quarantine.sse_priority_services` WHERE mapping = @mapping) THEN
   DELETE FROM `project.quarantine.sse_priority_services`
   WHERE mapping = @mapping
@@ -397,13 +399,17 @@ INSERT INTO `project.change_log.priority_service`
 SELECT change_number, v_changed_at, operation, is_event, `priority_service_key`, source_system, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`
 FROM change_priority_service
 WHERE is_change;
-DELETE FROM `project.common_model.priority_service` AS t
-WHERE t.`priority_service_key` IN (SELECT `priority_service_key` FROM change_priority_service WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.priority_service`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.priority_service` AS t
+USING (SELECT * FROM change_priority_service WHERE is_change) AS s
+ON t.`priority_service_key` = s.`priority_service_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `needs_code` = s.`needs_code`, `details` = s.`details`, `may_be_shared` = s.`may_be_shared`, `registered_on` = s.`registered_on`, `review_on` = s.`review_on`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`priority_service_key`, source_system, change_number, changed_at, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`)
-SELECT `priority_service_key`, source_system, change_number, v_changed_at, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`
-FROM change_priority_service
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`priority_service_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`needs_code`, s.`details`, s.`may_be_shared`, s.`registered_on`, s.`review_on`);
 UPDATE `project.ledger.priority_service`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_priority_service WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -412,12 +418,12 @@ DELETE FROM `project.ledger.priority_service` WHERE name = @mapping;
 INSERT INTO `project.ledger.priority_service`
   (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
 SELECT
-  @mapping,
+  CAST(@mapping AS STRING),
   @batch,
-  @mapping_hash,
+  CAST(@mapping_hash AS STRING),
   v_changed_at,
-  @run_id,
-  @attempt,
+  CAST(@run_id AS STRING),
+  CAST(@attempt AS STRING),
   (SELECT COUNT(*) FROM incoming) + v_bad,
   (SELECT COUNT(*) FROM conforming),
   (SELECT COUNTIF(is_change AND operation = 'insert') FROM change_priority_service),

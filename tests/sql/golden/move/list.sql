@@ -16,7 +16,8 @@ WHERE c.is_present AND c.`closed_on` IS NULL
   AND p.customer_key IN (SELECT customer_key FROM asked)
 GROUP BY p.customer_key, c.system
 HAVING SUM(c.`balance_gbp`) <> 0;
--- How each customer stands towards the move. (Not ready: nothing in the other system yet, or other open balances there.)
+-- How each customer stands towards the move. (Not ready: nothing in the other system yet, two records there, of which one
+-- would be left out, or other open balances.)
 CREATE TEMP TABLE standing AS
 SELECT
   k.customer_key,
@@ -26,16 +27,18 @@ SELECT
     WHEN m.system = @to_system THEN 'already there'
     WHEN m.system IS NULL THEN 'nobody speaks'
     WHEN t.customer_key IS NULL THEN 'no present record'
+    WHEN t.records > 1 THEN 'two records there'
     WHEN NOT @ignore_balances AND f.balance IS DISTINCT FROM n.balance THEN 'balance differs'
     ELSE 'ready'
   END AS standing
 FROM (SELECT DISTINCT customer_key FROM asked WHERE customer_key IS NOT NULL) AS k
 LEFT JOIN `project.migration.authority` AS m ON m.customer_key = k.customer_key AND m.until IS NULL
 LEFT JOIN (
-  SELECT DISTINCT i.customer_key
+  SELECT i.customer_key, COUNT(*) AS records
   FROM `project.identity.customer` AS i
   JOIN `project.conformed.customer` AS c ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   WHERE i.system = @to_system AND c.is_present
+  GROUP BY i.customer_key
 ) AS t ON t.customer_key = k.customer_key
 LEFT JOIN open_balance AS f ON f.customer_key = k.customer_key AND f.system = m.system
 LEFT JOIN open_balance AS n ON n.customer_key = k.customer_key AND n.system = @to_system

@@ -67,7 +67,8 @@ WHERE c.is_present AND c.`closed_on` IS NULL
   AND p.customer_key IN (SELECT customer_key FROM asked)
 GROUP BY p.customer_key, c.system
 HAVING SUM(c.`balance_gbp`) <> 0;
--- How each customer stands towards the move. (Not ready: nothing in the other system yet, or other open balances there.)
+-- How each customer stands towards the move. (Not ready: nothing in the other system yet, two records there, of which one
+-- would be left out, or other open balances.)
 CREATE TEMP TABLE standing AS
 SELECT
   k.customer_key,
@@ -77,16 +78,18 @@ SELECT
     WHEN m.system = @to_system THEN 'already there'
     WHEN m.system IS NULL THEN 'nobody speaks'
     WHEN t.customer_key IS NULL THEN 'no present record'
+    WHEN t.records > 1 THEN 'two records there'
     WHEN NOT @ignore_balances AND f.balance IS DISTINCT FROM n.balance THEN 'balance differs'
     ELSE 'ready'
   END AS standing
 FROM (SELECT DISTINCT customer_key FROM asked WHERE customer_key IS NOT NULL) AS k
 LEFT JOIN `project.migration.authority` AS m ON m.customer_key = k.customer_key AND m.until IS NULL
 LEFT JOIN (
-  SELECT DISTINCT i.customer_key
+  SELECT i.customer_key, COUNT(*) AS records
   FROM `project.identity.customer` AS i
   JOIN `project.conformed.customer` AS c ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
   WHERE i.system = @to_system AND c.is_present
+  GROUP BY i.customer_key
 ) AS t ON t.customer_key = k.customer_key
 LEFT JOIN open_balance AS f ON f.customer_key = k.customer_key AND f.system = m.system
 LEFT JOIN open_balance AS n ON n.customer_key = k.customer_key AND n.system = @to_system
@@ -237,13 +240,17 @@ INSERT INTO `project.change_log.customer`
 SELECT change_number, v_changed_at, operation, is_event, `customer_key`, source_system, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`
 FROM change_customer
 WHERE is_change;
-DELETE FROM `project.common_model.customer` AS t
-WHERE t.`customer_key` IN (SELECT `customer_key` FROM change_customer WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.customer`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.customer` AS t
+USING (SELECT * FROM change_customer WHERE is_change) AS s
+ON t.`customer_key` = s.`customer_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `given_name` = s.`given_name`, `family_name` = s.`family_name`, `email` = s.`email`, `birth_date` = s.`birth_date`, `registered_at` = s.`registered_at`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`customer_key`, source_system, change_number, changed_at, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`)
-SELECT `customer_key`, source_system, change_number, v_changed_at, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`
-FROM change_customer
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`customer_key`, s.source_system, s.change_number, v_changed_at, s.`given_name`, s.`family_name`, s.`email`, s.`birth_date`, s.`registered_at`);
 UPDATE `project.ledger.customer`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_customer WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -405,13 +412,17 @@ INSERT INTO `project.change_log.account`
 SELECT change_number, v_changed_at, operation, is_event, `account_key`, source_system, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`
 FROM change_account
 WHERE is_change;
-DELETE FROM `project.common_model.account` AS t
-WHERE t.`account_key` IN (SELECT `account_key` FROM change_account WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.account`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.account` AS t
+USING (SELECT * FROM change_account WHERE is_change) AS s
+ON t.`account_key` = s.`account_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `account_number` = s.`account_number`, `balance_gbp` = s.`balance_gbp`, `opened_on` = s.`opened_on`, `closed_on` = s.`closed_on`, `address` = s.`address`, `postcode` = s.`postcode`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`account_key`, source_system, change_number, changed_at, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`)
-SELECT `account_key`, source_system, change_number, v_changed_at, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`
-FROM change_account
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`account_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`account_number`, s.`balance_gbp`, s.`opened_on`, s.`closed_on`, s.`address`, s.`postcode`);
 UPDATE `project.ledger.account`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_account WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -566,13 +577,17 @@ INSERT INTO `project.change_log.contact`
 SELECT change_number, v_changed_at, operation, is_event, `contact_key`, source_system, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`
 FROM change_contact
 WHERE is_change;
-DELETE FROM `project.common_model.contact` AS t
-WHERE t.`contact_key` IN (SELECT `contact_key` FROM change_contact WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.contact`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.contact` AS t
+USING (SELECT * FROM change_contact WHERE is_change) AS s
+ON t.`contact_key` = s.`contact_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `kind` = s.`kind`, `full_name` = s.`full_name`, `phone` = s.`phone`, `email` = s.`email`, `authorised_at` = s.`authorised_at`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`contact_key`, source_system, change_number, changed_at, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`)
-SELECT `contact_key`, source_system, change_number, v_changed_at, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`
-FROM change_contact
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`contact_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`kind`, s.`full_name`, s.`phone`, s.`email`, s.`authorised_at`);
 UPDATE `project.ledger.contact`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_contact WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -725,13 +740,17 @@ INSERT INTO `project.change_log.contact_preference`
 SELECT change_number, v_changed_at, operation, is_event, `contact_preference_key`, source_system, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`
 FROM change_contact_preference
 WHERE is_change;
-DELETE FROM `project.common_model.contact_preference` AS t
-WHERE t.`contact_preference_key` IN (SELECT `contact_preference_key` FROM change_contact_preference WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.contact_preference`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.contact_preference` AS t
+USING (SELECT * FROM change_contact_preference WHERE is_change) AS s
+ON t.`contact_preference_key` = s.`contact_preference_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `channel` = s.`channel`, `purpose` = s.`purpose`, `is_allowed` = s.`is_allowed`, `decided_at` = s.`decided_at`, `told_by` = s.`told_by`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`contact_preference_key`, source_system, change_number, changed_at, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`)
-SELECT `contact_preference_key`, source_system, change_number, v_changed_at, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`
-FROM change_contact_preference
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`contact_preference_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`channel`, s.`purpose`, s.`is_allowed`, s.`decided_at`, s.`told_by`);
 UPDATE `project.ledger.contact_preference`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_contact_preference WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -884,13 +903,17 @@ INSERT INTO `project.change_log.interaction`
 SELECT change_number, v_changed_at, operation, is_event, `interaction_key`, source_system, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`
 FROM change_interaction
 WHERE is_change;
-DELETE FROM `project.common_model.interaction` AS t
-WHERE t.`interaction_key` IN (SELECT `interaction_key` FROM change_interaction WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.interaction`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.interaction` AS t
+USING (SELECT * FROM change_interaction WHERE is_change) AS s
+ON t.`interaction_key` = s.`interaction_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `case_number` = s.`case_number`, `subject` = s.`subject`, `status` = s.`status`, `opened_at` = s.`opened_at`, `closed_at` = s.`closed_at`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`interaction_key`, source_system, change_number, changed_at, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`)
-SELECT `interaction_key`, source_system, change_number, v_changed_at, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`
-FROM change_interaction
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`interaction_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`case_number`, s.`subject`, s.`status`, s.`opened_at`, s.`closed_at`);
 UPDATE `project.ledger.interaction`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_interaction WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -1036,13 +1059,17 @@ INSERT INTO `project.change_log.priority_service`
 SELECT change_number, v_changed_at, operation, is_event, `priority_service_key`, source_system, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`
 FROM change_priority_service
 WHERE is_change;
-DELETE FROM `project.common_model.priority_service` AS t
-WHERE t.`priority_service_key` IN (SELECT `priority_service_key` FROM change_priority_service WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.priority_service`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.priority_service` AS t
+USING (SELECT * FROM change_priority_service WHERE is_change) AS s
+ON t.`priority_service_key` = s.`priority_service_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `customer_key` = s.`customer_key`, `needs_code` = s.`needs_code`, `details` = s.`details`, `may_be_shared` = s.`may_be_shared`, `registered_on` = s.`registered_on`, `review_on` = s.`review_on`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`priority_service_key`, source_system, change_number, changed_at, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`)
-SELECT `priority_service_key`, source_system, change_number, v_changed_at, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`
-FROM change_priority_service
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`priority_service_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`needs_code`, s.`details`, s.`may_be_shared`, s.`registered_on`, s.`review_on`);
 UPDATE `project.ledger.priority_service`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_priority_service WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
@@ -1222,13 +1249,17 @@ INSERT INTO `project.change_log.agreement`
 SELECT change_number, v_changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
 FROM change_agreement
 WHERE is_change;
-DELETE FROM `project.common_model.agreement` AS t
-WHERE t.`agreement_key` IN (SELECT `agreement_key` FROM change_agreement WHERE is_change AND operation <> 'insert');
-INSERT INTO `project.common_model.agreement`
+-- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
+MERGE `project.common_model.agreement` AS t
+USING (SELECT * FROM change_agreement WHERE is_change) AS s
+ON t.`agreement_key` = s.`agreement_key`
+WHEN MATCHED AND s.operation = 'delete' THEN DELETE
+WHEN MATCHED THEN UPDATE SET
+  source_system = s.source_system, change_number = s.change_number, changed_at = v_changed_at, `account_key` = s.`account_key`, `supply_point_key` = s.`supply_point_key`, `tariff_code` = s.`tariff_code`, `payment_method` = s.`payment_method`, `monthly_amount_gbp` = s.`monthly_amount_gbp`, `signed_at` = s.`signed_at`, `starts_on` = s.`starts_on`, `ends_on` = s.`ends_on`
+WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
   (`agreement_key`, source_system, change_number, changed_at, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`)
-SELECT `agreement_key`, source_system, change_number, v_changed_at, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
-FROM change_agreement
-WHERE is_change AND operation <> 'delete';
+VALUES
+  (s.`agreement_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`supply_point_key`, s.`tariff_code`, s.`payment_method`, s.`monthly_amount_gbp`, s.`signed_at`, s.`starts_on`, s.`ends_on`);
 UPDATE `project.ledger.agreement`
 SET change_number = change_number + (SELECT COUNT(*) FROM change_agreement WHERE is_change), changed_at = v_changed_at
 WHERE name = 'entity';
