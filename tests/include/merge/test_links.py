@@ -137,7 +137,6 @@ def test_a_customers_system_speaks_for_the_accounts_too_and_linked_accounts_are_
     assert merging.replayed("account") == merging.present("account")
 
 
-<<<<<<< HEAD
 def test_accounts_come_back_when_a_customer_whom_nobody_had_any_more_is_there_again(merging: Merging) -> None:
     merging.merge(SSE_CUSTOMER, merging.batch(SSE_CUSTOMER, 1, [sse_customer(4)], full=True))
     merging.merge(SSE_ACCOUNT, merging.batch(SSE_ACCOUNT, 1, [sse_account("0001", 4)], full=True))
@@ -148,7 +147,8 @@ def test_accounts_come_back_when_a_customer_whom_nobody_had_any_more_is_there_ag
     done = merging.merge(SSE_CUSTOMER, merging.batch(SSE_CUSTOMER, 3, [sse_customer(4, RowVer=3)]))
     assert merging.spoken_for()[merging.key("4")] == "sse"
     assert (done.followed, done.vanished, sorted(merging.model("account"))) == (1, 0, ["0001"])
-=======
+
+
 def test_another_precedence_holds_for_rows_that_are_there_by_the_statements_of_the_page(
     merging: Merging, tmp_path: Path
 ) -> None:
@@ -171,4 +171,3 @@ def _forget_the_old_rule(merging: Merging, entity: str) -> None:
     for dataset in ("ledger", "conformed"):
         text = text.replace(f"{dataset}.bill", f"`{merging.servers.cloud.table(dataset, entity)}`")
     merging.servers.big_query.query(text)
->>>>>>> 62dc57d48fe72a0b7d0ed7c612a704fcbfaeeb94
