@@ -180,7 +180,9 @@ def _as_parameters(sql: str) -> str:
     casts = {
         "v_first_number": "INT64",
         "v_followed": "INT64",
+        "v_vanished": "INT64",
         "v_bad": "INT64",
+        "v_newly_bad": "INT64",
         "v_changed_at": "TIMESTAMP",
         "v_moved_at": "TIMESTAMP",
         "v_salt": "STRING",
