@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.include.merge.merging import Merging
@@ -20,7 +22,7 @@ CHANGES = [  # number, second, operation, key, name
 
 
 @pytest.fixture
-def history(merging: Merging) -> Merging:
+def history(merging: Merging) -> Iterator[Merging]:
     """A change log by hand: two keys, nine changes."""
     rows = ", ".join(
         f"({number}, TIMESTAMP '2026-01-01 00:00:{second}+00', '{operation}', TRUE, '{key}', "
@@ -30,7 +32,8 @@ def history(merging: Merging) -> Merging:
     columns = "change_number, changed_at, operation, is_event, customer_key, source_system, family_name"
     log = merging.servers.cloud.table("change_log", "customer")
     merging.servers.big_query.query(f"INSERT INTO `{log}` ({columns}) VALUES {rows}")
-    return merging
+    yield merging
+    merging.servers.big_query.query(f"DELETE FROM `{log}` WHERE TRUE")
 
 
 def _replayed(second: int) -> dict[str, str | None]:
