@@ -18,6 +18,7 @@ from include.catalogue import Catalogue
 from include.connections import EnvironmentConnections
 from include.local.estates.seed import seed
 from include.local.platform import Platform
+from include.local.servers.big_query import THREADS
 from include.steps.deploy import apply_tables, apply_topics, register_schemas
 from include.steps.servers import Servers
 from tests.guard import guarded
@@ -32,6 +33,7 @@ TOLD = tuple(
 ONE_WORLD = "tests/include/wrong_input"
 """The folder whose tests share a world, in which nothing may change."""
 _numbers = itertools.count(1)
+os.environ.setdefault(THREADS, "1")  # the workers' servers share the cores: with more each costs a quarter more
 for _name in ("NO_PROXY", "no_proxy"):  # the servers of tests are never asked by way of a proxy
     os.environ[_name] = "127.0.0.1,localhost"
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
 from include.local.laptop import PROJECT, Laptop
 from include.local.servers.server import Server, here, request
+
+THREADS = "BIG_QUERY_THREADS"
+"""How many DuckDB may use: as many as there are cores, unless several servers share them."""
 
 
 def big_query(laptop: Laptop) -> Server:
@@ -30,6 +34,7 @@ def big_query(laptop: Laptop) -> Server:
         environ={
             "HOME": str(laptop.install / "big_query" / "home"),  # where bootstrap put DuckDB's extensions
             "STORAGE_EMULATOR_HOST": laptop.url("cloud_storage"),
+            **({THREADS: os.environ[THREADS]} if THREADS in os.environ else {}),
         },
         ports=("big_query", "big_query_read"),
         is_ready=is_ready,

@@ -14,6 +14,7 @@ environment. Mended here:
 from __future__ import annotations
 
 import argparse
+import os
 import pathlib
 import re
 import sys
@@ -222,6 +223,8 @@ def serve(port: int, read_port: int, project: str, folder: pathlib.Path) -> None
     """Until SIGTERM. The library's own defaults would listen on every address and write to /data."""
     settings.bigquery_host, settings.bigquery_port, settings.grpc_port = "127.0.0.1", port, read_port
     settings.default_project_id, settings.default_dataset_id, settings.data_dir = project, "default", folder
+    if threads := os.environ.get("BIG_QUERY_THREADS"):
+        database.execute(f"SET GLOBAL threads = {int(threads)}")
     mends.end_orphaned_jobs()
     storage_read, _ = grpc_server.start("127.0.0.1", read_port)
     uvicorn.run("local_bigquery:app", host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=2)
