@@ -31,7 +31,7 @@ SELECT * FROM (
   LEFT JOIN (
     SELECT source_key, said_hash, MIN(rule) AS rule
     FROM {{ quarantine | table }}
-    WHERE mapping = @mapping AND said_hash IS NOT NULL
+    WHERE mapping = @mapping AND STARTS_WITH(rule, 'held: ')
     GROUP BY 1, 2
   ) AS h ON h.source_key = i._source_key AND h.said_hash = {{ said_hash(kept, 'i') }}
 )

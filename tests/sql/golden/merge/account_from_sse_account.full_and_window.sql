@@ -153,7 +153,7 @@ SELECT * FROM (
   LEFT JOIN (
     SELECT source_key, said_hash, MIN(rule) AS rule
     FROM `project.quarantine.sse_account`
-    WHERE mapping = @mapping AND said_hash IS NOT NULL
+    WHERE mapping = @mapping AND STARTS_WITH(rule, 'held: ')
     GROUP BY 1, 2
   ) AS h ON h.source_key = i._source_key AND h.said_hash = TO_HEX(SHA256(TO_JSON_STRING(STRUCT(i.is_present, i.`customer_id`, i.`account_number`, i.`balance_gbp`, i.`opened_on`, i.`closed_on`, i.`address`, i.`postcode`, i.`same_as`, i.`taken_over_at`))))
 )

@@ -154,7 +154,7 @@ SELECT * FROM (
   LEFT JOIN (
     SELECT source_key, said_hash, MIN(rule) AS rule
     FROM `project.quarantine.sse_agreement`
-    WHERE mapping = @mapping AND said_hash IS NOT NULL
+    WHERE mapping = @mapping AND STARTS_WITH(rule, 'held: ')
     GROUP BY 1, 2
   ) AS h ON h.source_key = i._source_key AND h.said_hash = TO_HEX(SHA256(TO_JSON_STRING(STRUCT(i.is_present, i.`account_id`, i.`supply_point_id`, i.`tariff_code`, i.`payment_method`, i.`monthly_amount_gbp`, i.`signed_at`, i.`starts_on`, i.`ends_on`, i.`same_as`, i.`taken_over_at`))))
 )

@@ -140,7 +140,7 @@ SELECT * FROM (
   LEFT JOIN (
     SELECT source_key, said_hash, MIN(rule) AS rule
     FROM `project.quarantine.mis_gentrack_invoice`
-    WHERE mapping = @mapping AND said_hash IS NOT NULL
+    WHERE mapping = @mapping AND STARTS_WITH(rule, 'held: ')
     GROUP BY 1, 2
   ) AS h ON h.source_key = i._source_key AND h.said_hash = TO_HEX(SHA256(TO_JSON_STRING(STRUCT(i.is_present, i.`account_id`, i.`bill_number`, i.`period_starts_on`, i.`period_ends_on`, i.`net_gbp`, i.`vat_gbp`, i.`kind`, i.`issued_on`, i.`due_on`, i.`same_as`, i.`taken_over_at`))))
 )

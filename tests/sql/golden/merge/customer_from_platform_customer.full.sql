@@ -147,7 +147,7 @@ SELECT * FROM (
   LEFT JOIN (
     SELECT source_key, said_hash, MIN(rule) AS rule
     FROM `project.quarantine.platform_customer`
-    WHERE mapping = @mapping AND said_hash IS NOT NULL
+    WHERE mapping = @mapping AND STARTS_WITH(rule, 'held: ')
     GROUP BY 1, 2
   ) AS h ON h.source_key = i._source_key AND h.said_hash = TO_HEX(SHA256(TO_JSON_STRING(STRUCT(i.is_present, i.`given_name`, i.`family_name`, i.`email`, i.`birth_date`, i.`registered_at`, i.`same_as`, i.`taken_over_at`))))
 )

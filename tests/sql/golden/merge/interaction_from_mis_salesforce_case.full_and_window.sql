@@ -128,7 +128,7 @@ SELECT * FROM (
   LEFT JOIN (
     SELECT source_key, said_hash, MIN(rule) AS rule
     FROM `project.quarantine.mis_salesforce_case`
-    WHERE mapping = @mapping AND said_hash IS NOT NULL
+    WHERE mapping = @mapping AND STARTS_WITH(rule, 'held: ')
     GROUP BY 1, 2
   ) AS h ON h.source_key = i._source_key AND h.said_hash = TO_HEX(SHA256(TO_JSON_STRING(STRUCT(i.is_present, i.`customer_id`, i.`case_number`, i.`subject`, i.`status`, i.`opened_at`, i.`closed_at`, i.`same_as`, i.`taken_over_at`))))
 )

@@ -143,7 +143,7 @@ SELECT * FROM (
   LEFT JOIN (
     SELECT source_key, said_hash, MIN(rule) AS rule
     FROM `project.quarantine.sse_meter`
-    WHERE mapping = @mapping AND said_hash IS NOT NULL
+    WHERE mapping = @mapping AND STARTS_WITH(rule, 'held: ')
     GROUP BY 1, 2
   ) AS h ON h.source_key = i._source_key AND h.said_hash = TO_HEX(SHA256(TO_JSON_STRING(STRUCT(i.is_present, i.`supply_point_id`, i.`serial_number`, i.`meter_type`, i.`register_count`, i.`installed_on`, i.`removed_on`, i.`same_as`, i.`taken_over_at`))))
 )
