@@ -15,7 +15,7 @@ import psutil
 
 from benchmarks.measuring import DATABASE
 from benchmarks.peers.environments import PEERS, python_of
-from benchmarks.processes import ROOT, Cost, started, told
+from benchmarks.processes import ROOT, Cost, environ_of_others, started, told
 from benchmarks.values import changes, table_of
 from include.clients.cloud_storage import Bucket
 from include.clients.sql_server import Session, connect
@@ -25,7 +25,6 @@ from include.steps.servers import Servers
 
 ROWS, ROUNDS, PART = 1_000_000, 3, 500_000
 _OURS, _LIMIT = "sse/reading/parts/00000001-", "limit/"
-_ALLOCATOR = "ARROW_DEFAULT_MEMORY_POOL"
 _TABLE = """
 CREATE TABLE dbo.Reading (
   Id bigint NOT NULL PRIMARY KEY, Code char(8) NULL, Name nvarchar(60) NULL, Note varchar(200) NULL,
@@ -108,9 +107,7 @@ def _read(name: str, *arguments: str) -> Cost:
 
 
 def _reader(name: str, *arguments: str) -> subprocess.Popen[str]:
-    environ = dict(os.environ)
-    if name != "ours":
-        del environ[_ALLOCATOR]  # the image sets it for us; nobody else would
+    environ = None if name == "ours" else environ_of_others()
     return started([sys.executable, "-m", "benchmarks.readers", name, str(PART), *arguments], environ)
 
 

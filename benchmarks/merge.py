@@ -17,6 +17,7 @@ from pathlib import Path
 
 from benchmarks.merge_declarations import COLUMNS, MAPPING, SOURCE, declare, staged_columns
 from benchmarks.merge_peers import PLAIN, PeerMerges, make_environments
+from benchmarks.processes import ROOT
 from include.catalogue import Catalogue
 from include.connections import EnvironmentConnections
 from include.local.platform import Platform
@@ -27,7 +28,6 @@ from include.names import MappingName
 from include.steps.deploy import apply_tables
 from include.steps.servers import Servers
 
-ROOT = Path(__file__).resolve().parent.parent
 ROWS, LARGE, SMALL, ROUNDS = 1_000_000, 100_000, 1_000, 3
 Seconds = dict[str, list[float]]
 

@@ -4,7 +4,6 @@ of DuckDB's own; each merge is a process)
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,8 @@ import duckdb
 import pyarrow.parquet as pq
 
 from benchmarks.peers.environments import python_of
-from benchmarks.processes import started, told
+from benchmarks.processes import environ_of_others, started, told
 from include.steps.servers import Servers
-
-_ALLOCATOR = "ARROW_DEFAULT_MEMORY_POOL"  # the image sets it for us; nobody else would
 
 
 @dataclass(frozen=True)
@@ -99,8 +96,7 @@ class PeerMerges:
         if peer.module == "dbt_merge":
             given = f"({rows.sql})" if peer.target == "big_query" else f"read_parquet('{given}')"
         command = [self.pythons[peer.environment], "-m", f"benchmarks.peers.{peer.module}.merge", peer.target, folder]
-        environ = {name: value for name, value in os.environ.items() if name != _ALLOCATOR}
-        return told(started([*map(str, command), given], environ))["wall"]
+        return told(started([*map(str, command), given], environ_of_others()))["wall"]
 
     def _folder(self, peer: Peer) -> Path:
         return self.folder / peer.target / peer.module

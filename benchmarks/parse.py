@@ -14,7 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks.processes import ROOT
+
 ROUNDS = 7
 _SDK = "import airflow.sdk\nfrom airflow.sdk import DAG, task, TaskGroup, Param, Asset, CronTriggerTimetable\n"
 _BY_HAND = """

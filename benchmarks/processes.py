@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 Cost = dict[str, float]
+_ALLOCATOR = "ARROW_DEFAULT_MEMORY_POOL"
+
+
+def environ_of_others() -> dict[str, str]:
+    """Ours without the allocator: the image sets it for us; nobody else would."""
+    return {name: value for name, value in os.environ.items() if name != _ALLOCATOR}
 
 
 def started(command: Sequence[str], environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from include.catalogue import Catalogue
 from include.errors import RequestError
-from include.merge.checks import read_checks
+from include.merge.checks import fails_of
 from include.merge.hold import Held, hold_rows
 from include.merge.statement import hold_statement, look_statement
 from include.names import MappingName
@@ -21,7 +21,7 @@ def hold_batch(catalogue: Catalogue, servers: Servers, name: MappingName, number
 
     Raises RequestError when there is no such check or another batch is next; else as `merge_mapping` does.
     """
-    if not any(check.level == "fail" for check in read_checks(catalogue, name.entity)):
+    if not fails_of(catalogue, name.entity)[name.entity]:
         raise RequestError(
             f"{name.entity} has no check that could fail",
             where=str(name),

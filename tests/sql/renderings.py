@@ -9,7 +9,7 @@ from pathlib import Path
 from include.catalogue import Catalogue
 from include.connections import GoogleCloudSettings
 from include.contract import Landed
-from include.merge.checks import read_checks, warnings_statement
+from include.merge.checks import fails_of, warnings_statement
 from include.merge.entity_facts import entity_tables
 from include.merge.statement import (
     Chain,
@@ -81,7 +81,7 @@ def all_renderings(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
         for label, chain in chains(catalogue, mapping).items():
             yield f"merge/{mapping.task}.{label}.sql", merge_statement(catalogue, CLOUD.table, mapping, chain).sql
             yield f"evidence/{mapping.task}.{label}.sql", evidence_statement(catalogue, CLOUD.table, mapping, chain).sql
-            if any(check.level == "fail" for check in read_checks(catalogue, mapping.entity)):
+            if fails_of(catalogue, mapping.entity)[mapping.entity]:
                 yield (
                     f"hold_look/{mapping.task}.{label}.sql",
                     look_statement(catalogue, CLOUD.table, mapping, chain).sql,
