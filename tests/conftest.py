@@ -107,20 +107,19 @@ def estates(platform: Platform) -> EnvironmentConnections:
 
 
 @pytest.fixture(scope="session")
-def new_world(platform: Platform) -> Callable[[str], World]:
-    """A function that makes a world and deploys tables, topics and schemas into it."""
+def new_world(platform: Platform) -> Callable[..., World]:
+    """A function that makes a world and deploys tables, topics and schemas into it: those of a catalogue, or all."""
 
-    return lambda label: _deployed(bare_world(platform, label))
+    return lambda label, catalogue=None: _deployed(bare_world(platform, label), catalogue or Catalogue())
 
 
 @pytest.fixture(scope="session")
 def new_world_by_the_estates(platform: Platform) -> Callable[[str], World]:
     """The same, in the project where the platform's records land."""
-    return lambda label: _deployed(bare_world(platform, label, has_own_project=False))
+    return lambda label: _deployed(bare_world(platform, label, has_own_project=False), Catalogue())
 
 
-def _deployed(world: World) -> World:
-    catalogue = Catalogue()
+def _deployed(world: World, catalogue: Catalogue) -> World:
     apply_tables(catalogue, world.servers, lambda text: None)
     _same_chance_in_all_worlds(catalogue, world)
     apply_topics(catalogue, world.servers, lambda text: None)

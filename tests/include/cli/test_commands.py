@@ -12,13 +12,13 @@ import pytest
 
 from include.cli import main
 from tests.conftest import World
-from tests.include.steps.way import Way, make_way
+from tests.include.steps.way import Way, declare_way, make_way
 
 
 @pytest.fixture(scope="module")
-def lived(new_world: Callable[[str], World], tmp_path_factory: pytest.TempPathFactory) -> Way:
+def lived(new_world: Callable[..., World], tmp_path_factory: pytest.TempPathFactory) -> Way:
     """Three customers, of which one has gone again."""
-    way = make_way(new_world("shell"), Path(tmp_path_factory.mktemp("declarations")))
+    way = make_way(new_world("shell"), declare_way(Path(tmp_path_factory.mktemp("declarations"))))
     way.customers([1, 2, 3], surname="Verysecret")
     for allowed in ({}, {"sse/customer": 1}):
         way.extract(allow_deletions=allowed)

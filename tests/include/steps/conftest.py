@@ -9,14 +9,14 @@ import pytest
 
 from tests.conftest import World
 from tests.include.steps.in_ranges import declared
-from tests.include.steps.way import Way, make_way
+from tests.include.steps.way import Way, new_way
 
 __all__ = ["declared"]
 
 
 @pytest.fixture(scope="module")
-def way(new_world: Callable[[str], World], tmp_path_factory: pytest.TempPathFactory) -> Way:
-    return make_way(new_world("way"), Path(tmp_path_factory.mktemp("declarations")))
+def way(new_world: Callable[..., World], tmp_path_factory: pytest.TempPathFactory) -> Way:
+    return new_way(new_world, "way", Path(tmp_path_factory.mktemp("declarations")))
 
 
 @pytest.fixture(scope="module")

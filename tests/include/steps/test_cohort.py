@@ -26,7 +26,7 @@ from include.steps.servers import Servers
 from tests.conftest import World
 from tests.include.stage.batches import a_batch
 from tests.include.steps.captured import insert, rename, some, source, take
-from tests.include.steps.way import SSE, Way, make_way
+from tests.include.steps.way import SSE, Way, new_way
 
 GONE = {"sse/customer": 1}
 ROWVERSION = "rowversion"
@@ -58,9 +58,9 @@ def _strangers(way: Way) -> int:
 
 
 @pytest.fixture
-def fresh(new_world: Callable[[str], World], tmp_path: Path) -> Way:
+def fresh(new_world: Callable[..., World], tmp_path: Path) -> Way:
     """A world in which nothing was read yet, and ten customers."""
-    made = make_way(new_world("cohort"), tmp_path / "declarations", "cohort")
+    made = new_way(new_world, "cohort", tmp_path / "declarations", "cohort")
     made.customers(range(1, 11))
     return made
 

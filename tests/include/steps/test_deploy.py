@@ -18,7 +18,7 @@ from include.steps.deploy import apply_tables, apply_topics, register_schemas
 from include.steps.deployed import check_tables
 from include.steps.servers import Servers
 from tests.conftest import World, bare_world
-from tests.include.steps.way import make_way
+from tests.declarations import copied
 
 NEW = "  nickname:      {type: STRING, describes: null when unknown}\n"
 
@@ -29,8 +29,8 @@ def world(platform: Platform) -> World:
 
 
 @pytest.fixture(scope="module")
-def catalogue(world: World, tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
-    return make_way(world, Path(tmp_path_factory.mktemp("declarations"))).catalogue
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
+    return Catalogue(copied(Path(tmp_path_factory.mktemp("declarations"))))
 
 
 def _contract(catalogue: Catalogue, edit: Callable[[str], str]) -> Catalogue:

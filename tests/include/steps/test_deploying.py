@@ -13,7 +13,7 @@ from include.cli import main
 from include.local.platform import Platform
 from include.steps.deploy import apply_tables, apply_topics, register_schemas
 from tests.conftest import World, bare_world
-from tests.include.steps.way import Way, make_way, widened
+from tests.include.steps.way import Way, declare_way, make_way, widened
 
 PAGE = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)\n *```", PAGE, re.DOTALL)
@@ -32,7 +32,7 @@ ELSEWHERE = {  # by tests/dags/test_people.py, and what tests/repository/test_im
 @pytest.fixture(scope="module")
 def way(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Way:
     """Sources, and a world in which nothing is deployed."""
-    way = make_way(bare_world(platform, "deploying"), Path(tmp_path_factory.mktemp("declarations")))
+    way = make_way(bare_world(platform, "deploying"), declare_way(Path(tmp_path_factory.mktemp("declarations"))))
     way.customers([1, 2, 3])
     return way
 

@@ -25,7 +25,7 @@ from include.steps.deploy import DATASETS, apply_tables, apply_topics, register_
 from include.steps.environment import OBJECT, check_environment
 from include.steps.grants import Accounts, google, sql_server
 from tests.conftest import World, bare_world
-from tests.include.steps.way import PLATFORM, SSE, Way, make_way
+from tests.include.steps.way import PLATFORM, SSE, Way, declare_way, make_way
 
 Right = tuple[str, str]
 """A permission in Google's words, and where: a project, a dataset, a table, an object or (to list) a bucket."""
@@ -195,7 +195,7 @@ def deployed(platform: Platform) -> tuple[World, Heard]:
 def lived(deployed: tuple[World, Heard], tmp_path_factory: pytest.TempPathFactory) -> tuple[Way, Heard]:
     """A full and a window of a source and of a landing table, on the whole way, a dry run of each, and what a lost race
     leaves behind."""
-    way, heard = make_way(deployed[0], Path(tmp_path_factory.mktemp("declarations"))), Heard()
+    way, heard = make_way(deployed[0], declare_way(Path(tmp_path_factory.mktemp("declarations")))), Heard()
     for step in (apply_topics, register_schemas):
         step(way.catalogue, way.world.servers, lambda text: None)
     way.customers([1, 2, 3])

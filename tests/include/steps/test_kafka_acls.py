@@ -33,7 +33,7 @@ from include.steps.deploy import apply_tables, apply_topics, register_schemas
 from include.steps.grants import Accounts, kafka
 from tests.conftest import World, bare_world
 from tests.guard import guarded
-from tests.include.steps.way import Way, make_way
+from tests.include.steps.way import Way, declare_way, make_way
 from tests.waiting import wait_until
 
 RUNNER, DEPLOYER, CONSUMER, STRANGER = "migration", "deployment", "correspondence", "somebody"
@@ -96,7 +96,7 @@ def worlds(
         environment["AIRFLOW_CONN_KAFKA_DEFAULT"] = json.dumps(connection)
         return replace(world, environment=environment)
 
-    way = make_way(as_user(RUNNER), Path(tmp_path_factory.mktemp("declarations")))
+    way = make_way(as_user(RUNNER), declare_way(Path(tmp_path_factory.mktemp("declarations"))))
     apply_tables(way.catalogue, way.world.servers, lambda text: None)
     _grant(broker, list(kafka.lines(way.catalogue, way.world.servers.kafka_settings, ACCOUNTS)))
     return way, as_user

@@ -21,7 +21,7 @@ from include.steps.environment import check_environment, stamp_storage
 from include.steps.publish_entity import publish_entity
 from include.steps.request import Request
 from tests.conftest import World, bare_world
-from tests.include.steps.way import Way, make_way, widened
+from tests.include.steps.way import Way, new_way, widened
 
 TOPIC = "customer.changes.v1"
 STEPS: dict[str, Callable[[Catalogue, World], object]] = {
@@ -34,8 +34,8 @@ STEPS: dict[str, Callable[[Catalogue, World], object]] = {
 
 
 @pytest.fixture(scope="module")
-def production(new_world: Callable[[str], World], tmp_path_factory: pytest.TempPathFactory) -> Way:
-    way = make_way(new_world("production"), Path(tmp_path_factory.mktemp("declarations")))
+def production(new_world: Callable[..., World], tmp_path_factory: pytest.TempPathFactory) -> Way:
+    way = new_way(new_world, "production", Path(tmp_path_factory.mktemp("declarations")))
     way.customers([1, 2, 3])
     _whole_way(way)
     return way

@@ -10,14 +10,14 @@ import pytest
 from include.catalogue import Catalogue
 from tests.conftest import World
 from tests.declarations import copied
-from tests.include.steps.way import make_way
+from tests.include.steps.way import new_way
 from tests.include.wrong_input.declared import Declared
 from tests.include.wrong_input.witness import Witness
 
 
 @pytest.fixture(scope="session")
-def witness(new_world: Callable[[str], World], tmp_path_factory: pytest.TempPathFactory) -> Witness:
-    way = make_way(new_world("wrong"), Path(tmp_path_factory.mktemp("declarations")), database="wrong_input")
+def witness(new_world: Callable[..., World], tmp_path_factory: pytest.TempPathFactory) -> Witness:
+    way = new_way(new_world, "wrong", Path(tmp_path_factory.mktemp("declarations")), database="wrong_input")
     witness = Witness(way)
     witness.begin()
     return witness
