@@ -20,12 +20,14 @@ from include.catalogue import Catalogue
 from include.errors import DeclarationError, raise_first
 from include.mapping import line_of_node
 from include.merge import reviewed
-from include.merge.entity_facts import CUSTOMER, TableName
+from include.merge.entity_facts import CUSTOMER, Facts, TableName, facts
 from include.merge.reviewed import SCHEMA
 from include.names import key_column, place
 from include.rendering import render
 
 CHANGED, SPEAKING = "changed", "speaking"
+STANDING = ("two_records_of_one_system", "two_customers_have_it", "only_another_system_has_it")
+"""What is told without being declared (`warnings.sql` of the statements)."""
 _HEAD = re.compile(r"-- (fail|warn) ([a-z][a-z0-9_]*): (\S.*)")
 _LIKE_A_HEAD = re.compile(r"--\s*(fail|warn)\b", re.IGNORECASE)
 _NOT_IN_TEXT = re.compile(r"['\"\\]")
@@ -60,14 +62,22 @@ def read_checks(catalogue: Catalogue, entity: str) -> tuple[Check, ...]:
 
 def warnings_statement(catalogue: Catalogue, table: TableName, entity: str) -> str | None:
     """How many rows break each `warn` check, and since when the oldest does; None without such a check."""
-    warns = [check for check in read_checks(catalogue, entity) if check.level == "warn"]
-    if not warns:
-        return None
-    told = [
-        {"name": check.name, "sql": _indented(reviewed.in_full(check.sql, table)), "tells_since": check.tells_since}
-        for check in warns
-    ]
-    return render(catalogue.sql / "statements", "warnings.sql", entity=entity, warns=told)
+    e = facts(catalogue, table, entity)
+    told: list[dict[str, Any]] = [{"name": name, "sql": None, "tells_since": False} for name in _standing(e)]
+    for check in (check for check in read_checks(catalogue, entity) if check.level == "warn"):
+        sql = _indented(reviewed.in_full(check.sql, table))
+        told.append({"name": check.name, "sql": sql, "tells_since": check.tells_since})
+    return render(catalogue.sql / "statements", "warnings.sql", e=e, warns=told) if told else None
+
+
+def _standing(e: Facts) -> Iterator[str]:
+    """Those of `STANDING` that can be broken: by links that contradict, or by a system that speaks and has nothing."""
+    if e.linkable:
+        yield "two_records_of_one_system"
+    if e.linkable and e.customer == "reference":
+        yield "two_customers_have_it"
+    if e.customer == "own":
+        yield "only_another_system_has_it"
 
 
 def fails_of(catalogue: Catalogue, *entities: str) -> dict[str, list[dict[str, Any]]]:
@@ -154,7 +164,7 @@ def _tells_since(given: list[str], entity: str, level: str, where: str) -> bool:
 
 
 def _named_twice(checks: list[Check], where: str) -> Iterator[DeclarationError]:
-    seen: set[str] = set()
+    seen = set(STANDING)
     for check in checks:
         if check.name in seen:
             yield DeclarationError(

@@ -61,7 +61,8 @@ class Facts:
 
     customer: by which customer it is mastered: its own, by a reference to customer, or through the entity that a
     reference names; None: always by precedence. through: that entity's facts. month: what truncates the partition
-    column, with its type. linkable: the datasets that a link can name; none: no mapping gives links.
+    column, with its type. linkable: the datasets that a link can name; none: no mapping gives links. mappings: the
+    ledger's name of each mapping, to its system.
     """
 
     name: str
@@ -71,7 +72,7 @@ class Facts:
     model_columns: dict[str, str]
     published: tuple[str, ...]
     ranks: tuple[str, ...]
-    systems: tuple[str, ...]
+    mappings: dict[str, str]
     references: dict[str, Reference]
     identified_by: tuple[str, ...]
     types: dict[str, str]
@@ -116,7 +117,7 @@ def facts(catalogue: Catalogue, table: TableName, name: str) -> Facts:
         model_columns=entity.model_columns(),
         published=tuple(entity.published()),
         ranks=tuple(entity.precedence),
-        systems=tuple(catalogue.systems_of(name)),
+        mappings={mapping.file_stem: mapping.source.system for mapping in catalogue.mapping_names(name)},
         references=references,
         identified_by=tuple(entity.identified_by),
         types={column: declared.type for column, declared in entity.columns.items()},

@@ -42,14 +42,21 @@ FROM (
         taken_over_at,
         TRIM(SPLIT(same_as, ':')[SAFE_OFFSET(0)]) AS named_system,
         IF(STRPOS(same_as, ':') = 0, NULL, TRIM(SUBSTR(same_as, STRPOS(same_as, ':') + 1))) AS named_id
-      FROM conforming
-      WHERE _has_row AND NOT _is_gone
+      FROM (
+        SELECT _source_key, same_as, taken_over_at FROM conforming WHERE _has_row AND NOT _is_gone
+        UNION ALL  -- what named nobody whom we knew may be read today
+        SELECT source_key, same_as, taken_over_at FROM {{ tables.identity | table }}
+        WHERE system = {{ system | word }} AND id_space = {{ id_space | word }}
+          AND link_problem IN ('unknown system', 'unreadable') AND source_key NOT IN (SELECT _source_key FROM conforming)
+      )
     )
   )
 ) AS s
 JOIN {{ tables.identity | table }} AS i
   ON i.system = {{ system | word }} AND i.id_space = {{ id_space | word }} AND i.source_key = s.source_key
-WHERE i.same_as IS DISTINCT FROM s.same_as OR i.taken_over_at IS DISTINCT FROM s.taken_over_at;
+WHERE i.same_as IS DISTINCT FROM s.same_as
+  OR i.taken_over_at IS DISTINCT FROM s.taken_over_at
+  OR (i.link_problem IN ('unknown system', 'unreadable') AND i.link_problem IS DISTINCT FROM s.link_problem);
 {% endif %}
 
 IF {{ 'EXISTS (SELECT 1 FROM said) OR ' if tells_link }}EXISTS (

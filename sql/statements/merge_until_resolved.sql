@@ -47,4 +47,4 @@ END IF;
 {{ authority.first_decisions(e, below) }}
 {% endif %}
 {{ resolving.says(e, 'i.system = ' ~ (system | word) ~ ' AND i.id_space = ' ~ (id_space | word)) }}
-{{ resolving.resolve(e) }}
+{{ resolving.resolve(e, system) }}

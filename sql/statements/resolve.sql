@@ -71,8 +71,21 @@ WHERE c.is_present AND c.system IN ({{ e.ranks | map('word') | join(', ') }}){{ 
 NOT ({{ came }} AND i.source_key IN (SELECT _source_key FROM conforming))
 {%- endmacro %}
 
-{#- With `record_<entity>` and `says_<entity>`. -#}
-{% macro resolve(e) %}
+{#- The systems that have this entity: from their first merge on, which may be this one (`now`). Until then nobody is
+    there to speak in their name. -#}
+{% macro systems_having(e, now=none) -%}
+SELECT CASE name{% for name, system in e.mappings.items() %} WHEN {{ name | word }} THEN {{ system | word }}{% endfor %} END
+    FROM {{ e.tables.ledger | table }}
+    WHERE batch IS NOT NULL AND name IN ({{ e.mappings | map('word') | join(', ') }})
+{%- if now %}
+
+    UNION ALL
+    SELECT {{ now | word }}
+{%- endif %}
+{%- endmacro %}
+
+{#- With `record_<entity>` and `says_<entity>`. now: the system whose rows are merged. -#}
+{% macro resolve(e, now=none) %}
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
 -- column, is a change.
@@ -109,7 +122,9 @@ WITH candidate AS (
     ON m.customer_key = c.{{ customer_key(e) }} AND m.until IS NULL
   WHERE m.system IS NULL
     OR m.system = c.system
-    OR m.system NOT IN ({% for having in e.systems %}{{ having | word }}{{ ', ' if not loop.last }}{% endfor %})
+    OR m.system NOT IN (
+    {{ systems_having(e, now) }}
+    )
 {% else %}
   WHERE TRUE
 {% endif %}

@@ -116,6 +116,6 @@ def test_a_merge_holds_no_value_in_its_text(name: str) -> None:
     allowed |= {"unreadable", "own system", "unknown system", "cycle", "too long"}
     allowed |= {"facts", "|", r"\\|", r"\\", r"\\\\", "%F %H:%M:%E6S", "UTC"}
     allowed |= {part for m in CATALOGUE.mapping_names() for part in (m.entity, m.source.system, m.source.dataset)}
-    allowed |= {str(m.source) for m in CATALOGUE.mapping_names()}
+    allowed |= {text for m in CATALOGUE.mapping_names() for text in (str(m.source), m.file_stem)}
     found = set(re.findall(r"'([^']*)'", re.sub(r"--[^\n]*|AS 'Rule: [^']*'|ERROR\(CONCAT\('Rule: [^\n]*", "", text)))
     assert found <= allowed

@@ -140,7 +140,8 @@ def test_a_customers_system_speaks_for_the_accounts_too_and_linked_accounts_are_
 def test_accounts_come_back_when_a_customer_whom_nobody_had_any_more_is_there_again(merging: Merging) -> None:
     merging.merge(SSE_CUSTOMER, merging.batch(SSE_CUSTOMER, 1, [sse_customer(4)], full=True))
     merging.merge(SSE_ACCOUNT, merging.batch(SSE_ACCOUNT, 1, [sse_account("0001", 4)], full=True))
-    merging.land(PLATFORM_CUSTOMER, 1, [platform_customer("9", "sse:4", migrated_at="2026-01-01T00:00:00Z")])
+    merging.land(PLATFORM_ACCOUNT, 1, [])
+    merging.land(PLATFORM_CUSTOMER, 1, [platform_customer("9", "sse:4", **TAKEN_OVER)])
     merging.merge(SSE_CUSTOMER, merging.batch(SSE_CUSTOMER, 2, [sse_customer(4, Status="X", RowVer=2)]))
     merging.land(PLATFORM_CUSTOMER, 2, [platform_customer("9")])
     assert "0001" not in merging.model("account")

@@ -82,12 +82,15 @@ class Model:
     log: dict[str, list[tuple[int, Change]]] = field(default_factory=lambda: {e.name: [] for e in ENTITIES})
     transaction: int = 0
     effective: dict[str, dict[Ref, Ref]] = field(default_factory=lambda: {e.name: {} for e in ENTITIES})
+    having: set[tuple[str, str]] = field(default_factory=set)
+    """(system, entity): from its first merge on a system has the entity."""
     unsettled: dict[str, dict[Ref, str]] = field(default_factory=lambda: {e.name: {} for e in ENTITIES})
 
     # -- transactions; each gives what the change logs must have got
     def merge(self, system: str, entity: Entity, reads: Sequence[Read]) -> dict[str, list[Change]]:
         """The batches of one dataset, in order, at once."""
         before = dict(self.identity["customer"])
+        self.having.add((system, entity.name))
         said = self._after(system, entity, reads)
         new = [ref for ref in said if ref not in self.identity[entity.name]]
         self.said[entity.name] = {ref: one for ref, one in self.said[entity.name].items() if ref[0] != system} | said
@@ -284,7 +287,7 @@ class Model:
         if entity.mastered == "always":
             return True
         speaks = self.speaks_for(self._customer_of(entity, key, row) or "")
-        return speaks is None or speaks == system or speaks not in entity.systems
+        return speaks is None or speaks == system or (speaks, entity.name) not in self.having
 
     def _customer_of(self, entity: Entity, key: str, row: Row) -> str | None:
         """Whose it is: a customer's own key, the customer of a row, or of what the row refers to."""

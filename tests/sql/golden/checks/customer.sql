@@ -1,4 +1,26 @@
 -- How many rows of customer break what is only told, and since when the oldest does.
+SELECT 'two_records_of_one_system' AS name, COUNT(*) AS found, CAST(NULL AS TIMESTAMP) AS oldest
+FROM (
+      SELECT DISTINCT i.`customer_key`
+      FROM `project.identity.customer` AS i
+      JOIN `project.conformed.customer` AS c
+        ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND c.is_present
+      WHERE i.`customer_key` IN (SELECT `customer_key` FROM `project.identity.customer` WHERE is_linked)
+      GROUP BY i.`customer_key`, i.system
+      HAVING COUNT(*) > 1
+)
+UNION ALL
+SELECT 'only_another_system_has_it' AS name, COUNT(*) AS found, CAST(NULL AS TIMESTAMP) AS oldest
+FROM (
+      SELECT i.`customer_key`
+      FROM `project.identity.customer` AS i
+      JOIN `project.conformed.customer` AS c
+        ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND c.is_present
+      JOIN `project.migration.authority` AS m ON m.customer_key = i.`customer_key` AND m.until IS NULL
+      GROUP BY i.`customer_key`
+      HAVING COUNTIF(i.system = m.system) = 0
+)
+UNION ALL
 SELECT 'born_in_living_memory' AS name, COUNT(*) AS found, CAST(NULL AS TIMESTAMP) AS oldest
 FROM (
       SELECT customer_key

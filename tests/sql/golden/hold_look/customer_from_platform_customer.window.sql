@@ -323,14 +323,21 @@ FROM (
         taken_over_at,
         TRIM(SPLIT(same_as, ':')[SAFE_OFFSET(0)]) AS named_system,
         IF(STRPOS(same_as, ':') = 0, NULL, TRIM(SUBSTR(same_as, STRPOS(same_as, ':') + 1))) AS named_id
-      FROM conforming
-      WHERE _has_row AND NOT _is_gone
+      FROM (
+        SELECT _source_key, same_as, taken_over_at FROM conforming WHERE _has_row AND NOT _is_gone
+        UNION ALL  -- what named nobody whom we knew may be read today
+        SELECT source_key, same_as, taken_over_at FROM `project.identity.customer`
+        WHERE system = 'platform' AND id_space = 'customer'
+          AND link_problem IN ('unknown system', 'unreadable') AND source_key NOT IN (SELECT _source_key FROM conforming)
+      )
     )
   )
 ) AS s
 JOIN `project.identity.customer` AS i
   ON i.system = 'platform' AND i.id_space = 'customer' AND i.source_key = s.source_key
-WHERE i.same_as IS DISTINCT FROM s.same_as OR i.taken_over_at IS DISTINCT FROM s.taken_over_at;
+WHERE i.same_as IS DISTINCT FROM s.same_as
+  OR i.taken_over_at IS DISTINCT FROM s.taken_over_at
+  OR (i.link_problem IN ('unknown system', 'unreadable') AND i.link_problem IS DISTINCT FROM s.link_problem);
 IF EXISTS (SELECT 1 FROM said) OR EXISTS (
   SELECT 1
   FROM conforming AS c
@@ -553,7 +560,13 @@ WITH candidate AS (
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
   WHERE m.system IS NULL
     OR m.system = c.system
-    OR m.system NOT IN ('sse', 'mis', 'platform')
+    OR m.system NOT IN (
+    SELECT CASE name WHEN 'from_mis_gentrack_customer' THEN 'mis' WHEN 'from_platform_customer' THEN 'platform' WHEN 'from_sse_customer' THEN 'sse' END
+    FROM `project.ledger.customer`
+    WHERE batch IS NOT NULL AND name IN ('from_mis_gentrack_customer', 'from_platform_customer', 'from_sse_customer')
+    UNION ALL
+    SELECT 'platform'
+    )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`customer_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
   SELECT

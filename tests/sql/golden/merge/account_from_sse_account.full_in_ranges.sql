@@ -416,6 +416,32 @@ JOIN `project.identity.account` AS i
 UNION DISTINCT
 SELECT `account_key` FROM joined_anew
 ;
+-- From its first merge on this system has the entity: of its customers no other system's rows speak in its place.
+IF NOT EXISTS (
+  SELECT 1 FROM `project.ledger.account`
+  WHERE batch IS NOT NULL AND name IN ('from_sse_account')
+) THEN
+  INSERT INTO affected_account (`account_key`)
+  SELECT i.`account_key`
+  FROM `project.conformed.account` AS c
+  JOIN `project.identity.account` AS i
+    ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+  LEFT JOIN `project.identity.customer` AS `p_customer_id`
+  ON `p_customer_id`.system = c.system
+  AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/gentrack_account' THEN 'gentrack_customer' WHEN 'platform/account' THEN 'customer' WHEN 'sse/account' THEN 'customer' END)
+  AND `p_customer_id`.source_key = c.`customer_id`
+  JOIN `project.migration.authority` AS m
+    ON m.customer_key = CASE
+    WHEN c.`customer_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_customer_id`.`customer_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'customer', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/gentrack_account' THEN 'gentrack_customer' WHEN 'platform/account' THEN 'customer' WHEN 'sse/account' THEN 'customer' END), '\x1f', c.`customer_id`))), 1, 32)
+    )
+  END AND m.until IS NULL
+  WHERE c.system <> 'sse' AND m.system = 'sse'
+  EXCEPT DISTINCT
+  SELECT `account_key` FROM affected_account;
+END IF;
 -- Who finds his customer through a record of the batch looks again.
 INSERT INTO stirred_account (system, id_space, source_key, is_rekeyed)
 SELECT 'sse', 'account', _source_key, FALSE
@@ -477,7 +503,13 @@ WITH candidate AS (
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
   WHERE m.system IS NULL
     OR m.system = c.system
-    OR m.system NOT IN ('sse', 'mis', 'platform')
+    OR m.system NOT IN (
+    SELECT CASE name WHEN 'from_mis_gentrack_account' THEN 'mis' WHEN 'from_platform_account' THEN 'platform' WHEN 'from_sse_account' THEN 'sse' END
+    FROM `project.ledger.account`
+    WHERE batch IS NOT NULL AND name IN ('from_mis_gentrack_account', 'from_platform_account', 'from_sse_account')
+    UNION ALL
+    SELECT 'sse'
+    )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`account_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
   SELECT
@@ -1147,7 +1179,11 @@ WITH candidate AS (
     ON m.customer_key = c.`_customer_key` AND m.until IS NULL
   WHERE m.system IS NULL
     OR m.system = c.system
-    OR m.system NOT IN ('sse')
+    OR m.system NOT IN (
+    SELECT CASE name WHEN 'from_sse_agreement' THEN 'sse' END
+    FROM `project.ledger.agreement`
+    WHERE batch IS NOT NULL AND name IN ('from_sse_agreement')
+    )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`agreement_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
   SELECT

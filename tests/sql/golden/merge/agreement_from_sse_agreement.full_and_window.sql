@@ -308,6 +308,30 @@ FROM conforming AS c
 JOIN `project.identity.agreement` AS i
   ON i.system = 'sse' AND i.id_space = 'agreement' AND i.source_key = c._source_key
 ;
+-- From its first merge on this system has the entity: of its customers no other system's rows speak in its place.
+IF NOT EXISTS (
+  SELECT 1 FROM `project.ledger.agreement`
+  WHERE batch IS NOT NULL AND name IN ('from_sse_agreement')
+) THEN
+  INSERT INTO affected_agreement (`agreement_key`)
+  SELECT i.`agreement_key`
+  FROM `project.conformed.agreement` AS c
+  JOIN `project.identity.agreement` AS i
+    ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+  LEFT JOIN `project.conformed.account` AS via
+    ON via.system = c.system
+    AND via.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'account' END)
+    AND via.source_key = c.`account_id`
+  LEFT JOIN `project.identity.customer` AS via_customer
+    ON via_customer.system = via.system
+    AND via_customer.id_space = (CASE CONCAT(via.system, '/', via.id_space) WHEN 'mis/gentrack_account' THEN 'gentrack_customer' WHEN 'platform/account' THEN 'customer' WHEN 'sse/account' THEN 'customer' END)
+    AND via_customer.source_key = via.`customer_id`
+  JOIN `project.migration.authority` AS m
+    ON m.customer_key = via_customer.customer_key AND m.until IS NULL
+  WHERE c.system <> 'sse' AND m.system = 'sse'
+  EXCEPT DISTINCT
+  SELECT `agreement_key` FROM affected_agreement;
+END IF;
 -- agreement: every record that could speak for an affected key.
 CREATE TEMP TABLE record_agreement AS
 SELECT i.`agreement_key`, i.system, i.id_space, i.source_key
@@ -384,7 +408,13 @@ WITH candidate AS (
     ON m.customer_key = c.`_customer_key` AND m.until IS NULL
   WHERE m.system IS NULL
     OR m.system = c.system
-    OR m.system NOT IN ('sse')
+    OR m.system NOT IN (
+    SELECT CASE name WHEN 'from_sse_agreement' THEN 'sse' END
+    FROM `project.ledger.agreement`
+    WHERE batch IS NOT NULL AND name IN ('from_sse_agreement')
+    UNION ALL
+    SELECT 'sse'
+    )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`agreement_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
   SELECT

@@ -291,6 +291,32 @@ FROM conforming AS c
 JOIN `project.identity.contact` AS i
   ON i.system = 'sse' AND i.id_space = 'contact' AND i.source_key = c._source_key
 ;
+-- From its first merge on this system has the entity: of its customers no other system's rows speak in its place.
+IF NOT EXISTS (
+  SELECT 1 FROM `project.ledger.contact`
+  WHERE batch IS NOT NULL AND name IN ('from_sse_contact')
+) THEN
+  INSERT INTO affected_contact (`contact_key`)
+  SELECT i.`contact_key`
+  FROM `project.conformed.contact` AS c
+  JOIN `project.identity.contact` AS i
+    ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+  LEFT JOIN `project.identity.customer` AS `p_customer_id`
+  ON `p_customer_id`.system = c.system
+  AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/contact' THEN 'customer' END)
+  AND `p_customer_id`.source_key = c.`customer_id`
+  JOIN `project.migration.authority` AS m
+    ON m.customer_key = CASE
+    WHEN c.`customer_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_customer_id`.`customer_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'customer', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/contact' THEN 'customer' END), '\x1f', c.`customer_id`))), 1, 32)
+    )
+  END AND m.until IS NULL
+  WHERE c.system <> 'sse' AND m.system = 'sse'
+  EXCEPT DISTINCT
+  SELECT `contact_key` FROM affected_contact;
+END IF;
 -- contact: every record that could speak for an affected key.
 CREATE TEMP TABLE record_contact AS
 SELECT i.`contact_key`, i.system, i.id_space, i.source_key
@@ -346,7 +372,13 @@ WITH candidate AS (
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
   WHERE m.system IS NULL
     OR m.system = c.system
-    OR m.system NOT IN ('sse')
+    OR m.system NOT IN (
+    SELECT CASE name WHEN 'from_sse_contact' THEN 'sse' END
+    FROM `project.ledger.contact`
+    WHERE batch IS NOT NULL AND name IN ('from_sse_contact')
+    UNION ALL
+    SELECT 'sse'
+    )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`contact_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
   SELECT

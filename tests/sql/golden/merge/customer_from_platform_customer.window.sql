@@ -323,14 +323,21 @@ FROM (
         taken_over_at,
         TRIM(SPLIT(same_as, ':')[SAFE_OFFSET(0)]) AS named_system,
         IF(STRPOS(same_as, ':') = 0, NULL, TRIM(SUBSTR(same_as, STRPOS(same_as, ':') + 1))) AS named_id
-      FROM conforming
-      WHERE _has_row AND NOT _is_gone
+      FROM (
+        SELECT _source_key, same_as, taken_over_at FROM conforming WHERE _has_row AND NOT _is_gone
+        UNION ALL  -- what named nobody whom we knew may be read today
+        SELECT source_key, same_as, taken_over_at FROM `project.identity.customer`
+        WHERE system = 'platform' AND id_space = 'customer'
+          AND link_problem IN ('unknown system', 'unreadable') AND source_key NOT IN (SELECT _source_key FROM conforming)
+      )
     )
   )
 ) AS s
 JOIN `project.identity.customer` AS i
   ON i.system = 'platform' AND i.id_space = 'customer' AND i.source_key = s.source_key
-WHERE i.same_as IS DISTINCT FROM s.same_as OR i.taken_over_at IS DISTINCT FROM s.taken_over_at;
+WHERE i.same_as IS DISTINCT FROM s.same_as
+  OR i.taken_over_at IS DISTINCT FROM s.taken_over_at
+  OR (i.link_problem IN ('unknown system', 'unreadable') AND i.link_problem IS DISTINCT FROM s.link_problem);
 IF EXISTS (SELECT 1 FROM said) OR EXISTS (
   SELECT 1
   FROM conforming AS c
@@ -553,7 +560,13 @@ WITH candidate AS (
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
   WHERE m.system IS NULL
     OR m.system = c.system
-    OR m.system NOT IN ('sse', 'mis', 'platform')
+    OR m.system NOT IN (
+    SELECT CASE name WHEN 'from_mis_gentrack_customer' THEN 'mis' WHEN 'from_platform_customer' THEN 'platform' WHEN 'from_sse_customer' THEN 'sse' END
+    FROM `project.ledger.customer`
+    WHERE batch IS NOT NULL AND name IN ('from_mis_gentrack_customer', 'from_platform_customer', 'from_sse_customer')
+    UNION ALL
+    SELECT 'platform'
+    )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`customer_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
   SELECT
@@ -711,7 +724,11 @@ WITH candidate AS (
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
   WHERE m.system IS NULL
     OR m.system = c.system
-    OR m.system NOT IN ('sse', 'mis', 'platform')
+    OR m.system NOT IN (
+    SELECT CASE name WHEN 'from_mis_gentrack_account' THEN 'mis' WHEN 'from_platform_account' THEN 'platform' WHEN 'from_sse_account' THEN 'sse' END
+    FROM `project.ledger.account`
+    WHERE batch IS NOT NULL AND name IN ('from_mis_gentrack_account', 'from_platform_account', 'from_sse_account')
+    )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`account_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
   SELECT
@@ -874,7 +891,11 @@ WITH candidate AS (
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
   WHERE m.system IS NULL
     OR m.system = c.system
-    OR m.system NOT IN ('sse')
+    OR m.system NOT IN (
+    SELECT CASE name WHEN 'from_sse_contact' THEN 'sse' END
+    FROM `project.ledger.contact`
+    WHERE batch IS NOT NULL AND name IN ('from_sse_contact')
+    )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`contact_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
   SELECT
@@ -1025,7 +1046,11 @@ WITH candidate AS (
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
   WHERE m.system IS NULL
     OR m.system = c.system
-    OR m.system NOT IN ('sse')
+    OR m.system NOT IN (
+    SELECT CASE name WHEN 'from_sse_contact_preference' THEN 'sse' END
+    FROM `project.ledger.contact_preference`
+    WHERE batch IS NOT NULL AND name IN ('from_sse_contact_preference')
+    )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`contact_preference_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
   SELECT
@@ -1176,7 +1201,11 @@ WITH candidate AS (
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
   WHERE m.system IS NULL
     OR m.system = c.system
-    OR m.system NOT IN ('mis')
+    OR m.system NOT IN (
+    SELECT CASE name WHEN 'from_mis_salesforce_case' THEN 'mis' END
+    FROM `project.ledger.interaction`
+    WHERE batch IS NOT NULL AND name IN ('from_mis_salesforce_case')
+    )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`interaction_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
   SELECT
@@ -1327,7 +1356,11 @@ WITH candidate AS (
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
   WHERE m.system IS NULL
     OR m.system = c.system
-    OR m.system NOT IN ('sse')
+    OR m.system NOT IN (
+    SELECT CASE name WHEN 'from_sse_priority_services' THEN 'sse' END
+    FROM `project.ledger.priority_service`
+    WHERE batch IS NOT NULL AND name IN ('from_sse_priority_services')
+    )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`priority_service_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
   SELECT
@@ -1982,7 +2015,11 @@ WITH candidate AS (
     ON m.customer_key = c.`_customer_key` AND m.until IS NULL
   WHERE m.system IS NULL
     OR m.system = c.system
-    OR m.system NOT IN ('sse')
+    OR m.system NOT IN (
+    SELECT CASE name WHEN 'from_sse_agreement' THEN 'sse' END
+    FROM `project.ledger.agreement`
+    WHERE batch IS NOT NULL AND name IN ('from_sse_agreement')
+    )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`agreement_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
   SELECT

@@ -494,7 +494,13 @@ WITH candidate AS (
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
   WHERE m.system IS NULL
     OR m.system = c.system
-    OR m.system NOT IN ('sse', 'mis', 'platform')
+    OR m.system NOT IN (
+    SELECT CASE name WHEN 'from_mis_gentrack_customer' THEN 'mis' WHEN 'from_platform_customer' THEN 'platform' WHEN 'from_sse_customer' THEN 'sse' END
+    FROM `project.ledger.customer`
+    WHERE batch IS NOT NULL AND name IN ('from_mis_gentrack_customer', 'from_platform_customer', 'from_sse_customer')
+    UNION ALL
+    SELECT 'sse'
+    )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`customer_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
   SELECT
@@ -652,7 +658,11 @@ WITH candidate AS (
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
   WHERE m.system IS NULL
     OR m.system = c.system
-    OR m.system NOT IN ('sse', 'mis', 'platform')
+    OR m.system NOT IN (
+    SELECT CASE name WHEN 'from_mis_gentrack_account' THEN 'mis' WHEN 'from_platform_account' THEN 'platform' WHEN 'from_sse_account' THEN 'sse' END
+    FROM `project.ledger.account`
+    WHERE batch IS NOT NULL AND name IN ('from_mis_gentrack_account', 'from_platform_account', 'from_sse_account')
+    )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`account_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
   SELECT
@@ -815,7 +825,11 @@ WITH candidate AS (
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
   WHERE m.system IS NULL
     OR m.system = c.system
-    OR m.system NOT IN ('sse')
+    OR m.system NOT IN (
+    SELECT CASE name WHEN 'from_sse_contact' THEN 'sse' END
+    FROM `project.ledger.contact`
+    WHERE batch IS NOT NULL AND name IN ('from_sse_contact')
+    )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`contact_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
   SELECT
@@ -966,7 +980,11 @@ WITH candidate AS (
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
   WHERE m.system IS NULL
     OR m.system = c.system
-    OR m.system NOT IN ('sse')
+    OR m.system NOT IN (
+    SELECT CASE name WHEN 'from_sse_contact_preference' THEN 'sse' END
+    FROM `project.ledger.contact_preference`
+    WHERE batch IS NOT NULL AND name IN ('from_sse_contact_preference')
+    )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`contact_preference_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
   SELECT
@@ -1117,7 +1135,11 @@ WITH candidate AS (
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
   WHERE m.system IS NULL
     OR m.system = c.system
-    OR m.system NOT IN ('mis')
+    OR m.system NOT IN (
+    SELECT CASE name WHEN 'from_mis_salesforce_case' THEN 'mis' END
+    FROM `project.ledger.interaction`
+    WHERE batch IS NOT NULL AND name IN ('from_mis_salesforce_case')
+    )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`interaction_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
   SELECT
@@ -1268,7 +1290,11 @@ WITH candidate AS (
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
   WHERE m.system IS NULL
     OR m.system = c.system
-    OR m.system NOT IN ('sse')
+    OR m.system NOT IN (
+    SELECT CASE name WHEN 'from_sse_priority_services' THEN 'sse' END
+    FROM `project.ledger.priority_service`
+    WHERE batch IS NOT NULL AND name IN ('from_sse_priority_services')
+    )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`priority_service_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
   SELECT
@@ -1923,7 +1949,11 @@ WITH candidate AS (
     ON m.customer_key = c.`_customer_key` AND m.until IS NULL
   WHERE m.system IS NULL
     OR m.system = c.system
-    OR m.system NOT IN ('sse')
+    OR m.system NOT IN (
+    SELECT CASE name WHEN 'from_sse_agreement' THEN 'sse' END
+    FROM `project.ledger.agreement`
+    WHERE batch IS NOT NULL AND name IN ('from_sse_agreement')
+    )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`agreement_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
   SELECT

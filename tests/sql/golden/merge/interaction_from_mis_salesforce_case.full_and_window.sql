@@ -278,6 +278,32 @@ FROM conforming AS c
 JOIN `project.identity.interaction` AS i
   ON i.system = 'mis' AND i.id_space = 'salesforce_case' AND i.source_key = c._source_key
 ;
+-- From its first merge on this system has the entity: of its customers no other system's rows speak in its place.
+IF NOT EXISTS (
+  SELECT 1 FROM `project.ledger.interaction`
+  WHERE batch IS NOT NULL AND name IN ('from_mis_salesforce_case')
+) THEN
+  INSERT INTO affected_interaction (`interaction_key`)
+  SELECT i.`interaction_key`
+  FROM `project.conformed.interaction` AS c
+  JOIN `project.identity.interaction` AS i
+    ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+  LEFT JOIN `project.identity.customer` AS `p_customer_id`
+  ON `p_customer_id`.system = c.system
+  AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/salesforce_case' THEN 'gentrack_customer' END)
+  AND `p_customer_id`.source_key = c.`customer_id`
+  JOIN `project.migration.authority` AS m
+    ON m.customer_key = CASE
+    WHEN c.`customer_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_customer_id`.`customer_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'customer', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/salesforce_case' THEN 'gentrack_customer' END), '\x1f', c.`customer_id`))), 1, 32)
+    )
+  END AND m.until IS NULL
+  WHERE c.system <> 'mis' AND m.system = 'mis'
+  EXCEPT DISTINCT
+  SELECT `interaction_key` FROM affected_interaction;
+END IF;
 -- interaction: every record that could speak for an affected key.
 CREATE TEMP TABLE record_interaction AS
 SELECT i.`interaction_key`, i.system, i.id_space, i.source_key
@@ -333,7 +359,13 @@ WITH candidate AS (
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
   WHERE m.system IS NULL
     OR m.system = c.system
-    OR m.system NOT IN ('mis')
+    OR m.system NOT IN (
+    SELECT CASE name WHEN 'from_mis_salesforce_case' THEN 'mis' END
+    FROM `project.ledger.interaction`
+    WHERE batch IS NOT NULL AND name IN ('from_mis_salesforce_case')
+    UNION ALL
+    SELECT 'mis'
+    )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`interaction_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
   SELECT

@@ -283,6 +283,32 @@ FROM conforming AS c
 JOIN `project.identity.priority_service` AS i
   ON i.system = 'sse' AND i.id_space = 'priority_services' AND i.source_key = c._source_key
 ;
+-- From its first merge on this system has the entity: of its customers no other system's rows speak in its place.
+IF NOT EXISTS (
+  SELECT 1 FROM `project.ledger.priority_service`
+  WHERE batch IS NOT NULL AND name IN ('from_sse_priority_services')
+) THEN
+  INSERT INTO affected_priority_service (`priority_service_key`)
+  SELECT i.`priority_service_key`
+  FROM `project.conformed.priority_service` AS c
+  JOIN `project.identity.priority_service` AS i
+    ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+  LEFT JOIN `project.identity.customer` AS `p_customer_id`
+  ON `p_customer_id`.system = c.system
+  AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/priority_services' THEN 'customer' END)
+  AND `p_customer_id`.source_key = c.`customer_id`
+  JOIN `project.migration.authority` AS m
+    ON m.customer_key = CASE
+    WHEN c.`customer_id` IS NULL THEN NULL
+    ELSE COALESCE(
+      `p_customer_id`.`customer_key`,
+      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'customer', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/priority_services' THEN 'customer' END), '\x1f', c.`customer_id`))), 1, 32)
+    )
+  END AND m.until IS NULL
+  WHERE c.system <> 'sse' AND m.system = 'sse'
+  EXCEPT DISTINCT
+  SELECT `priority_service_key` FROM affected_priority_service;
+END IF;
 -- priority_service: every record that could speak for an affected key.
 CREATE TEMP TABLE record_priority_service AS
 SELECT i.`priority_service_key`, i.system, i.id_space, i.source_key
@@ -338,7 +364,13 @@ WITH candidate AS (
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
   WHERE m.system IS NULL
     OR m.system = c.system
-    OR m.system NOT IN ('sse')
+    OR m.system NOT IN (
+    SELECT CASE name WHEN 'from_sse_priority_services' THEN 'sse' END
+    FROM `project.ledger.priority_service`
+    WHERE batch IS NOT NULL AND name IN ('from_sse_priority_services')
+    UNION ALL
+    SELECT 'sse'
+    )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`priority_service_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
   SELECT

@@ -554,7 +554,11 @@ WITH candidate AS (
     ON m.customer_key = c.`_customer_key` AND m.until IS NULL
   WHERE m.system IS NULL
     OR m.system = c.system
-    OR m.system NOT IN ('sse')
+    OR m.system NOT IN (
+    SELECT CASE name WHEN 'from_sse_agreement' THEN 'sse' END
+    FROM `project.ledger.agreement`
+    WHERE batch IS NOT NULL AND name IN ('from_sse_agreement')
+    )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`agreement_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
   SELECT
