@@ -95,7 +95,8 @@ class Source:
         return self.system, self.entity.name
 
     def read(self, batch: Batch) -> Read:
-        """The system takes what the batch says, and is read. SSE's rows that are gone are in no window."""
+        """The system takes what the batch says, and is read. SSE's rows that are gone are in no window; the platform's
+        tombstones are in everything that landed, too."""
         for key, record in batch.says.items():
             if record is None:
                 self.holds.pop(canonical(self.system, key), None)
@@ -105,9 +106,13 @@ class Source:
         for key in batch.missing:
             self.holds.pop(canonical(self.system, key), None)
         number, keys = len(self.reads) + 1, frozenset(self.holds) if batch.kind == "keys" else None
-        found = Read(number, dict(self.holds), True) if batch.kind == "full" else Read(number, rows, keys=keys)
+        found = Read(number, self._everything(batch), True) if batch.kind == "full" else Read(number, rows, keys=keys)
         self.reads.append(found)
         return found
+
+    def _everything(self, batch: Batch) -> dict[str, Record | None]:
+        gone = [key for key, record in batch.says.items() if record is None and self.system == "platform"]
+        return {**dict.fromkeys(gone), **self.holds}
 
     @property
     def waiting(self) -> list[Read]:
