@@ -32,8 +32,8 @@ def add(subparsers: Any) -> None:
     logs.add_argument("-n", "--lines", type=int, default=100)
     logs.add_argument("-f", "--follow", action="store_true", help="until Ctrl-C")
     logs.set_defaults(run=_logs)
-    run = commands.add_parser("run", help="a run of a use case, by this machine's Airflow, to its end")
-    run.add_argument("use_case", help="for example customer_base")
+    run = commands.add_parser("run", help="a run of a use case or job, by this machine's Airflow, to its end")
+    run.add_argument("dag", help="for example customer_base, or the job move_cohort")
     run.add_argument("--form", type=_form, default={}, help="fields of the form, as JSON: '{\"dry_run\": true}'")
     run.set_defaults(run=_run)
     _add_data_commands(commands)
@@ -107,7 +107,7 @@ def _logs(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> int:
     from include.local.one_run import one_run
 
-    one_run(Platform.of_checkout(), args.use_case, _say, args.form)
+    one_run(Platform.of_checkout(), args.dag, _say, args.form)
     return 0
 
 

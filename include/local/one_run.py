@@ -1,7 +1,8 @@
-"""`local run <use case>`: what does a run of it do? (by the laptop's Airflow, as a trigger in its UI would)"""
+"""`local run <DAG>`: what does a run of it do? (by the laptop's Airflow, as a trigger in its UI would)"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -12,16 +13,28 @@ from include.local.demo_run import DagRun
 from include.local.platform import Platform
 
 
-def one_run(platform: Platform, use_case: str, report: Callable[[str], None], form: Mapping[str, Any]) -> None:
-    """Trigger it with these fields of the form, tell each task when it ends, and at the end what was read, changed and
-    sent.
+def one_run(platform: Platform, name: str, report: Callable[[str], None], form: Mapping[str, Any]) -> None:
+    """Trigger a use case, or a job of `dags/jobs`, with these fields of the form, tell each task when it ends, and at
+    the end what was read, changed and sent (of a job: what each task returned).
 
-    Raises DeclarationError when no file declares the use case, Unavailable when a server is down, RunFailed with each
-    failed task's error.
+    Raises DeclarationError when no file declares it, Unavailable when a server is down, RunFailed with each failed
+    task's error.
     """
-    Catalogue().use_case(use_case)  # a typing mistake is told at once: Airflow would be waited for
+    catalogue = Catalogue()
+    is_job = (catalogue.dags / "jobs" / f"{name}.py").exists()
+    if not is_job:
+        catalogue.use_case(name)  # a typing mistake is told at once: Airflow would be waited for
     platform.require_running()
-    run = DagRun(platform, use_case, f"by-hand-{datetime.now(UTC):%Y%m%dT%H%M%S}")
-    report(f"{use_case}, run {run.run_id} at {platform.airflow().url}")
+    run = DagRun(platform, name, f"by-hand-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    report(f"{name}, run {run.run_id} at {platform.airflow().url}")
     run.run(report, form)
-    print_runs([run])
+    if is_job:
+        _print_summaries(run)
+    else:
+        print_runs([run])
+
+
+def _print_summaries(run: DagRun) -> None:
+    for task in run.tasks():
+        if summary := run.summary(task["task_id"]):
+            print(f"\n{task['task_id']}\n{json.dumps(summary, indent=2, ensure_ascii=False)}")

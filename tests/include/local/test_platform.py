@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from include.cli import main
-from include.errors import RequestError, Unavailable
+from include.errors import DeclarationError, RequestError, Unavailable
 from include.local import lifecycle
 from include.local.laptop import ROOT
 from include.local.one_run import one_run
@@ -85,9 +85,12 @@ def test_down_says_that_data_stays_only_while_there_is_some(
 
 
 def test_a_run_with_the_platform_down_is_refused_before_it_is_named(new_platform: New, said: list[str]) -> None:
-    with pytest.raises(Unavailable, match="the laptop platform is down") as refused:
-        one_run(new_platform(), "customer_base", said.append, {})
-    assert (said, refused.value.remedy) == ([], "`make up` starts it")
+    for dag in ("customer_base", "move_cohort"):
+        with pytest.raises(Unavailable, match="the laptop platform is down") as refused:
+            one_run(new_platform(), dag, said.append, {})
+        assert (said, refused.value.remedy) == ([], "`make up` starts it")
+    with pytest.raises(DeclarationError, match="no use case is called move_cohorts"):
+        one_run(new_platform(), "move_cohorts", said.append, {})
 
 
 def test_down_leaves_no_process(small: Platform, said: list[str]) -> None:
