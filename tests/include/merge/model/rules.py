@@ -9,33 +9,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 from tests.include.merge.model.batches import Read, Record, canonical
 from tests.include.merge.model.declared import ENTITIES, PRECEDENCE, Entity, dataset
+from tests.include.merge.model.links import Identity, Ref, components, settled
 
-Ref = tuple[str, str]
-"""A record within an entity: (system, canonical source key)."""
 Row = dict[str, Any]
-LONGEST_CHAIN = 8
 
 
 def minted(salt: str, entity: str, system: str, source_key: str) -> str:
     """The key of a record that has no other: a salted hash of who named it first."""
     text = "\x1f".join((salt, entity, system, dataset(system, entity), source_key))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What is remembered of a record for ever. `copy_of`: what its latest counting row said of being a copy."""
-
-    own_key: str
-    first_number: int
-    key: str
-    copy_of: str | None = None
-    taken_over_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +109,12 @@ class Model:
             if self.speaks_for(one.key) not in (None, system) and self._has(one.key, system) == 1:
                 found.setdefault(one.key, ref)
         return list(found.values())
+
+    def immovable(self, system: str) -> list[Ref]:
+        """All other customers, each by one of its records."""
+        keys = {self.identity["customer"][ref].key for ref in self.movable(system)}
+        found = {one.key: ref for ref, one in sorted(self.identity["customer"].items(), reverse=True)}
+        return [ref for key, ref in found.items() if key not in keys]
 
     def may_be_rolled_back(self) -> list[Move]:
         """Moves after which nobody has decided anew, and whose systems of before still have records that count."""
@@ -307,63 +299,6 @@ class Model:
         ref = (system, canonical(system, str(source_id)))
         known = self.identity[parent].get(ref)
         return known.key if known else minted(self.salt, parent, *ref)
-
-
-def settled(entity: Entity, known: dict[Ref, Identity]) -> tuple[dict[Ref, Ref], dict[Ref, str]]:
-    """The links that are in force, and those that a person must look at, with what is wrong with them."""
-    links: dict[Ref, Ref] = {}
-    listed: dict[Ref, str] = {}
-    for ref, one in known.items():
-        if one.copy_of is None:
-            continue
-        to, problem = read_link(entity, ref, one.copy_of)
-        if problem:
-            listed[ref] = problem
-        elif to in known:
-            links[ref] = to
-    for ref in list(links):
-        way = list(_way(ref, links))
-        if way[-1] == ref:
-            listed[ref] = "lies on a cycle"
-    links = {ref: to for ref, to in links.items() if ref not in listed}
-    too_long = {
-        link for ref in links if len(list(_way(ref, links))) > LONGEST_CHAIN for link in (ref, *_way(ref, links))
-    }
-    listed |= {ref: "in a chain that is too long" for ref in too_long if ref in links}
-    return {ref: to for ref, to in links.items() if ref not in listed}, listed
-
-
-def read_link(entity: Entity, ref: Ref, text: str) -> tuple[Ref, str]:
-    """The record that a text names, or what is wrong with it."""
-    system, colon, key = text.partition(":")
-    if not colon or not key:
-        return ref, "cannot be read"
-    if system == ref[0]:
-        return ref, "names its own system"
-    if system not in entity.systems:
-        return ref, "names a system that has none of these"
-    return (system, canonical(system, key)), ""
-
-
-def _way(ref: Ref, links: dict[Ref, Ref]) -> Iterator[Ref]:
-    """Where the links lead from a record, until the end or the first record that comes twice."""
-    passed = [ref]
-    while passed[-1] in links:
-        passed.append(links[passed[-1]])
-        yield passed[-1]
-        if passed[-1] in passed[:-1]:
-            return
-
-
-def components(known: Iterable[Ref], links: dict[Ref, Ref]) -> list[set[Ref]]:
-    """The records, those together that links among them join."""
-    part = {ref: {ref} for ref in known}
-    for one, to in links.items():
-        if one in part and part[one] is not part[to]:
-            part[one] |= part[to]
-            for ref in part[to]:
-                part[ref] = part[one]
-    return list({id(members): members for members in part.values()}.values())
 
 
 def _difference(entity: Entity, before: dict[str, Row], after: dict[str, Row]) -> Iterator[Change]:

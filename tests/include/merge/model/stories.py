@@ -11,14 +11,17 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
+from include.errors import IntegrityError
 from tests.include.merge.model import declared
 from tests.include.merge.model.batches import Batch, Record, Source, canonical, sources
 from tests.include.merge.model.compared import Names, Watch
 from tests.include.merge.model.declared import BY_NAME, Entity, touched
 from tests.include.merge.model.driven import SALT, Driven
-from tests.include.merge.model.rules import Change, Model, Ref
+from tests.include.merge.model.links import Ref
+from tests.include.merge.model.rules import Change, Model
 
 IDS = {"sse": ("1", "2", "3"), "mis": ("a", "b"), "platform": ("p", "q")}
 """Few, so that records meet."""
@@ -87,6 +90,14 @@ def movable(draw: st.DrawFn) -> tuple[list[Ref], str]:
     model = draw(st.runner()).model
     system = draw(st.sampled_from([one for one in declared.PRECEDENCE if model.movable(one)]))
     return draw(st.lists(st.sampled_from(model.movable(system)), min_size=1, max_size=2, unique=True)), system
+
+
+@st.composite
+def immovable(draw: st.DrawFn) -> tuple[Ref, str]:
+    """A customer who cannot be moved, and to which system."""
+    model = draw(st.runner()).model
+    system = draw(st.sampled_from([one for one in declared.PRECEDENCE if model.immovable(one)]))
+    return draw(st.sampled_from(model.immovable(system))), system
 
 
 def told(changes: Mapping[str, Sequence[Change]]) -> dict[str, int]:
@@ -161,6 +172,16 @@ class Stories(RuleBasedStateMachine):
         changes = self.model.move(keys, who[1], move_id)
         self.driven.move(keys, who[1], move_id, told(changes))
         self.watch.after(changes, touched(declared.CUSTOMER))
+
+    @precondition(lambda self: any(self.model.immovable(system) for system in declared.PRECEDENCE))
+    @rule(who=immovable())
+    def move_refused(self, who: tuple[Ref, str]) -> None:
+        """He is there already, has no record there that counts, or two, or nobody speaks for him: nothing happens."""
+        self.watch.is_content, self.fresh = False, set()
+        key, move_id = self.model.identity["customer"][who[0]].key, f"refused after {self.model.transaction}"
+        with pytest.raises(IntegrityError, match="who can be moved"):
+            self.driven.move([key], who[1], move_id, told({}))
+        self.watch.after({}, touched(declared.CUSTOMER))
 
     @precondition(lambda self: self.model.may_be_rolled_back())
     @rule()

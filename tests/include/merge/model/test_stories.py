@@ -56,5 +56,17 @@ def test_a_record_that_is_linked_and_links_brings_no_new_system_to_the_customer_
     story.teardown()
 
 
+def test_a_record_that_is_too_far_from_the_end_of_its_chain_does_not_hold_and_the_others_do(driven: Driven) -> None:
+    """platform p1 is a copy of mis m1, which is a copy of p2, … of m5: nine steps from p1, eight from m1."""
+    Stories.driven = driven
+    story = Stories()
+    old = {f"m{n}": _customer(f"platform:p{n + 1}" if n < 5 else None) for n in range(1, 6)}
+    story.merged(Batch("mis", CUSTOMER, old, "full"))
+    story.merged(Batch("platform", CUSTOMER, {f"p{n}": _customer(f"mis:m{n}") for n in range(1, 6)}))
+    assert story.model.unsettled["customer"] == {("platform", "p1"): "too far from the end"}
+    assert len(story.model.tables["customer"]) == 2
+    story.teardown()
+
+
 def _customer(copy_of: str | None = None) -> Record:
     return Record({"name": "x", "email": None}, copy_of=copy_of)
