@@ -26,7 +26,8 @@ from include.names import key_column, place
 from include.rendering import render
 
 CHANGED, SPEAKING = "changed", "speaking"
-STANDING = ("two_records_of_one_system", "two_customers_have_it", "only_another_system_has_it")
+NOT_THERE = "only_another_system_has_it"
+STANDING = ("two_records_of_one_system", "two_customers_have_it", NOT_THERE)
 """What is told without being declared (`warnings.sql` of the statements)."""
 _HEAD = re.compile(r"-- (fail|warn) ([a-z][a-z0-9_]*): (\S.*)")
 _LIKE_A_HEAD = re.compile(r"--\s*(fail|warn)\b", re.IGNORECASE)
@@ -63,7 +64,9 @@ def read_checks(catalogue: Catalogue, entity: str) -> tuple[Check, ...]:
 def warnings_statement(catalogue: Catalogue, table: TableName, entity: str) -> str | None:
     """How many rows break each `warn` check, and since when the oldest does; None without such a check."""
     e = facts(catalogue, table, entity)
-    told: list[dict[str, Any]] = [{"name": name, "sql": None, "tells_since": False} for name in _standing(e)]
+    told: list[dict[str, Any]] = [
+        {"name": name, "sql": None, "tells_since": name == NOT_THERE} for name in _standing(e)
+    ]
     for check in (check for check in read_checks(catalogue, entity) if check.level == "warn"):
         sql = _indented(reviewed.in_full(check.sql, table))
         told.append({"name": check.name, "sql": sql, "tells_since": check.tells_since})
@@ -77,7 +80,7 @@ def _standing(e: Facts) -> Iterator[str]:
     if e.linkable and e.customer == "reference":
         yield "two_customers_have_it"
     if e.customer == "own":
-        yield "only_another_system_has_it"
+        yield NOT_THERE
 
 
 def fails_of(catalogue: Catalogue, *entities: str) -> dict[str, list[dict[str, Any]]]:

@@ -37,6 +37,8 @@ EVIDENCE = 1_000
 """So many rows are kept of a merge that is refused: they are all of a kind."""
 MOST_HELD = 10_000
 """So many rows a person may hold at once: with more, not a row is broken but the source or the mapping."""
+NO_FULL_YET = 10**15
+"""The batch from which on all was merged, where only some customers ever were."""
 LONGEST_CHAIN = 8
 """Links from a record to the last that it is a copy of; a longer chain is a mistake of somebody's."""
 
@@ -100,6 +102,12 @@ class Chain:
     def last(self) -> int:
         return self.batches[-1]
 
+    @property
+    def whole_at(self) -> int | None:
+        """From which batch on all that the dataset holds has been merged; None: this chain has no full."""
+        has_full = self.landing_is_full or any(staged.is_full for staged in self.staged)
+        return max([self.last, *(staged.batch for staged in self.later)]) if has_full else None
+
 
 @dataclass(frozen=True)
 class Statement:
@@ -142,6 +150,8 @@ def _merging(
 ) -> Statement:
     source, context = catalogue.dataset(name.source), _context(catalogue, table, name, chain) | more
     params = {"quarantine_share": source.quarantine_share, **_bounds(source, chain)}
+    if context["replaces_others"]:
+        params["replaced_share"] = source.deletions_allowed
     return Statement(render(catalogue.sql / "statements", template, **context), params)
 
 
@@ -184,6 +194,9 @@ def _context(catalogue: Catalogue, table: TableName, name: MappingName, chain: C
         "read_columns": _read_columns(mapping, source),
         "absence": _absence(chain),
         "landed": _landed(source, chain),
+        "whole_at": chain.whole_at,
+        "never": NO_FULL_YET,
+        "replaces_others": _replaces_others(e, name.source.system),
         "quarantine": table("quarantine", name.source.flat),
         "raw_columns": list(dict.fromkeys([*source.key, *mapping.source_columns])),
         "tells_link": mapping.gives(SAME_AS),
@@ -191,6 +204,11 @@ def _context(catalogue: Catalogue, table: TableName, name: MappingName, chain: C
         "longest": LONGEST_CHAIN,
         "fails_of": fails_of(catalogue, name.entity, *dependents(catalogue, name.entity)),
     }
+
+
+def _replaces_others(e: Facts, system: str) -> bool:
+    """Whether rows of other systems may have to go when all of this system's are there for the first time."""
+    return e.customer in ("reference", "through") and set(e.mappings.values()) != {system}
 
 
 def _bounds(source: DatasetContract, chain: Chain) -> dict[str, str | int | float]:

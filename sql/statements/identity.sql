@@ -75,24 +75,28 @@ JOIN {{ tables.identity | table }} AS i
 UNION DISTINCT
 SELECT {{ entity_key | column }} FROM joined_anew
 {% endif %};
-{% if e.customer in ('reference', 'through') %}
--- From its first merge on this system has the entity: of its customers no other system's rows speak in its place.
-IF NOT EXISTS (
+{% if replaces_others %}
+-- Once all of this system's rows are there, no other system's speak for its customers in their place.
+CREATE TEMP TABLE replaced ({{ entity_key | column }} STRING);
+IF v_whole_at <= {{ batches[-1] | number }} AND NOT EXISTS (
   SELECT 1 FROM {{ tables.ledger | table }}
-  WHERE batch IS NOT NULL AND name IN ({% for name, having in e.mappings.items() if having == system %}{{ name | word }}{{ ', ' if not loop.last }}{% endfor %})
+  WHERE {{ resolving.has_all() }} AND name IN ({% for name, having in e.mappings.items() if having == system %}{{ name | word }}{{ ', ' if not loop.last }}{% endfor %})
 ) THEN
-  INSERT INTO affected_{{ entity }} ({{ entity_key | column }})
-  SELECT i.{{ entity_key | column }}
+  INSERT INTO replaced ({{ entity_key | column }})
+  SELECT DISTINCT i.{{ entity_key | column }}
   FROM {{ tables.conformed | table }} AS c
   JOIN {{ tables.identity | table }} AS i
     ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+  JOIN {{ tables.common_model | table }} AS p ON p.{{ entity_key | column }} = i.{{ entity_key | column }}
 {% if e.customer == 'reference' %}
   {{ keys.join_parent(e.references[e.customer_column]) }}
 {% endif %}
   {{ resolving.join_customer(e) }}
   JOIN {{ tables.authority | table }} AS m
-    ON m.customer_key = {{ (keys.parent_key(e.references[e.customer_column])) if e.customer == 'reference' else 'via_customer.customer_key' }} AND m.until IS NULL
-  WHERE c.system <> {{ system | word }} AND m.system = {{ system | word }}
+    ON m.customer_key = {{ keys.parent_key(e.references[e.customer_column]) if e.customer == 'reference' else 'via_customer.customer_key' }} AND m.until IS NULL
+  WHERE c.system <> {{ system | word }} AND m.system = {{ system | word }};
+  INSERT INTO affected_{{ entity }} ({{ entity_key | column }})
+  SELECT {{ entity_key | column }} FROM replaced
   EXCEPT DISTINCT
   SELECT {{ entity_key | column }} FROM affected_{{ entity }};
 END IF;

@@ -5,6 +5,14 @@ CONCAT({{ alias }}.{{ prefix }}{{ 'system' }}, '/', {{ alias }}.{{ prefix }}id_s
 {%- endmacro %}
 CREATE TEMP TABLE joined_anew ({{ entity_key | column }} STRING);
 {% if tells_link %}
+-- What named nobody whom we knew may be read today. (Who is gone links to nobody anew.)
+CREATE TEMP TABLE unread AS
+SELECT i.source_key
+FROM {{ tables.identity | table }} AS i
+JOIN {{ tables.conformed | table }} AS c ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE i.system = {{ system | word }} AND i.id_space = {{ id_space | word }}
+  AND i.link_problem IN ('unknown system', 'unreadable') AND i.source_key NOT IN (SELECT _source_key FROM conforming);
+
 -- What records say now, where it differs from what they said before. A record that is gone says nothing: no unlink.
 CREATE TEMP TABLE said AS
 SELECT
@@ -44,10 +52,11 @@ FROM (
         IF(STRPOS(same_as, ':') = 0, NULL, TRIM(SUBSTR(same_as, STRPOS(same_as, ':') + 1))) AS named_id
       FROM (
         SELECT _source_key, same_as, taken_over_at FROM conforming WHERE _has_row AND NOT _is_gone
-        UNION ALL  -- what named nobody whom we knew may be read today
-        SELECT source_key, same_as, taken_over_at FROM {{ tables.identity | table }}
-        WHERE system = {{ system | word }} AND id_space = {{ id_space | word }}
-          AND link_problem IN ('unknown system', 'unreadable') AND source_key NOT IN (SELECT _source_key FROM conforming)
+        UNION ALL
+        SELECT i.source_key, i.same_as, i.taken_over_at
+        FROM {{ tables.identity | table }} AS i
+        JOIN unread AS u ON u.source_key = i.source_key
+        WHERE i.system = {{ system | word }} AND i.id_space = {{ id_space | word }}
       )
     )
   )

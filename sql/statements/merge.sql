@@ -14,10 +14,11 @@ END IF;
 -- Progress, in the same transaction as the data that it describes.
 DELETE FROM {{ tables.ledger | table }} WHERE name = @mapping;
 INSERT INTO {{ tables.ledger | table }}
-  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
+  (name, batch, whole_at, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
 SELECT
   CAST(@mapping AS STRING),
   @batch,
+  v_whole_at,
   CAST(@mapping_hash AS STRING),
   v_changed_at,
   CAST(@run_id AS STRING),

@@ -11,6 +11,7 @@ DECLARE v_followed INT64 DEFAULT 0;
 DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
 DECLARE v_newly_bad INT64 DEFAULT 0;
+DECLARE v_whole_at INT64;
 {% for each in [e] + below if each.partition %}
 DECLARE v_months_{{ each.name }} ARRAY<{{ each.month_type }}> DEFAULT [];
 {% endfor %}
@@ -23,6 +24,7 @@ BEGIN TRANSACTION;
 {{ transaction.has_not_moved(tables.ledger) }}
 
 SET v_first_number = (SELECT change_number + 1 FROM {{ tables.ledger | table }} WHERE name = 'entity');
+SET v_whole_at = {% if whole_at %}{{ whole_at | number }}{% else %}COALESCE((SELECT MAX(COALESCE(whole_at, batch)) FROM {{ tables.ledger | table }} WHERE name = @mapping), {{ never | number }}){% endif %};
 {{ transaction.clock_and_salt(ledgers, tables.salt) }}
 ASSERT v_first_number IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: the ledger of the entity or the salt is empty, restore the table';
 
@@ -47,4 +49,18 @@ END IF;
 {{ authority.first_decisions(e, below) }}
 {% endif %}
 {{ resolving.says(e, 'i.system = ' ~ (system | word) ~ ' AND i.id_space = ' ~ (id_space | word)) }}
-{{ resolving.resolve(e, system) }}
+{{ resolving.resolve(e, {'system': system, 'batch': batches[-1]}) }}
+{% if replaces_others %}
+ASSERT (
+  SELECT IF(
+    gone <= known * @replaced_share,
+    TRUE,
+    ERROR(CONCAT('Rule: ', CAST(gone AS STRING), ' of ', CAST(known AS STRING), ' rows that other systems have of customers of {{ system }} would go, because {{ mapping.name.source }} has none of them: link them, or raise deletes_at_most of {{ mapping.name.source }} for this merge'))
+  )
+  FROM (
+    SELECT
+      (SELECT COUNT(*) FROM change_{{ entity }} WHERE is_change AND operation = 'delete' AND {{ e.key | column }} IN (SELECT {{ e.key | column }} FROM replaced)) AS gone,
+      (SELECT COUNT(*) FROM replaced) AS known
+  )
+) AS 'Rule: too many rows of other systems would go';
+{% endif %}

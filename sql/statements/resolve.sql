@@ -71,20 +71,25 @@ WHERE c.is_present AND c.system IN ({{ e.ranks | map('word') | join(', ') }}){{ 
 NOT ({{ came }} AND i.source_key IN (SELECT _source_key FROM conforming))
 {%- endmacro %}
 
-{#- The systems that have this entity: from their first merge on, which may be this one (`now`). Until then nobody is
-    there to speak in their name. -#}
+{#- Of a ledger's row: (Rows that were written before `whole_at` was count from their first batch on.) -#}
+{% macro has_all() -%}
+COALESCE(whole_at, batch) <= batch
+{%- endmacro %}
+
+{#- The systems that have this entity: once all that one of their datasets holds was merged, which may be now (`now`:
+    system and batch of this merge). Until then others speak in their place. -#}
 {% macro systems_having(e, now=none) -%}
 SELECT CASE name{% for name, system in e.mappings.items() %} WHEN {{ name | word }} THEN {{ system | word }}{% endfor %} END
     FROM {{ e.tables.ledger | table }}
-    WHERE batch IS NOT NULL AND name IN ({{ e.mappings | map('word') | join(', ') }})
+    WHERE {{ has_all() }} AND name IN ({{ e.mappings | map('word') | join(', ') }})
 {%- if now %}
 
     UNION ALL
-    SELECT {{ now | word }}
+    SELECT {{ now.system | word }} FROM UNNEST([v_whole_at]) AS whole_at WHERE whole_at <= {{ now.batch | number }}
 {%- endif %}
 {%- endmacro %}
 
-{#- With `record_<entity>` and `says_<entity>`. now: the system whose rows are merged. -#}
+{#- With `record_<entity>` and `says_<entity>`. now: system and batch of what is merged. -#}
 {% macro resolve(e, now=none) %}
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by

@@ -25,11 +25,12 @@ SELECT i.{{ e.key | column }}
       HAVING COUNT(DISTINCT {{ ('p_' ~ reference.column) | column }}.{{ reference.becomes | column }}) > 1
 {%- endmacro %}
 {% macro only_another_system_has_it() -%}
-SELECT i.{{ e.key | column }}
+SELECT i.{{ e.key | column }}, MIN(m.since) AS since
       FROM {{ present() }}
       JOIN {{ e.tables.authority | table }} AS m ON m.customer_key = i.{{ e.key | column }} AND m.until IS NULL
+      LEFT JOIN {{ e.tables.common_model | table }} AS p ON p.{{ e.key | column }} = i.{{ e.key | column }}
+      WHERE p.{{ e.key | column }} IS NULL
       GROUP BY i.{{ e.key | column }}
-      HAVING COUNTIF(i.system = m.system) = 0
 {%- endmacro %}
 {% set asked = {
   'two_records_of_one_system': two_records_of_one_system,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from include.catalogue import Catalogue
 from include.steps.request import Request
 from orchestration import tasks
 from tests.conftest import World
@@ -30,9 +32,15 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
 
 @pytest.fixture
 def way(new_world: Callable[..., World], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Way:
+    """One of a hundred rows may be kept aside."""
     found = new_way(new_world, "aside", tmp_path)
     found.new_landing_table()
-    monkeypatch.setattr(tasks, "get_current_context", lambda: {"run_id": "nightly"})
+    contract = found.catalogue.dataset_path(PLATFORM)
+    contract.write_text(f"quarantine_at_most: 1%\n{contract.read_text(encoding='utf-8')}", encoding="utf-8")
+    found.catalogue = Catalogue(tmp_path)
+    monkeypatch.setattr(
+        tasks, "get_current_context", lambda: {"run_id": "nightly", "task": SimpleNamespace(outlets=[])}
+    )
     return found
 
 
@@ -53,15 +61,15 @@ def _aside(way: Way) -> list[dict[str, Any]]:
 def test_a_landed_record_that_cannot_be_merged_is_kept_aside_and_told_once(
     way: Way, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    way.land(0, *range(300))
-    way.land(0, 300, key=None, customer_id="x")
+    way.land(0, *range(100))
+    way.land(0, 100, key=None, customer_id="x")
     done = _run(way, monkeypatch)
-    assert (done["inserted"], done["quarantined"]) == (300, 1)
+    assert (done["inserted"], done["quarantined"]) == (100, 1)
     (message,) = receiver.messages
     assert message["title"] == f"{USE_CASE}: 1 rows kept aside, tier 1"
     assert "quarantine.platform_customer" in message["message"]
     assert _aside(way) == [{"source_key": None, "rule": "no key"}]
 
-    way.land(0, 301)  # the next window looks at the same record once more
+    way.land(0, 101)  # the next window looks at the same record once more
     assert _run(way, monkeypatch)["quarantined"] == 0
     assert (len(receiver.messages), len(_aside(way))) == (1, 1)

@@ -33,8 +33,7 @@ class Merging:
     """The merges of one world. Batches are numbered per dataset as they are given."""
 
     servers: Servers
-    catalogue: Catalogue = field(default_factory=Catalogue)
-
+    catalogue: Catalogue
     quarantines: set[DatasetName] = field(default_factory=set)
     """Datasets of which a test has kept rows aside."""
 
@@ -63,8 +62,9 @@ class Merging:
             self.servers.big_query.append_json(table, [_as_json(row) for row in rows])
         return table
 
-    def land(self, mapping: str, number: int, rows: Sequence[Row]) -> MappingProgress:
-        """Merge a window of a landing table that holds just these records; their order is that of their offsets."""
+    def land(self, mapping: str, number: int, rows: Sequence[Row], *, full: bool | None = None) -> MappingProgress:
+        """Merge a window of a landing table that holds just these records, the first as everything; their order is that
+        of their offsets."""
         source = MappingName.parse(mapping, "test").source
         columns = {name: column.type for name, column in self.catalogue.dataset(source).columns.items()}
         struct = "STRUCT<topic STRING, `partition` INT64, `offset` INT64, insert_time TIMESTAMP>"
@@ -72,7 +72,9 @@ class Merging:
         landed = [row | place for row, place in zip(rows, places, strict=True)]
         table = self._table(f"landed_{source.flat}_{number}", {**columns, "kafka_data": struct}, landed)
         window = OffsetWindow(0, 0, 0, len(rows))
-        return self.run(mapping, Chain((number,), landing_table=table, windows=(window,), landing_counted=len(rows)))
+        is_full = number == 1 if full is None else full
+        chain = Chain((number,), (), (), table, (window,), landing_is_full=is_full, landing_counted=len(rows))
+        return self.run(mapping, chain)
 
     # -- merging
     def merge(self, mapping: str, *batches: Staged, expected: MappingProgress | None = None) -> MappingProgress:

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from include.catalogue import Catalogue
+from tests.conftest import World
+from tests.declarations import PEOPLE, copied
 from tests.include.merge.merging import (
     PLATFORM_ACCOUNT,
     SSE_ACCOUNT,
@@ -15,7 +23,20 @@ from tests.include.merge.merging import (
     sse_reading,
 )
 
+ENTITIES = (*PEOPLE, "agreement", "supply_point", "meter", "meter_reading")
 MAY, JUNE = "2025-05-31T12:00:00", "2025-06-01T12:00:00"
+
+
+@pytest.fixture(scope="module")
+def merging_facts(new_world: Callable[..., World], tmp_path_factory: pytest.TempPathFactory) -> Merging:
+    catalogue = Catalogue(copied(Path(tmp_path_factory.mktemp("facts")), *ENTITIES))
+    return Merging(new_world("facts", catalogue).servers, catalogue)
+
+
+@pytest.fixture
+def merging(merging_facts: Merging) -> Iterator[Merging]:
+    yield merging_facts
+    merging_facts.clear()
 
 
 def _readings(merging: Merging) -> dict[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from include.catalogue import Catalogue
 from include.errors import IntegrityError
 from include.merge.hold import Held, hold_rows
 from include.merge.progress import MappingProgress
@@ -22,8 +23,8 @@ TOO_MUCH = "2000000.0000"
 
 
 @pytest.fixture
-def merging(world: World) -> Iterator[Merging]:
-    found = Merging(world.servers, quarantines={SOURCE})
+def merging(world: World, people: Catalogue) -> Iterator[Merging]:
+    found = Merging(world.servers, people, {SOURCE})
     yield found
     found.clear()
 

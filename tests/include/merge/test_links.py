@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from include.catalogue import ROOT, Catalogue
-from tests.declarations import copied, edit
+from tests.declarations import PEOPLE, copied, edit
 from tests.include.merge.merging import (
     MIS_CUSTOMER,
     PLATFORM_ACCOUNT,
@@ -158,7 +158,7 @@ def test_another_precedence_holds_for_rows_that_are_there_by_the_statements_of_t
         merging.merge(SSE_ACCOUNT, merging.batch(SSE_ACCOUNT, number, [sse_account("A1", 4)], full=True))
         merging.land(PLATFORM_ACCOUNT, number, [platform_account("P1", "9", "sse:A1")])
         assert [a["account_number"] for a in merging.present("account").values()] == [("A1", "P1")[number - 1]]
-        root = copied(tmp_path / str(number))
+        root = copied(tmp_path / str(number), *PEOPLE)
         edit(root, "sql/common_model/account/contract.yaml", "[sse, mis, platform]", "[platform, mis, sse]")
         merging.catalogue = Catalogue(root)
         _forget_the_old_rule(merging, "account")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from include.catalogue import ROOT, Catalogue
+from include.catalogue import Catalogue
 from include.errors import TooManyBadRows
 from include.merge.execute import keep_evidence
 from include.merge.statement import Chain, evidence_statement
 from include.names import DatasetName, MappingName
 from tests.conftest import World
+from tests.declarations import PEOPLE, copied
 from tests.include.merge.merging import SSE_CUSTOMER, Merging, Row, sse_customer
 
 SSE = DatasetName("sse", "customer")
@@ -23,8 +23,7 @@ SSE = DatasetName("sse", "customer")
 @pytest.fixture(scope="module")
 def lenient(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
     """Half of SSE's customers may be kept aside."""
-    root = Path(tmp_path_factory.mktemp("declared"))
-    shutil.copytree(ROOT / "sql", root / "sql")
+    root = copied(Path(tmp_path_factory.mktemp("declared")), *PEOPLE)
     contract = root / "sql" / "sources" / "sse" / "customer" / "contract.yaml"
     contract.write_text(f"quarantine_at_most: 50%\n{contract.read_text(encoding='utf-8')}", encoding="utf-8")
     return Catalogue(root)

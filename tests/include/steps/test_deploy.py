@@ -18,8 +18,9 @@ from include.steps.deploy import apply_tables, apply_topics, register_schemas
 from include.steps.deployed import check_tables
 from include.steps.servers import Servers
 from tests.conftest import World, bare_world
-from tests.declarations import copied
+from tests.declarations import PEOPLE, copied
 
+ENTITIES = (*PEOPLE, "supply_point", "meter")
 NEW = "  nickname:      {type: STRING, describes: null when unknown}\n"
 
 
@@ -30,7 +31,7 @@ def world(platform: Platform) -> World:
 
 @pytest.fixture(scope="module")
 def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
-    return Catalogue(copied(Path(tmp_path_factory.mktemp("declarations"))))
+    return Catalogue(copied(Path(tmp_path_factory.mktemp("declarations")), *ENTITIES))
 
 
 def _contract(catalogue: Catalogue, edit: Callable[[str], str]) -> Catalogue:
@@ -94,7 +95,8 @@ def test_an_older_deployment_leaves_the_newer_view_and_another_definition_replac
 ) -> None:
     said: list[str] = []
     history = world.servers.cloud.table("history", "customer")
-    apply_tables(Catalogue(), world.servers, said.append)  # without the new column
+    older = Catalogue(copied(tmp_path / "older", *ENTITIES))  # without the new column
+    apply_tables(older, world.servers, said.append)
     assert f"view {history}: as it must be" in said
     shutil.copytree(catalogue.sql, tmp_path / "sql")
     template = tmp_path / "sql" / "ledger" / "history.sql"

@@ -195,7 +195,7 @@ def deployed(platform: Platform) -> tuple[World, Heard]:
 def lived(deployed: tuple[World, Heard], tmp_path_factory: pytest.TempPathFactory) -> tuple[Way, Heard]:
     """A full and a window of a source and of a landing table, on the whole way, a dry run of each, and what a lost race
     leaves behind."""
-    way, heard = make_way(deployed[0], declare_way(Path(tmp_path_factory.mktemp("declarations")))), Heard()
+    way, heard = make_way(deployed[0], declare_way(Path(tmp_path_factory.mktemp("declarations")), entities=())), Heard()
     for step in (apply_topics, register_schemas):
         step(way.catalogue, way.world.servers, lambda text: None)
     way.customers([1, 2, 3])

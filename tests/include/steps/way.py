@@ -25,11 +25,11 @@ from include.steps.merge_mapping import merge_mapping
 from include.steps.publish_entity import publish_entity
 from include.steps.request import Request
 from tests.conftest import World
-from tests.declarations import copied
+from tests.declarations import PEOPLE, copied
 
 SSE, PLATFORM = DatasetName("sse", "customer"), DatasetName("platform", "customer")
 DATABASE, LANDING = "way", "way_landing"
-USE_CASE, ENTITIES = "customer_base", ("customer", "account")
+USE_CASE = "customer_base"
 _runs = itertools.count(1)
 
 
@@ -116,16 +116,9 @@ class Way:
         return {row["source_key"]: row["family_name"] for row in rows}
 
 
-def declare_way(root: Path, database: str = DATABASE) -> Catalogue:
-    """Declarations as they are shipped, but for the two tables' names; of one use case and its entities alone: most
-    tests need no more, and a world is made in a fifth of the time."""
-    copied(root)
-    for folder in (root / "sql" / "common_model").iterdir():
-        if folder.name not in ENTITIES:
-            shutil.rmtree(folder)
-    for case in (root / "dags").glob("*.py"):
-        if case.stem != USE_CASE:
-            case.unlink()
+def declare_way(root: Path, database: str = DATABASE, entities: Sequence[str] = PEOPLE) -> Catalogue:
+    """Declarations as they are shipped, of some entities or of all (none named), but for the two tables' names."""
+    copied(root, *entities)
     for contract, was, now in (
         ("sse/customer", "CRM.dbo.Customer", f"{database}.dbo.Customer"),
         ("platform/customer", "platform_landing.customer", f"{LANDING}.customer"),

@@ -87,6 +87,7 @@ class Source:
     system: str
     entity: Entity
     holds: dict[str, Record] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
     reads: list[Read] = field(default_factory=list)
     merged: int = 0
 
@@ -100,19 +101,19 @@ class Source:
         for key, record in batch.says.items():
             if record is None:
                 self.holds.pop(canonical(self.system, key), None)
+                self.gone.add(key)
             else:
                 self.holds[canonical(self.system, key)] = record
         rows = {key: one for key, one in batch.says.items() if one is not None or self.system != "sse"}
         for key in batch.missing:
             self.holds.pop(canonical(self.system, key), None)
         number, keys = len(self.reads) + 1, frozenset(self.holds) if batch.kind == "keys" else None
-        found = Read(number, self._everything(batch), True) if batch.kind == "full" else Read(number, rows, keys=keys)
+        found = Read(number, self._everything(), True) if batch.kind == "full" else Read(number, rows, keys=keys)
         self.reads.append(found)
         return found
 
-    def _everything(self, batch: Batch) -> dict[str, Record | None]:
-        gone = [key for key, record in batch.says.items() if record is None and self.system == "platform"]
-        return {**dict.fromkeys(gone), **self.holds}
+    def _everything(self) -> dict[str, Record | None]:
+        return {**dict.fromkeys(self.gone if self.system == "platform" else ()), **self.holds}
 
     @property
     def waiting(self) -> list[Read]:

@@ -158,7 +158,7 @@ def _dataset_contract(system: str, entity: Entity) -> str:
     table = f"stories.{name}" if system == "platform" else f"Stories.dbo.{name}"
     key = "kafka_key" if system == "platform" else KEY
     lines = [f"describes: Each {entity.name} of {system}.", "owner: stories", f"table: {table}", f"key: [{key}]"]
-    lines += [*_CAPTURE[system], "columns:"]
+    lines += [*_CAPTURE[system], "deletes_at_most: 100%", "columns:"]
     if system == "platform":
         lines.append("  kafka_key: {type: STRING, required: true, collation: exact}")
     lines += [

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.include.merge.model.batches import Read, Record, canonical
-from tests.include.merge.model.declared import ENTITIES, PRECEDENCE, Entity, dataset
+from tests.include.merge.model.declared import BY_NAME, ENTITIES, PRECEDENCE, Entity, dataset
 from tests.include.merge.model.links import Identity, Ref, components, settled
 
 Row = dict[str, Any]
@@ -69,14 +69,15 @@ class Model:
     transaction: int = 0
     effective: dict[str, dict[Ref, Ref]] = field(default_factory=lambda: {e.name: {} for e in ENTITIES})
     having: set[tuple[str, str]] = field(default_factory=set)
-    """(system, entity): from its first merge on a system has the entity."""
+    """(system, entity): from the first merge of everything on a system has the entity."""
     unsettled: dict[str, dict[Ref, str]] = field(default_factory=lambda: {e.name: {} for e in ENTITIES})
 
     # -- transactions; each gives what the change logs must have got
     def merge(self, system: str, entity: Entity, reads: Sequence[Read]) -> dict[str, list[Change]]:
         """The batches of one dataset, in order, at once."""
         before = dict(self.identity["customer"])
-        self.having.add((system, entity.name))
+        if any(read.is_full for read in reads):
+            self.having.add((system, entity.name))
         said = self._after(system, entity, reads)
         new = [ref for ref in said if ref not in self.identity[entity.name]]
         self.said[entity.name] = {ref: one for ref, one in self.said[entity.name].items() if ref[0] != system} | said
@@ -265,7 +266,7 @@ class Model:
         candidates: dict[str, list[tuple[int, str, Row]]] = {}
         for ref, record in self.said[entity.name].items():
             key, row = self.identity[entity.name][ref].key, self._row(entity, ref, record)
-            if record.counts and self._may_speak(entity, key, ref[0], row):
+            if record.counts and self._may_speak(entity, key, ref[0], record):
                 candidates.setdefault(key, []).append((PRECEDENCE.index(ref[0]), ref[1], row))
         return {key: min(found, key=lambda one: one[:2])[2] for key, found in candidates.items()}
 
@@ -275,22 +276,22 @@ class Model:
             row[f"{parent}_key"] = self._parent_key(parent, ref[0], record.values[name])
         return row | {name: record.values[name] for name in entity.values}
 
-    def _may_speak(self, entity: Entity, key: str, system: str, row: Row) -> bool:
+    def _may_speak(self, entity: Entity, key: str, system: str, record: Record) -> bool:
         if entity.mastered == "always":
             return True
-        speaks = self.speaks_for(self._customer_of(entity, key, row) or "")
+        speaks = self.speaks_for(self._customer_of(entity, key, system, record) or "")
         return speaks is None or speaks == system or (speaks, entity.name) not in self.having
 
-    def _customer_of(self, entity: Entity, key: str, row: Row) -> str | None:
-        """Whose it is: a customer's own key, the customer of a row, or of what the row refers to."""
+    def _customer_of(self, entity: Entity, key: str, system: str, record: Record) -> str | None:
+        """Whose it is: a customer's own key, the customer of a record, or of what the record's system says that it
+        belongs to."""
         if entity.name == "customer":
             return key
         if "customer_id" in entity.refers:
-            return row["customer_key"]
-        for parent in entity.refers.values():
-            held = self.tables[parent].get(row[f"{parent}_key"])
-            return held and held["customer_key"]
-        raise AssertionError(f"{entity.name} belongs to nobody")
+            return self._parent_key("customer", system, record.values["customer_id"])
+        ((name, parent),) = entity.refers.items()
+        held = self.said[parent].get((system, canonical(system, str(record.values[name]))))
+        return held and self._customer_of(BY_NAME[parent], "", system, held)
 
     def _parent_key(self, parent: str, system: str, source_id: Any) -> str | None:
         """The key of what a reference means, which may not have been seen yet."""

@@ -13,7 +13,7 @@ from include.local.platform import Platform
 from include.steps.deploy import apply_tables
 from tests.conftest import bare_world
 from tests.include.merge.model.batches import Batch, Record
-from tests.include.merge.model.declared import CUSTOMER, declare
+from tests.include.merge.model.declared import ACCOUNT, AGREEMENT, CUSTOMER, declare
 from tests.include.merge.model.driven import Driven
 from tests.include.merge.model.stories import Stories
 
@@ -65,6 +65,28 @@ def test_a_record_that_is_too_far_from_the_end_of_its_chain_does_not_hold_and_th
     story.merged(Batch("platform", CUSTOMER, {f"p{n}": _customer(f"mis:m{n}") for n in range(1, 6)}))
     assert story.model.unsettled["customer"] == {("platform", "p1"): "too far from the end"}
     assert len(story.model.tables["customer"]) == 2
+    story.teardown()
+
+
+def test_agreements_of_the_system_that_a_customer_left_end_when_his_new_system_brings_its_own(driven: Driven) -> None:
+    """Whose an agreement is, its own system's account says, also when that account is in the common model no more."""
+    Stories.driven = driven
+    story, mine = Stories(), Record({"account_id": "1", "tariff": "x"})
+    story.merged(Batch("sse", CUSTOMER, {"1": _customer(), "2": _customer()}, "full"))
+    accounts = {key: Record({"customer_id": key, "balance": None}) for key in ("1", "2")}
+    story.merged(Batch("sse", ACCOUNT, accounts, "full"))
+    story.merged(Batch("sse", AGREEMENT, {"1": mine, "2": Record({"account_id": "2", "tariff": "x"})}, "full"))
+    story.merged(Batch("platform", CUSTOMER, {"p": _customer("sse:1")}, "full"))
+    story.moved(([("sse", "1")], "platform"))
+    assert len(story.model.tables["agreement"]) == 2
+    story.merged(Batch("platform", ACCOUNT, {}, "full"))
+    theirs = {"q": Record({"account_id": "q", "tariff": "y"})}
+    story.merged(Batch("platform", AGREEMENT, theirs))
+    assert len(story.model.tables["agreement"]) == 3
+    story.merged(Batch("platform", AGREEMENT, {}, "full"))
+    assert len(story.model.tables["agreement"]) == 2
+    story.latest_move_rolled_back()
+    assert len(story.model.tables["agreement"]) == 3
     story.teardown()
 
 

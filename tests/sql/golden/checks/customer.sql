@@ -10,15 +10,16 @@ FROM (
       HAVING COUNT(*) > 1
 )
 UNION ALL
-SELECT 'only_another_system_has_it' AS name, COUNT(*) AS found, CAST(NULL AS TIMESTAMP) AS oldest
+SELECT 'only_another_system_has_it' AS name, COUNT(*) AS found, MIN(since) AS oldest
 FROM (
-      SELECT i.`customer_key`
+      SELECT i.`customer_key`, MIN(m.since) AS since
       FROM `project.identity.customer` AS i
       JOIN `project.conformed.customer` AS c
         ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key AND c.is_present
       JOIN `project.migration.authority` AS m ON m.customer_key = i.`customer_key` AND m.until IS NULL
+      LEFT JOIN `project.common_model.customer` AS p ON p.`customer_key` = i.`customer_key`
+      WHERE p.`customer_key` IS NULL
       GROUP BY i.`customer_key`
-      HAVING COUNTIF(i.system = m.system) = 0
 )
 UNION ALL
 SELECT 'born_in_living_memory' AS name, COUNT(*) AS found, CAST(NULL AS TIMESTAMP) AS oldest

@@ -1,12 +1,14 @@
 -- Progress of an entity: one row 'entity' with the last change number, one row per mapping with the last batch.
 -- Every merge begins by updating this table: that is its lock. The table is born with its first row: no change yet, and
 -- an epoch that tells this change log from any other. Its description tells by which rules rows were keyed and chosen.
+-- whole_at: from this batch on all that the mapping's dataset holds has been merged (NULL: from the first on).
 CREATE TABLE IF NOT EXISTS `project.ledger.customer` (
   name STRING NOT NULL,
   epoch STRING,
   change_number INT64,
   changed_at TIMESTAMP,
   batch INT64,
+  whole_at INT64,
   mapping_hash STRING,
   merged_at TIMESTAMP,
   run_id STRING,
@@ -31,6 +33,7 @@ AS SELECT
   0 AS change_number,
   TIMESTAMP '1970-01-01 00:00:00+00' AS changed_at,
   CAST(NULL AS INT64) AS batch,
+  CAST(NULL AS INT64) AS whole_at,
   CAST(NULL AS STRING) AS mapping_hash,
   CAST(NULL AS TIMESTAMP) AS merged_at,
   CAST(NULL AS STRING) AS run_id,

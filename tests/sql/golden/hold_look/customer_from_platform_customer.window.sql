@@ -6,6 +6,7 @@ DECLARE v_followed INT64 DEFAULT 0;
 DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
 DECLARE v_newly_bad INT64 DEFAULT 0;
+DECLARE v_whole_at INT64;
 DECLARE v_months_meter_reading ARRAY<TIMESTAMP> DEFAULT [];
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
@@ -27,6 +28,7 @@ ASSERT (
   FROM `project.ledger.customer` WHERE name = @mapping
 ) AS 'Rule: the progress of this mapping has moved';
 SET v_first_number = (SELECT change_number + 1 FROM `project.ledger.customer` WHERE name = 'entity');
+SET v_whole_at = COALESCE((SELECT MAX(COALESCE(whole_at, batch)) FROM `project.ledger.customer` WHERE name = @mapping), 1000000000000000);
 SET v_changed_at = (
   SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
   FROM (
@@ -287,6 +289,13 @@ LEFT JOIN `project.identity.customer` AS i
   ON i.system = 'platform' AND i.id_space = 'customer' AND i.source_key = c._source_key
 WHERE i.source_key IS NULL;
 CREATE TEMP TABLE joined_anew (`customer_key` STRING);
+-- What named nobody whom we knew may be read today. (Who is gone links to nobody anew.)
+CREATE TEMP TABLE unread AS
+SELECT i.source_key
+FROM `project.identity.customer` AS i
+JOIN `project.conformed.customer` AS c ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE i.system = 'platform' AND i.id_space = 'customer'
+  AND i.link_problem IN ('unknown system', 'unreadable') AND i.source_key NOT IN (SELECT _source_key FROM conforming);
 -- What records say now, where it differs from what they said before. A record that is gone says nothing: no unlink.
 CREATE TEMP TABLE said AS
 SELECT
@@ -325,10 +334,11 @@ FROM (
         IF(STRPOS(same_as, ':') = 0, NULL, TRIM(SUBSTR(same_as, STRPOS(same_as, ':') + 1))) AS named_id
       FROM (
         SELECT _source_key, same_as, taken_over_at FROM conforming WHERE _has_row AND NOT _is_gone
-        UNION ALL  -- what named nobody whom we knew may be read today
-        SELECT source_key, same_as, taken_over_at FROM `project.identity.customer`
-        WHERE system = 'platform' AND id_space = 'customer'
-          AND link_problem IN ('unknown system', 'unreadable') AND source_key NOT IN (SELECT _source_key FROM conforming)
+        UNION ALL
+        SELECT i.source_key, i.same_as, i.taken_over_at
+        FROM `project.identity.customer` AS i
+        JOIN unread AS u ON u.source_key = i.source_key
+        WHERE i.system = 'platform' AND i.id_space = 'customer'
       )
     )
   )
@@ -563,9 +573,9 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_mis_gentrack_customer' THEN 'mis' WHEN 'from_platform_customer' THEN 'platform' WHEN 'from_sse_customer' THEN 'sse' END
     FROM `project.ledger.customer`
-    WHERE batch IS NOT NULL AND name IN ('from_mis_gentrack_customer', 'from_platform_customer', 'from_sse_customer')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_mis_gentrack_customer', 'from_platform_customer', 'from_sse_customer')
     UNION ALL
-    SELECT 'platform'
+    SELECT 'platform' FROM UNNEST([v_whole_at]) AS whole_at WHERE whole_at <= 8
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`customer_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (

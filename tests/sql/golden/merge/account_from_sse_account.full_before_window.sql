@@ -6,6 +6,7 @@ DECLARE v_followed INT64 DEFAULT 0;
 DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
 DECLARE v_newly_bad INT64 DEFAULT 0;
+DECLARE v_whole_at INT64;
 DECLARE v_months_meter_reading ARRAY<TIMESTAMP> DEFAULT [];
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
@@ -23,6 +24,7 @@ ASSERT (
   FROM `project.ledger.account` WHERE name = @mapping
 ) AS 'Rule: the progress of this mapping has moved';
 SET v_first_number = (SELECT change_number + 1 FROM `project.ledger.account` WHERE name = 'entity');
+SET v_whole_at = 8;
 SET v_changed_at = (
   SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
   FROM (
@@ -373,16 +375,18 @@ JOIN `project.identity.account` AS i
 UNION DISTINCT
 SELECT `account_key` FROM joined_anew
 ;
--- From its first merge on this system has the entity: of its customers no other system's rows speak in its place.
-IF NOT EXISTS (
+-- Once all of this system's rows are there, no other system's speak for its customers in their place.
+CREATE TEMP TABLE replaced (`account_key` STRING);
+IF v_whole_at <= 7 AND NOT EXISTS (
   SELECT 1 FROM `project.ledger.account`
-  WHERE batch IS NOT NULL AND name IN ('from_sse_account')
+  WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_account')
 ) THEN
-  INSERT INTO affected_account (`account_key`)
-  SELECT i.`account_key`
+  INSERT INTO replaced (`account_key`)
+  SELECT DISTINCT i.`account_key`
   FROM `project.conformed.account` AS c
   JOIN `project.identity.account` AS i
     ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+  JOIN `project.common_model.account` AS p ON p.`account_key` = i.`account_key`
   LEFT JOIN `project.identity.customer` AS `p_customer_id`
   ON `p_customer_id`.system = c.system
   AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/gentrack_account' THEN 'gentrack_customer' WHEN 'platform/account' THEN 'customer' WHEN 'sse/account' THEN 'customer' END)
@@ -395,7 +399,9 @@ IF NOT EXISTS (
       SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'customer', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/gentrack_account' THEN 'gentrack_customer' WHEN 'platform/account' THEN 'customer' WHEN 'sse/account' THEN 'customer' END), '\x1f', c.`customer_id`))), 1, 32)
     )
   END AND m.until IS NULL
-  WHERE c.system <> 'sse' AND m.system = 'sse'
+  WHERE c.system <> 'sse' AND m.system = 'sse';
+  INSERT INTO affected_account (`account_key`)
+  SELECT `account_key` FROM replaced
   EXCEPT DISTINCT
   SELECT `account_key` FROM affected_account;
 END IF;
@@ -463,9 +469,9 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_mis_gentrack_account' THEN 'mis' WHEN 'from_platform_account' THEN 'platform' WHEN 'from_sse_account' THEN 'sse' END
     FROM `project.ledger.account`
-    WHERE batch IS NOT NULL AND name IN ('from_mis_gentrack_account', 'from_platform_account', 'from_sse_account')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_mis_gentrack_account', 'from_platform_account', 'from_sse_account')
     UNION ALL
-    SELECT 'sse'
+    SELECT 'sse' FROM UNNEST([v_whole_at]) AS whole_at WHERE whole_at <= 7
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`account_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -515,6 +521,18 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+ASSERT (
+  SELECT IF(
+    gone <= known * @replaced_share,
+    TRUE,
+    ERROR(CONCAT('Rule: ', CAST(gone AS STRING), ' of ', CAST(known AS STRING), ' rows that other systems have of customers of sse would go, because sse/account has none of them: link them, or raise deletes_at_most of sse/account for this merge'))
+  )
+  FROM (
+    SELECT
+      (SELECT COUNT(*) FROM change_account WHERE is_change AND operation = 'delete' AND `account_key` IN (SELECT `account_key` FROM replaced)) AS gone,
+      (SELECT COUNT(*) FROM replaced) AS known
+  )
+) AS 'Rule: too many rows of other systems would go';
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -1139,7 +1157,7 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_sse_agreement' THEN 'sse' END
     FROM `project.ledger.agreement`
-    WHERE batch IS NOT NULL AND name IN ('from_sse_agreement')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_agreement')
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`agreement_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -1562,10 +1580,11 @@ END IF;
 -- Progress, in the same transaction as the data that it describes.
 DELETE FROM `project.ledger.account` WHERE name = @mapping;
 INSERT INTO `project.ledger.account`
-  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
+  (name, batch, whole_at, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
 SELECT
   CAST(@mapping AS STRING),
   @batch,
+  v_whole_at,
   CAST(@mapping_hash AS STRING),
   v_changed_at,
   CAST(@run_id AS STRING),

@@ -6,6 +6,7 @@ DECLARE v_followed INT64 DEFAULT 0;
 DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
 DECLARE v_newly_bad INT64 DEFAULT 0;
+DECLARE v_whole_at INT64;
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
 UPDATE `project.ledger.account` SET locked_by = @attempt WHERE TRUE;
@@ -18,6 +19,7 @@ ASSERT (
   FROM `project.ledger.agreement` WHERE name = @mapping
 ) AS 'Rule: the progress of this mapping has moved';
 SET v_first_number = (SELECT change_number + 1 FROM `project.ledger.agreement` WHERE name = 'entity');
+SET v_whole_at = 8;
 SET v_changed_at = (
   SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
   FROM (
@@ -308,30 +310,6 @@ FROM conforming AS c
 JOIN `project.identity.agreement` AS i
   ON i.system = 'sse' AND i.id_space = 'agreement' AND i.source_key = c._source_key
 ;
--- From its first merge on this system has the entity: of its customers no other system's rows speak in its place.
-IF NOT EXISTS (
-  SELECT 1 FROM `project.ledger.agreement`
-  WHERE batch IS NOT NULL AND name IN ('from_sse_agreement')
-) THEN
-  INSERT INTO affected_agreement (`agreement_key`)
-  SELECT i.`agreement_key`
-  FROM `project.conformed.agreement` AS c
-  JOIN `project.identity.agreement` AS i
-    ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
-  LEFT JOIN `project.conformed.account` AS via
-    ON via.system = c.system
-    AND via.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/agreement' THEN 'account' END)
-    AND via.source_key = c.`account_id`
-  LEFT JOIN `project.identity.customer` AS via_customer
-    ON via_customer.system = via.system
-    AND via_customer.id_space = (CASE CONCAT(via.system, '/', via.id_space) WHEN 'mis/gentrack_account' THEN 'gentrack_customer' WHEN 'platform/account' THEN 'customer' WHEN 'sse/account' THEN 'customer' END)
-    AND via_customer.source_key = via.`customer_id`
-  JOIN `project.migration.authority` AS m
-    ON m.customer_key = via_customer.customer_key AND m.until IS NULL
-  WHERE c.system <> 'sse' AND m.system = 'sse'
-  EXCEPT DISTINCT
-  SELECT `agreement_key` FROM affected_agreement;
-END IF;
 -- agreement: every record that could speak for an affected key.
 CREATE TEMP TABLE record_agreement AS
 SELECT i.`agreement_key`, i.system, i.id_space, i.source_key
@@ -411,9 +389,9 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_sse_agreement' THEN 'sse' END
     FROM `project.ledger.agreement`
-    WHERE batch IS NOT NULL AND name IN ('from_sse_agreement')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_agreement')
     UNION ALL
-    SELECT 'sse'
+    SELECT 'sse' FROM UNNEST([v_whole_at]) AS whole_at WHERE whole_at <= 8
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`agreement_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -505,10 +483,11 @@ WHERE name = 'entity';
 -- Progress, in the same transaction as the data that it describes.
 DELETE FROM `project.ledger.agreement` WHERE name = @mapping;
 INSERT INTO `project.ledger.agreement`
-  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
+  (name, batch, whole_at, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
 SELECT
   CAST(@mapping AS STRING),
   @batch,
+  v_whole_at,
   CAST(@mapping_hash AS STRING),
   v_changed_at,
   CAST(@run_id AS STRING),

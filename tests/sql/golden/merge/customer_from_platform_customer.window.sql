@@ -6,6 +6,7 @@ DECLARE v_followed INT64 DEFAULT 0;
 DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
 DECLARE v_newly_bad INT64 DEFAULT 0;
+DECLARE v_whole_at INT64;
 DECLARE v_months_meter_reading ARRAY<TIMESTAMP> DEFAULT [];
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
@@ -27,6 +28,7 @@ ASSERT (
   FROM `project.ledger.customer` WHERE name = @mapping
 ) AS 'Rule: the progress of this mapping has moved';
 SET v_first_number = (SELECT change_number + 1 FROM `project.ledger.customer` WHERE name = 'entity');
+SET v_whole_at = COALESCE((SELECT MAX(COALESCE(whole_at, batch)) FROM `project.ledger.customer` WHERE name = @mapping), 1000000000000000);
 SET v_changed_at = (
   SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
   FROM (
@@ -287,6 +289,13 @@ LEFT JOIN `project.identity.customer` AS i
   ON i.system = 'platform' AND i.id_space = 'customer' AND i.source_key = c._source_key
 WHERE i.source_key IS NULL;
 CREATE TEMP TABLE joined_anew (`customer_key` STRING);
+-- What named nobody whom we knew may be read today. (Who is gone links to nobody anew.)
+CREATE TEMP TABLE unread AS
+SELECT i.source_key
+FROM `project.identity.customer` AS i
+JOIN `project.conformed.customer` AS c ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+WHERE i.system = 'platform' AND i.id_space = 'customer'
+  AND i.link_problem IN ('unknown system', 'unreadable') AND i.source_key NOT IN (SELECT _source_key FROM conforming);
 -- What records say now, where it differs from what they said before. A record that is gone says nothing: no unlink.
 CREATE TEMP TABLE said AS
 SELECT
@@ -325,10 +334,11 @@ FROM (
         IF(STRPOS(same_as, ':') = 0, NULL, TRIM(SUBSTR(same_as, STRPOS(same_as, ':') + 1))) AS named_id
       FROM (
         SELECT _source_key, same_as, taken_over_at FROM conforming WHERE _has_row AND NOT _is_gone
-        UNION ALL  -- what named nobody whom we knew may be read today
-        SELECT source_key, same_as, taken_over_at FROM `project.identity.customer`
-        WHERE system = 'platform' AND id_space = 'customer'
-          AND link_problem IN ('unknown system', 'unreadable') AND source_key NOT IN (SELECT _source_key FROM conforming)
+        UNION ALL
+        SELECT i.source_key, i.same_as, i.taken_over_at
+        FROM `project.identity.customer` AS i
+        JOIN unread AS u ON u.source_key = i.source_key
+        WHERE i.system = 'platform' AND i.id_space = 'customer'
       )
     )
   )
@@ -563,9 +573,9 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_mis_gentrack_customer' THEN 'mis' WHEN 'from_platform_customer' THEN 'platform' WHEN 'from_sse_customer' THEN 'sse' END
     FROM `project.ledger.customer`
-    WHERE batch IS NOT NULL AND name IN ('from_mis_gentrack_customer', 'from_platform_customer', 'from_sse_customer')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_mis_gentrack_customer', 'from_platform_customer', 'from_sse_customer')
     UNION ALL
-    SELECT 'platform'
+    SELECT 'platform' FROM UNNEST([v_whole_at]) AS whole_at WHERE whole_at <= 8
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`customer_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -727,7 +737,7 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_mis_gentrack_account' THEN 'mis' WHEN 'from_platform_account' THEN 'platform' WHEN 'from_sse_account' THEN 'sse' END
     FROM `project.ledger.account`
-    WHERE batch IS NOT NULL AND name IN ('from_mis_gentrack_account', 'from_platform_account', 'from_sse_account')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_mis_gentrack_account', 'from_platform_account', 'from_sse_account')
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`account_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -894,7 +904,7 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_sse_contact' THEN 'sse' END
     FROM `project.ledger.contact`
-    WHERE batch IS NOT NULL AND name IN ('from_sse_contact')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_contact')
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`contact_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -1049,7 +1059,7 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_sse_contact_preference' THEN 'sse' END
     FROM `project.ledger.contact_preference`
-    WHERE batch IS NOT NULL AND name IN ('from_sse_contact_preference')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_contact_preference')
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`contact_preference_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -1204,7 +1214,7 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_mis_salesforce_case' THEN 'mis' END
     FROM `project.ledger.interaction`
-    WHERE batch IS NOT NULL AND name IN ('from_mis_salesforce_case')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_mis_salesforce_case')
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`interaction_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -1359,7 +1369,7 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_sse_priority_services' THEN 'sse' END
     FROM `project.ledger.priority_service`
-    WHERE batch IS NOT NULL AND name IN ('from_sse_priority_services')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_priority_services')
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`priority_service_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -2018,7 +2028,7 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_sse_agreement' THEN 'sse' END
     FROM `project.ledger.agreement`
-    WHERE batch IS NOT NULL AND name IN ('from_sse_agreement')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_agreement')
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`agreement_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -2441,10 +2451,11 @@ END IF;
 -- Progress, in the same transaction as the data that it describes.
 DELETE FROM `project.ledger.customer` WHERE name = @mapping;
 INSERT INTO `project.ledger.customer`
-  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
+  (name, batch, whole_at, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
 SELECT
   CAST(@mapping AS STRING),
   @batch,
+  v_whole_at,
   CAST(@mapping_hash AS STRING),
   v_changed_at,
   CAST(@run_id AS STRING),

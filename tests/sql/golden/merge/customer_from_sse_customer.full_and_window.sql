@@ -6,6 +6,7 @@ DECLARE v_followed INT64 DEFAULT 0;
 DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
 DECLARE v_newly_bad INT64 DEFAULT 0;
+DECLARE v_whole_at INT64;
 DECLARE v_months_meter_reading ARRAY<TIMESTAMP> DEFAULT [];
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
@@ -27,6 +28,7 @@ ASSERT (
   FROM `project.ledger.customer` WHERE name = @mapping
 ) AS 'Rule: the progress of this mapping has moved';
 SET v_first_number = (SELECT change_number + 1 FROM `project.ledger.customer` WHERE name = 'entity');
+SET v_whole_at = 8;
 SET v_changed_at = (
   SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
   FROM (
@@ -524,9 +526,9 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_mis_gentrack_customer' THEN 'mis' WHEN 'from_platform_customer' THEN 'platform' WHEN 'from_sse_customer' THEN 'sse' END
     FROM `project.ledger.customer`
-    WHERE batch IS NOT NULL AND name IN ('from_mis_gentrack_customer', 'from_platform_customer', 'from_sse_customer')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_mis_gentrack_customer', 'from_platform_customer', 'from_sse_customer')
     UNION ALL
-    SELECT 'sse'
+    SELECT 'sse' FROM UNNEST([v_whole_at]) AS whole_at WHERE whole_at <= 8
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`customer_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -688,7 +690,7 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_mis_gentrack_account' THEN 'mis' WHEN 'from_platform_account' THEN 'platform' WHEN 'from_sse_account' THEN 'sse' END
     FROM `project.ledger.account`
-    WHERE batch IS NOT NULL AND name IN ('from_mis_gentrack_account', 'from_platform_account', 'from_sse_account')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_mis_gentrack_account', 'from_platform_account', 'from_sse_account')
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`account_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -855,7 +857,7 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_sse_contact' THEN 'sse' END
     FROM `project.ledger.contact`
-    WHERE batch IS NOT NULL AND name IN ('from_sse_contact')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_contact')
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`contact_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -1010,7 +1012,7 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_sse_contact_preference' THEN 'sse' END
     FROM `project.ledger.contact_preference`
-    WHERE batch IS NOT NULL AND name IN ('from_sse_contact_preference')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_contact_preference')
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`contact_preference_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -1165,7 +1167,7 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_mis_salesforce_case' THEN 'mis' END
     FROM `project.ledger.interaction`
-    WHERE batch IS NOT NULL AND name IN ('from_mis_salesforce_case')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_mis_salesforce_case')
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`interaction_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -1320,7 +1322,7 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_sse_priority_services' THEN 'sse' END
     FROM `project.ledger.priority_service`
-    WHERE batch IS NOT NULL AND name IN ('from_sse_priority_services')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_priority_services')
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`priority_service_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -1979,7 +1981,7 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_sse_agreement' THEN 'sse' END
     FROM `project.ledger.agreement`
-    WHERE batch IS NOT NULL AND name IN ('from_sse_agreement')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_agreement')
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`agreement_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -2402,10 +2404,11 @@ END IF;
 -- Progress, in the same transaction as the data that it describes.
 DELETE FROM `project.ledger.customer` WHERE name = @mapping;
 INSERT INTO `project.ledger.customer`
-  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
+  (name, batch, whole_at, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
 SELECT
   CAST(@mapping AS STRING),
   @batch,
+  v_whole_at,
   CAST(@mapping_hash AS STRING),
   v_changed_at,
   CAST(@run_id AS STRING),

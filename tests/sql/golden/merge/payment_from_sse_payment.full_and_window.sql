@@ -6,6 +6,7 @@ DECLARE v_followed INT64 DEFAULT 0;
 DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
 DECLARE v_newly_bad INT64 DEFAULT 0;
+DECLARE v_whole_at INT64;
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
 UPDATE `project.ledger.account` SET locked_by = @attempt WHERE TRUE;
@@ -17,6 +18,7 @@ ASSERT (
   FROM `project.ledger.payment` WHERE name = @mapping
 ) AS 'Rule: the progress of this mapping has moved';
 SET v_first_number = (SELECT change_number + 1 FROM `project.ledger.payment` WHERE name = 'entity');
+SET v_whole_at = 8;
 SET v_changed_at = (
   SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
   FROM (
@@ -409,10 +411,11 @@ WHERE name = 'entity';
 -- Progress, in the same transaction as the data that it describes.
 DELETE FROM `project.ledger.payment` WHERE name = @mapping;
 INSERT INTO `project.ledger.payment`
-  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
+  (name, batch, whole_at, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
 SELECT
   CAST(@mapping AS STRING),
   @batch,
+  v_whole_at,
   CAST(@mapping_hash AS STRING),
   v_changed_at,
   CAST(@run_id AS STRING),

@@ -6,6 +6,7 @@ DECLARE v_followed INT64 DEFAULT 0;
 DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
 DECLARE v_newly_bad INT64 DEFAULT 0;
+DECLARE v_whole_at INT64;
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
 UPDATE `project.ledger.customer` SET locked_by = @attempt WHERE TRUE;
@@ -16,6 +17,7 @@ ASSERT (
   FROM `project.ledger.priority_service` WHERE name = @mapping
 ) AS 'Rule: the progress of this mapping has moved';
 SET v_first_number = (SELECT change_number + 1 FROM `project.ledger.priority_service` WHERE name = 'entity');
+SET v_whole_at = 8;
 SET v_changed_at = (
   SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
   FROM (
@@ -283,32 +285,6 @@ FROM conforming AS c
 JOIN `project.identity.priority_service` AS i
   ON i.system = 'sse' AND i.id_space = 'priority_services' AND i.source_key = c._source_key
 ;
--- From its first merge on this system has the entity: of its customers no other system's rows speak in its place.
-IF NOT EXISTS (
-  SELECT 1 FROM `project.ledger.priority_service`
-  WHERE batch IS NOT NULL AND name IN ('from_sse_priority_services')
-) THEN
-  INSERT INTO affected_priority_service (`priority_service_key`)
-  SELECT i.`priority_service_key`
-  FROM `project.conformed.priority_service` AS c
-  JOIN `project.identity.priority_service` AS i
-    ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
-  LEFT JOIN `project.identity.customer` AS `p_customer_id`
-  ON `p_customer_id`.system = c.system
-  AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/priority_services' THEN 'customer' END)
-  AND `p_customer_id`.source_key = c.`customer_id`
-  JOIN `project.migration.authority` AS m
-    ON m.customer_key = CASE
-    WHEN c.`customer_id` IS NULL THEN NULL
-    ELSE COALESCE(
-      `p_customer_id`.`customer_key`,
-      SUBSTR(TO_HEX(SHA256(CONCAT(v_salt, '\x1f', 'customer', '\x1f', c.system, '\x1f', (CASE CONCAT(c.system, '/', c.id_space) WHEN 'sse/priority_services' THEN 'customer' END), '\x1f', c.`customer_id`))), 1, 32)
-    )
-  END AND m.until IS NULL
-  WHERE c.system <> 'sse' AND m.system = 'sse'
-  EXCEPT DISTINCT
-  SELECT `priority_service_key` FROM affected_priority_service;
-END IF;
 -- priority_service: every record that could speak for an affected key.
 CREATE TEMP TABLE record_priority_service AS
 SELECT i.`priority_service_key`, i.system, i.id_space, i.source_key
@@ -367,9 +343,9 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_sse_priority_services' THEN 'sse' END
     FROM `project.ledger.priority_service`
-    WHERE batch IS NOT NULL AND name IN ('from_sse_priority_services')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_priority_services')
     UNION ALL
-    SELECT 'sse'
+    SELECT 'sse' FROM UNNEST([v_whole_at]) AS whole_at WHERE whole_at <= 8
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`priority_service_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -448,10 +424,11 @@ WHERE name = 'entity';
 -- Progress, in the same transaction as the data that it describes.
 DELETE FROM `project.ledger.priority_service` WHERE name = @mapping;
 INSERT INTO `project.ledger.priority_service`
-  (name, batch, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
+  (name, batch, whole_at, mapping_hash, merged_at, run_id, attempt, rows_taken, rows_conformed, inserted, updated, removed, events, contested, followed, vanished, unsettled, quarantined)
 SELECT
   CAST(@mapping AS STRING),
   @batch,
+  v_whole_at,
   CAST(@mapping_hash AS STRING),
   v_changed_at,
   CAST(@run_id AS STRING),

@@ -58,7 +58,7 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_mis_gentrack_customer' THEN 'mis' WHEN 'from_platform_customer' THEN 'platform' WHEN 'from_sse_customer' THEN 'sse' END
     FROM `project.ledger.customer`
-    WHERE batch IS NOT NULL AND name IN ('from_mis_gentrack_customer', 'from_platform_customer', 'from_sse_customer')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_mis_gentrack_customer', 'from_platform_customer', 'from_sse_customer')
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`customer_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -204,7 +204,7 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_mis_gentrack_account' THEN 'mis' WHEN 'from_platform_account' THEN 'platform' WHEN 'from_sse_account' THEN 'sse' END
     FROM `project.ledger.account`
-    WHERE batch IS NOT NULL AND name IN ('from_mis_gentrack_account', 'from_platform_account', 'from_sse_account')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_mis_gentrack_account', 'from_platform_account', 'from_sse_account')
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`account_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -362,7 +362,7 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_sse_contact' THEN 'sse' END
     FROM `project.ledger.contact`
-    WHERE batch IS NOT NULL AND name IN ('from_sse_contact')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_contact')
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`contact_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -514,7 +514,7 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_sse_contact_preference' THEN 'sse' END
     FROM `project.ledger.contact_preference`
-    WHERE batch IS NOT NULL AND name IN ('from_sse_contact_preference')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_contact_preference')
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`contact_preference_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -666,7 +666,7 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_mis_salesforce_case' THEN 'mis' END
     FROM `project.ledger.interaction`
-    WHERE batch IS NOT NULL AND name IN ('from_mis_salesforce_case')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_mis_salesforce_case')
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`interaction_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -818,7 +818,7 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_sse_priority_services' THEN 'sse' END
     FROM `project.ledger.priority_service`
-    WHERE batch IS NOT NULL AND name IN ('from_sse_priority_services')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_priority_services')
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`priority_service_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -984,7 +984,7 @@ WITH candidate AS (
     OR m.system NOT IN (
     SELECT CASE name WHEN 'from_sse_agreement' THEN 'sse' END
     FROM `project.ledger.agreement`
-    WHERE batch IS NOT NULL AND name IN ('from_sse_agreement')
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_agreement')
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`agreement_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
