@@ -24,7 +24,12 @@ BEGIN TRANSACTION;
 {{ transaction.has_not_moved(tables.ledger) }}
 
 SET v_first_number = (SELECT change_number + 1 FROM {{ tables.ledger | table }} WHERE name = 'entity');
-SET v_whole_at = {% if whole_at %}{{ whole_at | number }}{% else %}COALESCE((SELECT MAX(COALESCE(whole_at, batch)) FROM {{ tables.ledger | table }} WHERE name = @mapping), {{ never | number }}){% endif %};
+-- Who had all before still has it while everything is read anew.
+SET v_whole_at = COALESCE(
+  (SELECT MIN(COALESCE(whole_at, batch)) FROM {{ tables.ledger | table }} WHERE name = @mapping AND {{ resolving.has_all() }}),
+  {{ (whole_at | number) if whole_at else '(SELECT MAX(whole_at) FROM ' ~ (tables.ledger | table) ~ ' WHERE name = @mapping)' }},
+  {{ never | number }}
+);
 {{ transaction.clock_and_salt(ledgers, tables.salt) }}
 ASSERT v_first_number IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: the ledger of the entity or the salt is empty, restore the table';
 

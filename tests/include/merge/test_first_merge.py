@@ -78,6 +78,10 @@ def test_rows_of_others_wait_for_the_last_slice_of_a_first_merge(merging: Mergin
     last = merging.merge(SSE_ACCOUNT, late)
     assert (last.inserted, last.removed, last.updated) == (0, 0, 1)
     assert [row["source_system"] for row in merging.present("account").values()] == ["sse"]
+    again = merging.batch(SSE_ACCOUNT, 3, [sse_account("0001", 4, "2.0000", 2)], full=True)
+    gone = merging.batch(SSE_ACCOUNT, 4, [], keys=[])
+    merging.run(SSE_ACCOUNT, Chain((3,), (again,), (gone,)))
+    assert merging.merge(SSE_ACCOUNT, gone).removed == 1  # and the platform's does not come back in its place
     assert merging.replayed("account") == merging.present("account")
 
 

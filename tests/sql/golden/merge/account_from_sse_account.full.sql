@@ -24,7 +24,12 @@ ASSERT (
   FROM `project.ledger.account` WHERE name = @mapping
 ) AS 'Rule: the progress of this mapping has moved';
 SET v_first_number = (SELECT change_number + 1 FROM `project.ledger.account` WHERE name = 'entity');
-SET v_whole_at = 7;
+-- Who had all before still has it while everything is read anew.
+SET v_whole_at = COALESCE(
+  (SELECT MIN(COALESCE(whole_at, batch)) FROM `project.ledger.account` WHERE name = @mapping AND COALESCE(whole_at, batch) <= batch),
+  7,
+  1000000000000000
+);
 SET v_changed_at = (
   SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
   FROM (
