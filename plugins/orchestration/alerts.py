@@ -97,13 +97,14 @@ def tell_quarantined(use_case: Told, dataset: str, summary: Mapping[str, Any], c
     """One message to `alerts_tier_<n>`: some rows were kept aside, and the run goes on. One that is not delivered stops
     nothing: the number stands in the task's summary."""
     number, place = summary["quarantined"], f"quarantine.{dataset.replace('/', '_')}"
+    rows = "1 row" if number == 1 else f"{number} rows"
     lines = [
         *_head(use_case, context),
-        f"{summary['mapping']}: {number} rows of {dataset} cannot be merged; all others are.",
-        f"They lie in {place}, each with the rule that it broke, and come back by themselves once the source or the "
-        "mapping is mended.",
+        f"{summary['mapping']}: {rows} of {dataset} cannot be merged; all others are.",
+        f"What is kept aside lies in {place} with the rule that it broke, and comes back by itself once the source or "
+        "the mapping is mended.",
     ]
-    title = f"{use_case.name}: {number} rows kept aside, tier {use_case.tier}"
+    title = f"{use_case.name}: {rows} kept aside, tier {use_case.tier}"
     try:
         deliver(_connection(use_case), title, "\n".join(lines), is_failure=True)
     except DataPlatformError as error:

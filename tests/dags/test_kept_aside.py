@@ -66,7 +66,7 @@ def test_a_landed_record_that_cannot_be_merged_is_kept_aside_and_told_once(
     done = _run(way, monkeypatch)
     assert (done["inserted"], done["quarantined"]) == (100, 1)
     (message,) = receiver.messages
-    assert message["title"] == f"{USE_CASE}: 1 rows kept aside, tier 1"
+    assert message["title"] == f"{USE_CASE}: 1 row kept aside, tier 1"
     assert "quarantine.platform_customer" in message["message"]
     assert _aside(way) == [{"source_key": None, "rule": "no key"}]
 
