@@ -23,6 +23,8 @@ ORDER BY c.change_number DESC
 LIMIT 1
 """
 
+_TOLD = ("inserted", "updated", "removed", "followed")
+
 
 def print_runs(runs: Sequence[DagRun]) -> None:
     """Per dataset, entity and topic what each run did."""
@@ -37,14 +39,14 @@ def print_runs(runs: Sequence[DagRun]) -> None:
             datasets.append({"dataset": found["dataset"], f"run {number}": what})
         for found in run.summaries("merge"):
             entity = found["mapping"].partition("/")[0]
-            total = entities.setdefault((number, entity), dict.fromkeys(("inserted", "updated", "removed"), 0))
+            total = entities.setdefault((number, entity), dict.fromkeys(_TOLD, 0))
             for count in total:
                 total[count] += found[count]
         for found in run.summaries("publish"):
             topics.append({"run": number, **{k: v for k, v in found.items() if k != "entity"}})
     print("\nDatasets: what was read")
     print(pd.DataFrame(datasets).groupby("dataset", sort=False).first().fillna("").to_string())
-    print("\nEntities: what changed in the common model")
+    print("\nEntities: what changed in the common model (followed: rows of other entities that changed with these)")
     rows = [{"entity": entity, "run": number, **counts} for (number, entity), counts in sorted(entities.items())]
     print(pd.DataFrame(rows).to_string(index=False))
     print("\nTopics: what was sent")

@@ -24,6 +24,12 @@ def datasets(catalogue: Catalogue, servers: Servers) -> list[dict[str, Any]]:
     return rows
 
 
+_TOLD = (
+    *("rows_taken", "inserted", "updated", "removed", "events"),
+    *("contested", "followed", "vanished", "unsettled", "quarantined"),
+)
+
+
 def mappings(catalogue: Catalogue, servers: Servers) -> list[dict[str, Any]]:
     """Per mapping: up to which batch it has merged, and what its last merge did."""
     rows = []
@@ -31,9 +37,7 @@ def mappings(catalogue: Catalogue, servers: Servers) -> list[dict[str, Any]]:
         progress = _progress(servers, entity)
         for name in catalogue.mapping_names(entity):
             done = progress.of(name.file_stem)
-            counts = {
-                n: getattr(done, n) for n in ("rows_taken", "inserted", "updated", "removed", "events", "contested")
-            }
+            counts = {name: getattr(done, name) for name in _TOLD}
             rows.append({"mapping": str(name), "merged to batch": done.batch, **counts})
     return rows
 
