@@ -208,7 +208,7 @@ def _context(catalogue: Catalogue, table: TableName, name: MappingName, chain: C
 
 def _replaces_others(e: Facts, system: str) -> bool:
     """Whether rows of other systems may have to go when all of this system's are there for the first time."""
-    return e.customer in ("reference", "through") and set(e.mappings.values()) != {system}
+    return e.customer is not None and set(e.mappings.values()) != {system}
 
 
 def _bounds(source: DatasetContract, chain: Chain) -> dict[str, str | int | float]:

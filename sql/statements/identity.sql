@@ -93,7 +93,7 @@ IF v_whole_at <= {{ batches[-1] | number }} AND NOT EXISTS (
 {% endif %}
   {{ resolving.join_customer(e) }}
   JOIN {{ tables.authority | table }} AS m
-    ON m.customer_key = {{ keys.parent_key(e.references[e.customer_column]) if e.customer == 'reference' else 'via_customer.customer_key' }} AND m.until IS NULL
+    ON m.customer_key = {{ keys.parent_key(e.references[e.customer_column]) if e.customer == 'reference' else 'i.customer_key' if e.customer == 'own' else 'via_customer.customer_key' }} AND m.until IS NULL
   WHERE c.system <> {{ system | word }} AND m.system = {{ system | word }};
   INSERT INTO affected_{{ entity }} ({{ entity_key | column }})
   SELECT {{ entity_key | column }} FROM replaced

@@ -112,7 +112,7 @@ def test_of_two_records_of_the_winning_system_the_lowest_speaks_and_it_is_told(m
 
 
 def test_when_the_authoritative_record_goes_no_other_system_takes_over_by_itself(merging: Merging) -> None:
-    _sse(merging, sse_customer(4))
+    _sse(merging, sse_customer(4), full=True)
     merging.land(PLATFORM_CUSTOMER, 1, [platform_customer("9", "sse:4")])
     _sse(merging, number=2, full=True)
     assert merging.present() == {}

@@ -90,5 +90,18 @@ def test_agreements_of_the_system_that_a_customer_left_end_when_his_new_system_b
     story.teardown()
 
 
-def _customer(copy_of: str | None = None) -> Record:
-    return Record({"name": "x", "email": None}, copy_of=copy_of)
+def test_a_customer_whom_his_system_no_longer_has_goes_when_all_that_it_has_is_there(driven: Driven) -> None:
+    """Some of SSE's customers are merged; SSE speaks for 1 and loses him, and a copy of his is there until then."""
+    Stories.driven = driven
+    story = Stories()
+    story.merged(Batch("sse", CUSTOMER, {"1": _customer(), "2": _customer()}))
+    story.merged(Batch("platform", CUSTOMER, {"p": _customer("sse:1")}, "full"))
+    story.merged(Batch("sse", CUSTOMER, {"1": _customer(counts=False)}))
+    assert len(story.model.tables["customer"]) == 2
+    story.merged(Batch("sse", CUSTOMER, {"3": _customer()}, "full"))
+    assert len(story.model.tables["customer"]) == 2
+    story.teardown()
+
+
+def _customer(copy_of: str | None = None, *, counts: bool = True) -> Record:
+    return Record({"name": "x", "email": None}, counts, copy_of)

@@ -446,6 +446,26 @@ JOIN `project.identity.customer` AS i
 UNION DISTINCT
 SELECT `customer_key` FROM joined_anew
 ;
+-- Once all of this system's rows are there, no other system's speak for its customers in their place.
+CREATE TEMP TABLE replaced (`customer_key` STRING);
+IF v_whole_at <= 7 AND NOT EXISTS (
+  SELECT 1 FROM `project.ledger.customer`
+  WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_customer')
+) THEN
+  INSERT INTO replaced (`customer_key`)
+  SELECT DISTINCT i.`customer_key`
+  FROM `project.conformed.customer` AS c
+  JOIN `project.identity.customer` AS i
+    ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
+  JOIN `project.common_model.customer` AS p ON p.`customer_key` = i.`customer_key`
+  JOIN `project.migration.authority` AS m
+    ON m.customer_key = i.customer_key AND m.until IS NULL
+  WHERE c.system <> 'sse' AND m.system = 'sse';
+  INSERT INTO affected_customer (`customer_key`)
+  SELECT `customer_key` FROM replaced
+  EXCEPT DISTINCT
+  SELECT `customer_key` FROM affected_customer;
+END IF;
 -- customer: every record that could speak for an affected key.
 CREATE TEMP TABLE record_customer AS
 SELECT i.`customer_key`, i.system, i.id_space, i.source_key
@@ -587,6 +607,18 @@ SELECT
   compared.*
 FROM compared
 WHERE is_change OR is_contested;
+ASSERT (
+  SELECT IF(
+    gone <= known * @replaced_share,
+    TRUE,
+    ERROR(CONCAT('Rule: ', CAST(gone AS STRING), ' of ', CAST(known AS STRING), ' rows that other systems have of customers of sse would go, because sse/customer has none of them: link them, or raise deletes_at_most of sse/customer for this merge'))
+  )
+  FROM (
+    SELECT
+      (SELECT COUNT(*) FROM change_customer WHERE is_change AND operation = 'delete' AND `customer_key` IN (SELECT `customer_key` FROM replaced)) AS gone,
+      (SELECT COUNT(*) FROM replaced) AS known
+  )
+) AS 'Rule: too many rows of other systems would go';
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
