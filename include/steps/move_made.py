@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -74,7 +75,8 @@ def to_be_rolled_back(servers: Servers, move_id: str) -> Made:
             f"SELECT move_id FROM {table(name)} ORDER BY decided_at DESC LIMIT 1000", where=name
         )
         near = did_you_mean(move_id, [row["move_id"] for row in rows])
-        raise _refused(f"there is no move {move_id!r}{near}", "its id stands in the summary of the run that made it")
+        named = repr(move_id) if re.fullmatch(r"[0-9a-f]{12}", move_id) else "of that id"  # it may be somebody's name
+        raise _refused(f"there is no move {named}{near}", "its id stands in the summary of the run that made it")
     if found.kind == "roll_back":
         remedy = "a roll-back is not taken back: move its customers again"
         raise _refused(f"{move_id} is the roll-back of {found.rolls_back}", remedy)

@@ -336,6 +336,8 @@ def test_a_move_is_rolled_back_once_and_a_roll_back_never(moving: Moving, second
         moving.back_report(made.rolled_back_by)
     with pytest.raises(FormError, match="there is no move '0123456789ab'"):
         moving.back_report("0123456789ab")
+    with pytest.raises(FormError, match="there is no move of that id"):
+        moving.back_report("jo@example.org")
 
 
 def test_what_was_decided_anew_since_forbids_a_roll_back_and_is_named(moving: Moving, first: Any) -> None:
