@@ -164,8 +164,9 @@ def _wire(catalogue: Catalogue, use_case: UseCase) -> None:
         extracted >> loads[dataset]
     for mapping, merged in merges.items():
         loads[mapping.source] >> merged
-        if mapping.entity in publishes:
-            merged >> publishes[mapping.entity]
+        for entity, published in publishes.items():
+            if mapping.entity in {entity, *catalogue.ancestors(entity)}:  # what follows its parents is sent in this run
+                merged >> published
 
 
 def _extracts(
