@@ -6,6 +6,7 @@ from typing import Any
 
 from include.catalogue import Catalogue
 from include.merge.progress import EntityProgress, read_progress
+from include.merge.statement import COUNTS
 from include.publish.position import POSITIONS_TOPIC, positions_of
 from include.stage.log import DatasetLog
 from include.steps.servers import Servers
@@ -24,10 +25,7 @@ def datasets(catalogue: Catalogue, servers: Servers) -> list[dict[str, Any]]:
     return rows
 
 
-_TOLD = (
-    *("rows_taken", "inserted", "updated", "removed", "events"),
-    *("contested", "followed", "vanished", "unsettled", "quarantined"),
-)
+_TOLD = [count for count in COUNTS if count != "rows_conformed"]
 
 
 def mappings(catalogue: Catalogue, servers: Servers) -> list[dict[str, Any]]:

@@ -164,8 +164,10 @@ def _wire(catalogue: Catalogue, use_case: UseCase) -> None:
         extracted >> loads[dataset]
     for mapping, merged in merges.items():
         loads[mapping.source] >> merged
-        for entity, published in publishes.items():
-            if mapping.entity in {entity, *catalogue.ancestors(entity)}:  # what follows its parents is sent in this run
+    for entity, published in publishes.items():
+        changed_by = {entity, *catalogue.ancestors(entity)}  # what follows its parents is sent in this run
+        for mapping, merged in merges.items():
+            if mapping.entity in changed_by:
                 merged >> published
 
 

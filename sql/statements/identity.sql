@@ -88,12 +88,8 @@ IF v_whole_at <= {{ batches[-1] | number }} AND NOT EXISTS (
   JOIN {{ tables.identity | table }} AS i
     ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
   JOIN {{ tables.common_model | table }} AS p ON p.{{ entity_key | column }} = i.{{ entity_key | column }}
-{% if e.customer == 'reference' %}
-  {{ keys.join_parent(e.references[e.customer_column]) }}
-{% endif %}
-  {{ resolving.join_customer(e) }}
-  JOIN {{ tables.authority | table }} AS m
-    ON m.customer_key = {{ keys.parent_key(e.references[e.customer_column]) if e.customer == 'reference' else 'i.customer_key' if e.customer == 'own' else 'via_customer.customer_key' }} AND m.until IS NULL
+  {{ resolving.join_customer_of_record(e) }}
+  JOIN {{ tables.authority | table }} AS m ON m.customer_key = {{ resolving.customer_of_record(e) }} AND m.until IS NULL
   WHERE c.system <> {{ system | word }} AND m.system = {{ system | word }};
   INSERT INTO affected_{{ entity }} ({{ entity_key | column }})
   SELECT {{ entity_key | column }} FROM replaced

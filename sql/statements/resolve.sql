@@ -38,6 +38,14 @@ LEFT JOIN {{ e.through.tables.conformed | table }} AS via
 {% endif %}
 {%- endmacro %}
 
+{#- The same of a row `c` of conformed, whose identity is `i`: it holds ids where a candidate has keys. -#}
+{% macro join_customer_of_record(e) -%}
+{{ keys.join_parent(e.references[e.customer_column]) if e.customer == 'reference' else join_customer(e) }}
+{%- endmacro %}
+{% macro customer_of_record(e) -%}
+{% if e.customer == 'reference' %}{{ keys.parent_key(e.references[e.customer_column]) }}{% elif e.customer == 'through' %}via_customer.customer_key{% else %}i.{{ e.key | column }}{% endif %}
+{%- endmacro %}
+
 {% macro records(e) %}
 -- {{ e.name }}: every record that could speak for an affected key.
 CREATE TEMP TABLE record_{{ e.name }} AS

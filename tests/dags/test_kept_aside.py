@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,9 +22,7 @@ MAPPING = "customer/from_platform_customer"
 @pytest.fixture
 def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     running = Receiver().start()
-    config = [{"path": running.address, "tag": "alerts"}]
-    connection = json.dumps({"conn_type": "apprise", "extra": {"config": config}})
-    monkeypatch.setenv("AIRFLOW_CONN_ALERTS_TIER_1", connection)
+    monkeypatch.setenv("AIRFLOW_CONN_ALERTS_TIER_1", running.connection)
     yield running
     running.stop()
 

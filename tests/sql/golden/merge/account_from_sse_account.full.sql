@@ -401,8 +401,7 @@ IF v_whole_at <= 7 AND NOT EXISTS (
   ON `p_customer_id`.system = c.system
   AND `p_customer_id`.id_space = (CASE CONCAT(c.system, '/', c.id_space) WHEN 'mis/gentrack_account' THEN 'gentrack_customer' WHEN 'platform/account' THEN 'customer' WHEN 'sse/account' THEN 'customer' END)
   AND `p_customer_id`.source_key = c.`customer_id`
-  JOIN `project.migration.authority` AS m
-    ON m.customer_key = CASE
+  JOIN `project.migration.authority` AS m ON m.customer_key = CASE
     WHEN c.`customer_id` IS NULL THEN NULL
     ELSE COALESCE(
       `p_customer_id`.`customer_key`,

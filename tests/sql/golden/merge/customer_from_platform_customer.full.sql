@@ -519,8 +519,7 @@ IF v_whole_at <= 7 AND NOT EXISTS (
   JOIN `project.identity.customer` AS i
     ON i.system = c.system AND i.id_space = c.id_space AND i.source_key = c.source_key
   JOIN `project.common_model.customer` AS p ON p.`customer_key` = i.`customer_key`
-  JOIN `project.migration.authority` AS m
-    ON m.customer_key = i.customer_key AND m.until IS NULL
+  JOIN `project.migration.authority` AS m ON m.customer_key = i.`customer_key` AND m.until IS NULL
   WHERE c.system <> 'platform' AND m.system = 'platform';
   INSERT INTO affected_customer (`customer_key`)
   SELECT `customer_key` FROM replaced
