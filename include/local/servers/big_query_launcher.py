@@ -225,6 +225,7 @@ def serve(port: int, read_port: int, project: str, folder: pathlib.Path) -> None
     settings.default_project_id, settings.default_dataset_id, settings.data_dir = project, "default", folder
     if threads := os.environ.get("BIG_QUERY_THREADS"):
         database.execute(f"SET GLOBAL threads = {int(threads)}")
+    database.execute("SET GLOBAL catalog_error_max_schemas = 0")  # else what is not there is compared with all names
     mends.end_orphaned_jobs()
     storage_read, _ = grpc_server.start("127.0.0.1", read_port)
     uvicorn.run("local_bigquery:app", host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=2)

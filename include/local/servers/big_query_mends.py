@@ -5,7 +5,7 @@
   many digits, hence it is refused here: only BigQuery itself can load it
 - loads at the same time: as shipped one of them may fail while both make the same secret
 - catalog look-ups: as shipped a question of one table goes through all tables of all datasets and asks for the size
-  of each
+  of each, INFORMATION_SCHEMA once per table
 - a dataset that two make at once: as shipped who comes second is told of a conflict, not that it is there already
 - jobs that were running when the server was killed: as shipped they are never done and their clients wait for ever
 """
@@ -22,6 +22,7 @@ from local_bigquery.engine import database  # type: ignore[import-not-found,unus
 from local_bigquery.errors import BigQueryError, already_exists  # type: ignore[import-not-found,unused-ignore]
 from local_bigquery.jobs import load, runner, store  # type: ignore[import-not-found,unused-ignore]
 from local_bigquery.models import Job, JobStatistics  # type: ignore[import-not-found,unused-ignore]
+from local_bigquery.sql.rules import information_schema  # type: ignore[import-not-found,unused-ignore]
 
 
 def mend_loads() -> None:
@@ -48,6 +49,8 @@ def mend_loads() -> None:
     load._projection, load._decoded, load.paths = projection, decoded, paths
 
 
+_IS_DATASET = "SELECT 1 FROM duckdb_schemas() WHERE database_name = ? AND schema_name = ?"
+_LAKES_IS_DATASET = "SELECT 1 FROM {lake}.ducklake_schema WHERE schema_name = ? AND end_snapshot IS NULL"
 _COLUMNS = "FROM duckdb_columns() WHERE database_name = ? AND schema_name = ? AND table_name = ?"
 _LAKES_COLUMNS = """FROM {lake}.ducklake_schema AS s JOIN {lake}.ducklake_table AS t USING (schema_id)
 JOIN (SELECT *, nulls_allowed AS is_nullable FROM {lake}.ducklake_column) AS c USING (table_id)
@@ -81,6 +84,8 @@ def mend_catalog() -> None:
     shipped_objects, shipped_fetch = database.objects, database.fetch
 
     def objects(project: str, dataset: str, table: str | None = None) -> Any:
+        if table is not None and _listed.of is not None:
+            return [found for found in _all_of(project, dataset) if found[0] == table]
         if project in database._attached:
             return database.fetch(_LAKES_OBJECTS.format(lake=_lake(project)), [dataset, table])
         if (project, dataset) == ("emulator", tables.RESULTS) and table is not None:
@@ -88,6 +93,8 @@ def mend_catalog() -> None:
         return shipped_objects(project, dataset, table) if project == "emulator" else []
 
     def fetch(sql: str, params: Any = None) -> Any:
+        if sql == _IS_DATASET and params[0] in database._attached:
+            return shipped_fetch(_LAKES_IS_DATASET.format(lake=_lake(params[0])), params[1:])
         if _COLUMNS in sql and params[0] in database._attached:
             return shipped_fetch(sql.replace(_COLUMNS, _LAKES_COLUMNS.format(lake=_lake(params[0]))), params[1:])
         if _COLUMNS in sql and _NOT_NULL in sql and params[:2] == ["emulator", tables.RESULTS]:
@@ -95,6 +102,37 @@ def mend_catalog() -> None:
         return shipped_fetch(sql, params)
 
     database.objects, database.fetch, metadata.fetch = objects, fetch, fetch
+    _list_once()
+
+
+class _Listed(threading.local):
+    """What datasets hold, by project and name, while INFORMATION_SCHEMA is answered."""
+
+    of: dict[tuple[str, str], Any] | None = None
+
+
+_listed = _Listed()
+
+
+def _list_once() -> None:
+    """A dataset's tables are asked for together, and not one by one."""
+    shipped = information_schema._tables
+
+    def listed(project: str, dataset: str | None) -> Any:
+        _listed.of = {}
+        try:
+            return shipped(project, dataset)
+        finally:
+            _listed.of = None
+
+    information_schema._tables = listed
+
+
+def _all_of(project: str, dataset: str) -> Any:
+    assert _listed.of is not None, "INFORMATION_SCHEMA is being answered"
+    if (project, dataset) not in _listed.of:
+        _listed.of[project, dataset] = database.objects(project, dataset)
+    return _listed.of[project, dataset]
 
 
 def sizes(project: str) -> dict[tuple[str, str], int]:
