@@ -17,11 +17,13 @@ import json, pathlib, sys
 sys.path.append(sys.argv[1])
 import big_query_memory as memory
 import big_query_mends as mends
-from local_bigquery.catalog import tables
+import big_query_translations as translations
+from local_bigquery.catalog import datasets, tables
 from local_bigquery.engine import database
 from local_bigquery.jobs import query
 from local_bigquery.settings import settings
 from local_bigquery.sql.rules import partitions
+from local_bigquery.sql.translate import Context, parse, translate
 from sqlglot import exp
 
 settings.default_project_id, settings.default_dataset_id, settings.data_dir = "p", "default", pathlib.Path(sys.argv[2])
@@ -39,6 +41,10 @@ def told(of_a_job):
             partitions._hidden(exp.table_(name[2], name[1], name[0], quoted=True)),
             tables.exists(*name) and [field.dump() for field in tables.columns(*name)],
         ]
+    found["datasets"] = [datasets.exists("p", name) for name in ("s", "other", "nowhere", "dropped")]
+    of = "SELECT * FROM `p.{}`.INFORMATION_SCHEMA.COLUMNS"
+    information = of.format("s") + " UNION ALL " + of.format("other")
+    found["information"] = database.fetch(translate(parse(information)[0], Context("p", "s"))[0])
     words = next(c for c in query.execute.__code__.co_consts if "WHERE temporary" in str(c))
     cursor = of_a_job(database.connection().cursor())
     before = cursor.sql(words).fetchall()
@@ -48,16 +54,22 @@ def told(of_a_job):
 
 shipped = told(lambda cursor: cursor)
 mends.mend_catalog()
-print(json.dumps([shipped, told(memory.Cursor)]))
+translations.shorten_rows()
+secret = memory.changed_by("CREATE SECRET IF NOT EXISTS gcs_emulator (TYPE gcs, KEY_ID 'x')", None)
+changed = [sorted(memory.changed_by(statement, None)) for statement in json.loads(sys.argv[3])]
+print(json.dumps([shipped, told(memory.Cursor), sorted(secret), changed]))
 """
 HISTORY = [
     'CREATE SCHEMA "p"."s"',
     'CREATE SCHEMA "p"."other"',
+    'CREATE SCHEMA "p"."dropped"',
+    'DROP SCHEMA "p"."dropped"',
     'CREATE TABLE "p"."s"."rows" (id BIGINT NOT NULL, name VARCHAR, parts STRUCT(a INTEGER, b VARCHAR))',
     "INSERT INTO \"p\".\"s\".\"rows\" VALUES (1, 'a', NULL), (2, 'b', NULL), (3, 'c', NULL)",
     'DELETE FROM "p"."s"."rows" WHERE id = 2',
     'CREATE TABLE "p"."other"."rows" AS SELECT 1 AS only',
     'CREATE TABLE "p"."s"."empty" (id BIGINT)',
+    'CREATE TABLE "p"."s"."it\'s" (id BIGINT NOT NULL, "it\'s" VARCHAR, "back\\slash" VARCHAR)',
     'CREATE VIEW "p"."s"."view" AS SELECT 1 AS x',
     'CREATE TABLE "p"."s"."dropped" (id BIGINT)',
     'DROP TABLE "p"."s"."dropped"',
@@ -89,7 +101,7 @@ def told(install: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_every_table_is_what_it_was(told: Any) -> None:
-    shipped, mended = told
+    shipped, mended, _, _ = told
     assert mended == shipped
 
 
@@ -106,4 +118,25 @@ def test_the_tables_asked_for_differ_in_all_that_is_asked(told: Any) -> None:
 
 
 def test_a_scripts_temporary_tables_are_found_and_none_before(told: Any) -> None:
-    assert [each["temporary"] for each in told] == [[True, [], [["of_a_script"]]]] * 2
+    assert [each["temporary"] for each in told[:2]] == [[True, [], [["of_a_script"]]]] * 2
+
+
+def test_what_is_said_of_columns_has_a_row_for_each_whatever_its_name(told: Any) -> None:
+    rows = told[0]["information"]
+    names = {(row[2], row[3]) for row in rows}
+    assert {("it's", "it's"), ("it's", "back\\slash"), ("rows", "parts"), ("view", "x")} <= names
+    assert len(rows) == len(names | {("rows", "only")}) > 15
+
+
+def test_only_the_dataset_that_is_there_is_there(told: Any) -> None:
+    assert told[0]["datasets"] == [True, True, False, False]
+
+
+def test_a_load_makes_a_secret_and_nothing_else_is_forgotten_for_it(told: Any) -> None:
+    """Each load asks for the secret again: if it counted as a change of all, nothing would be remembered for long."""
+    _, _, of_a_secret, of_statements = told
+    assert of_a_secret == []
+    assert of_statements[0] == [["p", "s"]]
+    assert [statement for statement, changes in zip(HISTORY, of_statements, strict=True) if not changes] == [
+        statement for statement in HISTORY if statement.startswith(("INSERT", "DELETE")) or "_results" in statement
+    ]
