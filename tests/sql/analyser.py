@@ -104,19 +104,21 @@ class Analyser:
 
     def _analyse(self, sql: str) -> tuple[str, dict[TablePath, Columns]]:
         """The statement's kind, and the table that it makes."""
+        statement = self._answer(sql)
         if not _CREATES.match(sql):
-            return self._kind(sql), {}
-        analysed = Analyzer(self._options, self._catalog(sql)).analyze_statement(sql)
-        columns = getattr(analysed, "column_definition_list", None) or []
+            return str(statement.WhichOneof("node")), {}
+        kind, made = _created(statement)
+        columns = list(getattr(made, "column_definition_list", []))
         reserved = [column.name for column in columns if _RESERVED.match(column.name)]
         if reserved:
             raise ValueError(f"INVALID_ARGUMENT: BigQuery reserves the name {reserved[0]}")
-        name = tuple(".".join(analysed.name_path).split("."))
-        made = {name: [(column.name, column.type) for column in columns]} if columns else {}
-        return type(analysed).__name__, made
+        if not columns:
+            return kind, {}
+        typed = [(column.name, zetasql_types.Type.from_proto(column.type)) for column in columns]
+        return kind, {tuple(".".join(made.parent.name_path).split(".")): typed}
 
-    def _kind(self, sql: str) -> str:
-        """Of the analyser's answer only its kind: the library makes a Python object of each of its thousand nodes."""
+    def _answer(self, sql: str) -> Any:
+        """The analysed statement as it was sent: the library makes a Python object of each of its thousand nodes."""
         request = zetasql_types.AnalyzeRequest(
             sql_statement=sql, options=self._options, simple_catalog=self._catalog(sql)
         )
@@ -124,7 +126,7 @@ class Analyser:
         answer = service.call_grpc_func(
             "ZetaSqlLocalService_Analyze", request.to_proto(), local_service_pb2.AnalyzeResponse
         )
-        return str(answer.resolved_statement.WhichOneof("node"))
+        return answer.resolved_statement
 
     def types(self, sql: str) -> dict[str, str]:
         """Output column to type name of a SELECT. Raises the analyser's error, with line and column."""
@@ -157,6 +159,14 @@ class Analyser:
 
     def _meant(self, sql: str) -> list[TablePath]:
         return [path for path in self._tables if path[-1] in sql and (len(path) == 1 or ".".join(path) in sql)]
+
+
+def _created(statement: Any) -> tuple[str, Any]:
+    """The kind of a CREATE, and what is said of the table or view: a kind lies within the kinds that it is one of."""
+    kind, node = "", statement
+    while inner := (node.WhichOneof("node") if "node" in node.DESCRIPTOR.oneofs_by_name else None):
+        kind, node = inner, getattr(node, inner)
+    return kind, node.parent
 
 
 def _table(name: str, columns: list[tuple[str, Any]]) -> Any:
