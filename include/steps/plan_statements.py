@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import sqlglot
-from sqlglot import exp
+from sqlglot import Token, exp
 
 from include.clients.big_query import BigQuery
 from include.rendering import column, table
@@ -122,9 +122,18 @@ def _unconditional(piece: str) -> list[str]:
         return []
     if not bare.startswith("IF "):
         return [piece]
-    tokens = sqlglot.tokenize(bare, read="bigquery")
-    then = next(token for token in tokens if token.token_type.name == "THEN")
+    then = _then_of_if(bare)
     return [f"SELECT {bare[2 : then.start]} AS condition", bare[then.end + 1 :].strip()]
+
+
+def _then_of_if(bare: str) -> Token:
+    """The THEN that ends the condition: the others belong to a CASE … END in it."""
+    cases = 0
+    for token in sqlglot.tokenize(bare, read="bigquery"):
+        cases += {"CASE": 1, "END": -1}.get(token.token_type.name, 0)
+        if token.token_type.name == "THEN" and not cases:
+            return token
+    raise AssertionError("an IF of a script has a THEN")
 
 
 def _is_comment(text: str) -> bool:

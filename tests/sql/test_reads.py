@@ -104,3 +104,11 @@ def test_the_account_tells_what_a_statement_reads_and_not_what_it_writes() -> No
         ("merge d.t", {"p.d.t": ("id",)}),
         ("delete d.u", {"p.d.u": ("y",)}),
     ]
+
+
+def test_a_case_in_the_condition_of_an_if_keeps_its_own_then() -> None:
+    condition = "CASE WHEN a THEN CASE b WHEN 1 THEN TRUE END ELSE (SELECT `end` FROM t) END"
+    assert split(f"IF {condition} THEN\nDELETE FROM t WHERE CASE WHEN a THEN b END;\nEND IF;") == [
+        f"SELECT  {condition}  AS condition",
+        "DELETE FROM t WHERE CASE WHEN a THEN b END",
+    ]
