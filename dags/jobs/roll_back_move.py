@@ -2,7 +2,8 @@
 
 **Who starts it.** Whoever is in charge of the migration, by hand, with the id of the move. It begins as a dry run: the
 report says what would change, and which accounts were opened in the new system since the move; the form decides whether
-these stop the roll-back or are left there. A large one waits under *Required actions* until somebody approves.
+these stop the roll-back or are left there. What would be refused fails `check` in a dry run, too. A large one waits
+under *Required actions* until somebody approves.
 
 **What it does.** One transaction for the whole move, or nothing. It is refused when a newer move, a link or an unlink
 has touched one of its customers, and says which; the newer move must be rolled back first.

@@ -38,9 +38,7 @@ class DagRun:
         """Trigger, and wait for success; each task is reported when it ends. Raises RunFailed with each failed task's
         error when the run failed."""
         self.trigger(conf)
-        state = self.wait(report)
-        if state != "success":
-            raise self._failure(state)
+        self.finish(report)
 
     def trigger(self, conf: Mapping[str, Any] | None = None) -> None:
         """Begin the run, once the DAG is known: its file is parsed some seconds after the start. Raises RunFailed with
@@ -58,6 +56,12 @@ class DagRun:
                 if waited > _PATIENCE / 5 or (waited > _PARSED_AGAIN and self._import_errors()):
                     raise self._unknown() from None
                 time.sleep(1)
+
+    def finish(self, report: Callable[[str], None]) -> None:
+        """Wait for success; as `run`."""
+        state = self.wait(report)
+        if state != "success":
+            raise self._failure(state)
 
     def _import_errors(self) -> list[dict[str, Any]]:
         """Of the file that should hold the DAG."""

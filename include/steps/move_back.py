@@ -15,7 +15,7 @@ from include.run import Run
 from include.steps.move_effects import effects_of_roll_back
 from include.steps.move_frozen import digest_of, freeze
 from include.steps.move_made import Made, move_id_of, read_move, to_be_rolled_back
-from include.steps.move_report import Effect, Report, shown
+from include.steps.move_report import Effect, Keep, Report, raise_refused, shown
 from include.steps.move_request import REFUSE, ROLL_BACK, RollBackRequest
 from include.steps.servers import Servers
 
@@ -32,9 +32,11 @@ class _Found:
     ready: dict[str, str] = field(default_factory=dict)
 
 
-def check_roll_back(catalogue: Catalogue, servers: Servers, run: Run, request: RollBackRequest) -> dict[str, Any]:
-    """The report, and where the frozen list lies. Raises FormError when the move cannot be taken back as the form asks
-    for it; a dry run only tells so."""
+def check_roll_back(
+    catalogue: Catalogue, servers: Servers, run: Run, request: RollBackRequest, keep: Keep
+) -> dict[str, Any]:
+    """The report, and unless it is a dry run where the frozen list lies. Raises FormError, with the report kept, when
+    the move cannot be taken back as the form asks for it: what a dry run is asked."""
     move_id = move_id_of(run)
     if made := read_move(servers, move_id):
         return _made_already(made, request)
@@ -42,9 +44,8 @@ def check_roll_back(catalogue: Catalogue, servers: Servers, run: Run, request: R
     found = _standing(catalogue, servers, request)
     report = _report(catalogue, servers, request, moved, found)
     log.info("%s", report.text())
-    if report.refused and not request.dry_run:
-        raise _refused("; ".join(report.refused), "nothing was changed; the report is in this task's log")
     told = {"move_id": move_id, "rolls_back": request.move_id, "dry_run": request.dry_run, **report.summary()}
+    raise_refused(report, told, ROLL_BACK, keep)
     return told if request.dry_run else {**told, "list": freeze(servers, sorted(found.ready))}
 
 

@@ -16,7 +16,7 @@ from include.steps.move_effects import effects_of_move
 from include.steps.move_frozen import digest_of, freeze
 from include.steps.move_list import Asked, read_asked
 from include.steps.move_made import Made, move_id_of, moved_customers, read_move
-from include.steps.move_report import Report, shown
+from include.steps.move_report import Keep, Report, raise_refused, shown
 from include.steps.move_request import MOVE, MoveRequest
 from include.steps.servers import Servers
 
@@ -44,19 +44,17 @@ class _Found:
         return {why: ids for why, ids in self.others.items() if why != THERE}
 
 
-def check_move(catalogue: Catalogue, servers: Servers, run: Run, request: MoveRequest) -> dict[str, Any]:
-    """The report, and where the frozen list lies. Raises FormError when the move cannot be made as the form asks for
-    it; a dry run only tells so."""
+def check_move(catalogue: Catalogue, servers: Servers, run: Run, request: MoveRequest, keep: Keep) -> dict[str, Any]:
+    """The report, and unless it is a dry run where the frozen list lies. Raises FormError, with the report kept, when
+    the move cannot be made as the form asks for it: what a dry run is asked."""
     move_id, asked = move_id_of(run), read_asked(catalogue, servers, request)
     found = _standing(catalogue, servers, asked, request)
     if made := read_move(servers, move_id):
         return _made_already(servers, made, found, request)
     report = _report(catalogue, servers, request, asked, found)
     log.info("%s", report.text())
-    if report.refused and not request.dry_run:
-        remedy = "nothing was changed; the report is in this task's log and in that of a dry run"
-        raise FormError("; ".join(report.refused), where=f"the form of {MOVE}", remedy=remedy)
     told = {"move_id": move_id, "to_system": request.to_system, "dry_run": request.dry_run, **report.summary()}
+    raise_refused(report, told, MOVE, keep)
     return told if request.dry_run else {**told, "list": freeze(servers, sorted(found.ready))}
 
 

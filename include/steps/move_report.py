@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from include.errors import FormError
 from include.merge.move import SHOWN
+
+Keep = Callable[[dict[str, Any]], None]
+"""Where the summary of a report goes that ends in a refusal: people read why."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,14 @@ class Report:
         lines.append(f"This report read {self.bytes_read:,} bytes; the move reads them once more.")
         lines += [f"**Refused:** {why}" for why in self.refused]
         return ["\n".join(lines)]
+
+
+def raise_refused(report: Report, told: dict[str, Any], job: str, keep: Keep) -> None:
+    """Raises FormError with all that is in the way, once the report is kept; nothing where nothing is."""
+    if report.refused:
+        keep(told)
+        remedy = "nothing was changed; the whole report is in this task's log and its summary"
+        raise FormError("; ".join(report.refused), where=f"the form of {job}", remedy=remedy)
 
 
 def _as_dict(effect: Effect) -> dict[str, Any]:

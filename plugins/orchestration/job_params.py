@@ -108,5 +108,5 @@ def _dry_run() -> Param:
         True,
         type="boolean",
         title="Dry run",
-        description_md="Only the report. **Nothing is changed.**",
+        description_md="Only the report. **Nothing is changed.** It fails where the real run would be refused.",
     )

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from include.steps.servers import Servers
 
 
+_SUMMARY = "return_value"
+"""The XCom that Airflow keeps what a task returns in."""
+
+
 @dataclass(frozen=True)
 class _Work:
     catalogue: Catalogue
@@ -39,7 +43,7 @@ def check_move(job: str) -> Summary:
 
         work = _work(job)
         check_environment(work.servers)
-        return check_move(work.catalogue, work.servers, work.run, _move(work))
+        return check_move(work.catalogue, work.servers, work.run, _move(work), _keep)
 
     return guarded(step)
 
@@ -53,7 +57,7 @@ def check_roll_back(job: str) -> Summary:
 
         work = _work(job)
         check_environment(work.servers)
-        return check_roll_back(work.catalogue, work.servers, work.run, _roll_back(work))
+        return check_roll_back(work.catalogue, work.servers, work.run, _roll_back(work), _keep)
 
     return guarded(step)
 
@@ -92,6 +96,11 @@ def _make(
 
     given = get_current_context()["ti"].xcom_pull(task_ids=approval)
     return move_customers(work.catalogue, work.servers, work.run, request(work), report, given, work.asked_by)
+
+
+def _keep(report: Summary) -> None:
+    """As this task's summary, though it fails."""
+    get_current_context()["ti"].xcom_push(key=_SUMMARY, value=report)
 
 
 def _move(work: _Work) -> MoveRequest:

@@ -86,9 +86,14 @@ def cohort(world: World, number: int) -> dict[str, Any]:
     keys = [row["customer_key"] for row in found]
     assert len(keys) == number
     form = {"cohort": keys, "to_system": "sse", "why": WHY, "ignore_balances": True}
-    request = MoveRequest("sse", WHY, cohort=tuple(keys), ignore_balances=True)
-    said = check_move(Catalogue(), world.servers, Run.begin("move_cohort", "before", 1), request)
+    request = MoveRequest("sse", WHY, cohort=tuple(keys), ignore_balances=True, allow_vanishing=1_000_000)
+    run = Run.begin("move_cohort", "before", 1)
+    said = check_move(Catalogue(), world.servers, run, request, _unexpected)
     return {**form, "allow_vanishing": said["vanishing"], "dry_run": False}
+
+
+def _unexpected(report: dict[str, Any]) -> None:
+    raise AssertionError(report["refused"])
 
 
 def spoken(rows: list[dict[str, Any]]) -> dict[str, str]:
@@ -135,8 +140,12 @@ def test_what_nobody_approves_is_not_moved(jobs: Jobs) -> None:
 def test_wrong_forms_are_refused_with_clear_words(jobs: Jobs) -> None:
     with pytest.raises(ApiRefused, match="'nowhere' is not one of"):
         jobs.run("move_cohort", {"to_system": "nowhere", "why": WHY, "cohort": ["0" * 32]})
-    nobody = jobs.run("move_cohort", {"to_system": "sse", "why": WHY, "cohort": ["0" * 32], "dry_run": False})
+    nobody = jobs.run("move_cohort", {"to_system": "sse", "why": WHY, "cohort": ["0" * 32]})  # a dry run
     assert jobs.states(nobody) == {"check": "failed"} | dict.fromkeys(("approve", "move", "publish"), "upstream_failed")
     said = nobody.log("check.move_cohort")
     assert "nobody is left to be moved; not all of them can be moved: 1 unknown (00000000" in said
     assert "where: the form of move_cohort" in said
+    kept = nobody.summary("check.move_cohort")
+    assert kept["dry_run"]
+    assert "**Refused:** nobody is left to be moved" in kept["report"]
+    assert [task["try_number"] for task in nobody.tasks() if task["state"] == "failed"] == [1]

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
+
+from include.errors import FormError
 from include.run import Run
 from include.steps.move_back import check_roll_back
 from include.steps.move_check import check_move
@@ -21,7 +24,9 @@ WHY = "the cohort of June moves"
 
 @dataclass
 class Moving(Merging):
-    """Rows go in by hand, a batch each time."""
+    """Rows go in by hand, a batch each time. `kept`: the reports that ended in a refusal."""
+
+    kept: list[dict[str, Any]] = field(default_factory=list)
 
     _batches: dict[str, int] = field(default_factory=dict)
     _keys: dict[tuple[str, str, str], str] = field(default_factory=dict)
@@ -53,13 +58,20 @@ class Moving(Merging):
     def report(self, *ids: str, to: str = "platform", run: Run | None = None, **form: Any) -> dict[str, Any]:
         """Of a dry run, unless the form says otherwise; `ids` are SSE's."""
         given = {"ids_of": "sse/customer", "cohort": ids, **form}
-        return check_move(self.catalogue, self.servers, run or self.begin(), MoveRequest(to, WHY, **given))
+        request = MoveRequest(to, WHY, **given)
+        return check_move(self.catalogue, self.servers, run or self.begin(), request, self.kept.append)
+
+    def refused_report(self, *ids: str, **form: Any) -> dict[str, Any]:
+        """What is kept of a report that ends in a refusal."""
+        with pytest.raises(FormError):
+            self.report(*ids, **form)
+        return self.kept[-1]
 
     def move(self, *ids: str, to: str = "platform", run: Run | None = None, **form: Any) -> dict[str, Any]:
         """Checked, and made."""
         run = run or self.begin()
         request = MoveRequest(to, WHY, **{"ids_of": "sse/customer", "cohort": ids, "dry_run": False, **form})
-        report = check_move(self.catalogue, self.servers, run, request)
+        report = check_move(self.catalogue, self.servers, run, request, self.kept.append)
         return self.make(run, request, report)
 
     def make(
@@ -73,11 +85,13 @@ class Moving(Merging):
     def roll_back(self, move_id: str, *, run: Run | None = None, **form: Any) -> dict[str, Any]:
         run = run or self.begin("roll_back_move")
         request = RollBackRequest(move_id, WHY, **{"dry_run": False, **form})
-        return self.make(run, request, check_roll_back(self.catalogue, self.servers, run, request))
+        report = check_roll_back(self.catalogue, self.servers, run, request, self.kept.append)
+        return self.make(run, request, report)
 
     def back_report(self, move_id: str, **form: Any) -> dict[str, Any]:
         request = RollBackRequest(move_id, WHY, **form)
-        return check_roll_back(self.catalogue, self.servers, self.begin("roll_back_move"), request)
+        run = self.begin("roll_back_move")
+        return check_roll_back(self.catalogue, self.servers, run, request, self.kept.append)
 
     # -- looking
     def key(self, source_key: str, entity: str = "customer", system: str = "sse") -> str:

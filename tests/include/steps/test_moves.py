@@ -103,7 +103,7 @@ def _history(moving: Moving, number: str) -> list[dict[str, Any]]:
 # -- the report
 def test_a_report_says_how_everybody_stands_and_what_would_change_and_writes_nothing(moving: Moving) -> None:
     before = _everything(moving)
-    said = moving.report("1", "2", "5", "1", "3", "4", "9", "10", "99", "11")
+    said = moving.refused_report("1", "2", "5", "1", "3", "4", "9", "10", "99", "11")
     assert _everything(moving) == before
     assert "list" not in said
     assert (said["asked"], said["doubles"], said["customers"], said["from"]) == (10, 1, 3, {"sse": 3})
@@ -135,6 +135,18 @@ def test_one_who_is_not_ready_refuses_all_of_them_unless_the_form_leaves_him_out
     assert moving.report("13", "3", dry_run=False, leave_out_not_ready=True)["customers"] == 1
 
 
+def test_a_dry_run_is_refused_as_the_move_would_be_and_a_refused_report_is_kept(moving: Moving) -> None:
+    with pytest.raises(FormError) as dry:
+        moving.report("13", "3")
+    with pytest.raises(FormError) as real:
+        moving.report("13", "3", dry_run=False)
+    assert str(dry.value) == str(real.value)
+    for_dry, for_real = moving.kept[-2:]
+    assert for_dry["report"] == for_real["report"]
+    assert "; ".join(for_real["refused"]) == real.value.problem
+    assert (for_dry["dry_run"], for_real["dry_run"], "list" in for_real) == (True, False, False)
+
+
 @pytest.mark.parametrize(("ids", "to"), [(("3", "9"), "platform"), (("13",), "mis")])
 def test_a_move_of_nobody_is_refused(moving: Moving, ids: tuple[str, ...], to: str) -> None:
     with pytest.raises(FormError, match="nobody is left to be moved"):
@@ -146,7 +158,7 @@ def test_whose_balances_differ_moves_where_the_form_says_so(moving: Moving) -> N
 
 
 def test_keys_of_ours_name_customers_too(moving: Moving) -> None:
-    said = moving.report(moving.key("13"), "0" * 32, ids_of="customer_key")
+    said = moving.refused_report(moving.key("13"), "0" * 32, ids_of="customer_key")
     assert (said["customers"], [found["ids"] for found in said["left_out"].values()]) == (1, [["0" * 32]])
     with pytest.raises(FormError, match="line 1 of cohort is no key of ours") as refused:
         moving.report("Mrs Secret", ids_of="customer_key")
@@ -160,7 +172,7 @@ def test_what_nobody_knows_is_told_by_its_place_and_never_quoted(
     says; the summary is an XCom.)"""
     caplog.set_level("INFO")
     names = [f"Mrs Secret {n}" for n in range(12)]
-    said = moving.report("p13", *names, names[1], "p3", ids_of="platform/customer", to="sse")
+    said = moving.refused_report("p13", *names, names[1], "p3", ids_of="platform/customer", to="sse")
     left_out = {why.partition(" (")[0]: found["ids"] for why, found in said["left_out"].items()}
     lines = [f"line {line} of cohort" for line in range(2, 14)]
     assert left_out == {"already there": ["p13"], "unknown": [*lines, "line 15 of cohort"]}
@@ -356,7 +368,10 @@ def test_what_was_decided_anew_since_forbids_a_roll_back_and_is_named(moving: Mo
     for number, why in in_the_way.items():
         assert f"1 of its customers {why} ({moving.key(number)})" in refused.value.problem
     moving.roll_back(newer["move_id"])
-    assert "7" not in {n for n in in_the_way if moving.key(n) in str(moving.back_report(move_id)["left_out"])}, (
+    with pytest.raises(FormError, match="of its customers"):
+        moving.back_report(move_id)
+    left_out = str(moving.kept[-1]["left_out"])
+    assert {n for n in in_the_way if moving.key(n) in left_out} == {"17", "19"}, (
         "what was taken back itself is in nobody's way"
     )
 
@@ -365,7 +380,7 @@ def test_a_move_whose_server_is_killed_in_its_midst_leaves_nothing_and_the_next_
     moving: Moving, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, request = moving.begin(), MoveRequest("platform", WHY, ids_of="sse/customer", cohort=("20",), dry_run=False)
-    report, before = check_move(moving.catalogue, moving.servers, run, request), _everything(moving)
+    report, before = check_move(moving.catalogue, moving.servers, run, request, moving.kept.append), _everything(moving)
     start, finish, was_running = BigQuery.start, BigQuery.finish, []
 
     def started(client: BigQuery, sql: str, *rest: Any, where: str, **more: Any) -> Any:
