@@ -13,8 +13,10 @@ from decimal import Decimal
 
 import pytest
 
+from include.catalogue import ROOT
 from include.errors import RequestError
 from include.local.estates import sse
+from include.local.estates.dirt import current
 from include.local.estates.every_table import SQL_SERVER_TABLES
 from include.local.estates.generate import Estates, fingerprint, generate
 from include.local.estates.tables import LANDING_TABLES
@@ -37,6 +39,22 @@ def test_data_does_not_depend_on_pythons_hash_seed(hash_seed: str) -> None:
         env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path), "TZ": "Asia/Tokyo"},
     )
     assert elsewhere.stdout.strip() == fingerprint(generate(seed=5, customers=40))
+
+
+def test_the_customer_of_the_example_in_moves_md_is_prepared_and_no_open_account_of_his_differs(
+    estates: Estates,
+) -> None:
+    examples = re.findall(r'"cohort": \["(\d+)"\]', (ROOT / "docs" / "moves.md").read_text(encoding="utf-8"))
+    assert examples
+    for customer in examples:
+        held = [r for r in estates["Billing.dbo.Account"].records() if r["CustomerId"] == int(customer)]
+        (record,) = (
+            r for r in current(estates["platform_landing.customer"]) if r["imported_from"] == f"sse:{customer}"
+        )
+        there = [r for r in current(estates["platform_landing.account"]) if r["customer_id"] == record["customer_id"]]
+        assert (record["is_active"], record["migrated_at"]) == (True, None)
+        assert [r for r in held if r["ClosedOn"] == date(9999, 12, 31)] == []
+        assert [r for r in there if r["closed_on"] is None] == []
 
 
 def test_another_seed_makes_other_data() -> None:
