@@ -43,11 +43,11 @@ class AirflowApi:
 
 
 class ApiRefused(Refused):
-    """Airflow answered with an error: `status` is the HTTP status."""
+    """Airflow answered with an error: `status` is the HTTP status, `said` its own words."""
 
     def __init__(self, status: int, call: str, said: str) -> None:
-        super().__init__(f"Airflow answered {status}: {_detail(said)}", where=call, remedy="read the log")
-        self.status = status
+        self.status, self.said = status, _detail(said)
+        super().__init__(f"Airflow answered {status}: {self.said}", where=call, remedy="read the log")
 
 
 def _detail(said: str) -> str:

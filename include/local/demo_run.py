@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from include.errors import Refused, Unavailable
 from include.local.airflow_api import ApiRefused
+from include.local.form_refused import form_refused
 from include.local.platform import Platform
 
 _ENDED = {"success", "failed", "skipped", "removed"}
@@ -41,8 +42,8 @@ class DagRun:
         self.finish(report)
 
     def trigger(self, conf: Mapping[str, Any] | None = None) -> None:
-        """Begin the run, once the DAG is known: its file is parsed some seconds after the start. Raises RunFailed with
-        Airflow's import errors when it does not become known."""
+        """Begin the run, once the DAG is known: its file is parsed some seconds after the start. Raises FormError for a
+        form that Airflow refuses, RunFailed with Airflow's import errors when the DAG does not become known."""
         began = time.monotonic()
         body = {"dag_run_id": self.run_id, "logical_date": None, "conf": dict(conf or {})}
         while True:
@@ -51,7 +52,7 @@ class DagRun:
                 return
             except ApiRefused as error:
                 if error.status != 404:
-                    raise
+                    raise (form_refused(self.dag_id, error.said, self._params) or error) from None
                 waited = time.monotonic() - began
                 if waited > _PATIENCE / 5 or (waited > _PARSED_AGAIN and self._import_errors()):
                     raise self._unknown() from None
@@ -62,6 +63,10 @@ class DagRun:
         state = self.wait(report)
         if state != "success":
             raise self._failure(state)
+
+    def _params(self) -> dict[str, Any]:
+        found: dict[str, Any] = self._api.get(f"/dags/{self.dag_id}/details")["params"]
+        return found
 
     def _import_errors(self) -> list[dict[str, Any]]:
         """Of the file that should hold the DAG."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from include.catalogue import Catalogue
-from include.local.airflow_api import ApiRefused
+from include.errors import FormError
 from include.local.demo_run import DagRun
 from include.run import Run
 from include.steps.move_check import check_move
@@ -138,8 +138,9 @@ def test_what_nobody_approves_is_not_moved(jobs: Jobs) -> None:
 
 
 def test_wrong_forms_are_refused_with_clear_words(jobs: Jobs) -> None:
-    with pytest.raises(ApiRefused, match="'nowhere' is not one of"):
-        jobs.run("move_cohort", {"to_system": "nowhere", "why": WHY, "cohort": ["0" * 32]})
+    with pytest.raises(FormError, match="the field to_system must be one of: null, ") as refused:
+        jobs.run("move_cohort", {"to_system": "Mrs Secret", "why": WHY, "cohort": ["0" * 32]})
+    assert "Secret" not in str(refused.value)
     nobody = jobs.run("move_cohort", {"to_system": "sse", "why": WHY, "cohort": ["0" * 32]})  # a dry run
     assert jobs.states(nobody) == {"check": "failed"} | dict.fromkeys(("approve", "move", "publish"), "upstream_failed")
     said = nobody.log("check.move_cohort")
