@@ -30,7 +30,8 @@ def back_standing_statement(catalogue: Catalogue, table: TableName) -> str:
 
 def effects_statement(catalogue: Catalogue, table: TableName, *, back: bool) -> str:
     """What a move of the keys @ids to @to_system would change (back: what the roll-back of the move @rolls_back would),
-    by temporary tables alone: rows (entity, what, name, number), what: count, column, vanishing or opened_keys."""
+    by temporary tables alone: rows (entity, what, name, number), what: count, column, vanishing, opened_keys
+    or not_there."""
     below = [_then(each) for each in _below(catalogue, table)]
     context = {
         "customer": entity_tables(table, CUSTOMER),

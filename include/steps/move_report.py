@@ -20,7 +20,10 @@ class Effect:
     for how many keys each column would be another; some of the keys that would vanish.
 
     Of a roll-back: how many of those that would vanish came since the move (opened, with some of the keys), and how
-    many were there before it (lost: what spoke before has them no more). The others came with the move."""
+    many were there before it (lost: what spoke before has them no more). The others came with the move.
+
+    not_there: the systems that would speak, and of which not all that they have of this entity was merged yet: what
+    others say of it stays."""
 
     entity: str
     inserted: int = 0
@@ -32,6 +35,7 @@ class Effect:
     columns: Mapping[str, int] = field(default_factory=dict)
     vanishing: Sequence[str] = ()
     opened_keys: Sequence[str] = ()
+    not_there: Sequence[str] = ()
 
     @property
     def changes(self) -> int:
@@ -40,8 +44,9 @@ class Effect:
 
 @dataclass(frozen=True)
 class Report:
-    """What was found. `left_out`: why, to the ids, or to their places in the list; `moving`: from which system (or to
-    which: `way`) how many customers. cohort: the digest of their keys. refused: why it would not be done."""
+    """What was found; effects: also of what stays as it is. `left_out`: why, to the ids, or to their places in the
+    list; `moving`: from which system (or to which: `way`) how many customers. cohort: the digest of their keys.
+    refused: why it would not be done."""
 
     what: str
     why: str
@@ -73,7 +78,8 @@ class Report:
             "customers": self.customers,
             self.way: dict(self.moving),
             "left_out": left_out,
-            "effects": {e.entity: _as_dict(e) for e in self.effects},
+            "effects": {e.entity: _as_dict(e) for e in self._changing()},
+            "not_there": self._not_there(),
             "events": self.total("events"),
             "vanishing": self.total("vanished"),
             "cohort": self.cohort,
@@ -86,8 +92,23 @@ class Report:
 
     def text(self) -> str:
         """For a log, and for whoever must approve (Markdown)."""
-        parts = [f"**{self.what}**", f"Why: {self.why}", *self._people(), *self._changes(), *self._end()]
+        parts = [
+            f"**{self.what}**",
+            f"Why: {self.why}",
+            *self._people(),
+            *self._changes(),
+            *self._stays(),
+            *self._end(),
+        ]
         return "\n\n".join(parts)
+
+    def _changing(self) -> list[Effect]:
+        return [effect for effect in self.effects if effect.changes]
+
+    def _not_there(self) -> dict[str, list[str]]:
+        """System to the entities that it does not have yet."""
+        systems = sorted({system for effect in self.effects for system in effect.not_there})
+        return {system: sorted(e.entity for e in self.effects if system in e.not_there) for system in systems}
 
     def _people(self) -> list[str]:
         twice = f" ({self.doubles:,} of them more than once)" if self.doubles else ""
@@ -97,10 +118,17 @@ class Report:
         return ["\n".join(lines)]
 
     def _changes(self) -> list[str]:
-        if not self.effects:
+        if not (changing := self._changing()):
             return []
         head = "| entity | new | changed | vanishing | events | columns that would differ |\n|---|---|---|---|---|---|"
-        return ["\n".join([head, *(_row(effect) for effect in self.effects)])]
+        return ["\n".join([head, *(_row(effect) for effect in changing)])]
+
+    def _stays(self) -> list[str]:
+        """A line per system."""
+        lines = [
+            f"Not there yet in {to}, stay as they are: {', '.join(them)}." for to, them in self._not_there().items()
+        ]
+        return ["\n".join(lines)] if lines else []
 
     def _end(self) -> list[str]:
         lines = [

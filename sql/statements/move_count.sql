@@ -60,7 +60,8 @@ SELECT {{ e.name | word }}, 'count', 'lost', COUNTIF(was_there) FROM vanishing_{
 {{ resolving.write(e) }}
 {% endmacro %}
 
-{#- For people: column by column, and some of the keys. -#}
+{#- For people: column by column, some of the keys, and the systems that do not have this entity yet, for which others
+    go on speaking. -#}
 {% macro told(e) %}
 {{ count(e) }}
 INSERT INTO effect (entity, what, name, number)
@@ -81,6 +82,13 @@ FROM change_{{ e.name }}
 WHERE is_change AND operation = 'delete'
 ORDER BY {{ e.key | column }}
 LIMIT {{ shown | number }};
+INSERT INTO effect (entity, what, name, number)
+SELECT {{ e.name | word }}, 'not_there', to_system, COUNT(*)
+FROM moving
+WHERE to_system NOT IN (
+    {{ resolving.systems_having(e) }}
+)
+GROUP BY to_system;
 {% endmacro %}
 
 {% macro told_back(e) %}

@@ -31,6 +31,7 @@ TABLES = (
     *(("migration", name) for name in ("authority", "move", "moved_customer")),
     *((dataset, entity) for dataset in ("common_model", "change_log") for entity in ("customer", "account")),
 )
+SSE_CONTACT = "contact/from_sse_contact"
 FIRST = ("1", "2", "5", "6", "7", "17", "19")
 REQUEST = MoveRequest("platform", WHY, ids_of="sse/customer", dry_run=False)
 
@@ -126,6 +127,19 @@ def test_a_report_says_how_everybody_stands_and_what_would_change_and_writes_not
     assert moving.key("A5B", "account") in said["report"]
     assert said["vanishing"] == 1
     assert said["bytes_read"] > 0
+
+
+def test_what_the_new_system_does_not_have_yet_is_named_and_stays(moving: Moving) -> None:
+    """No mapping gives the platform's contacts."""
+    contact = {"ContactId": "C13", "CustomerId": 13, "ContactType": "JNT", "IsDeleted": False, "RowVer": 1}
+    moving.merge(SSE_CONTACT, moving.batch(SSE_CONTACT, 1, [contact], full=True))
+    said = moving.report("13")
+    assert said["not_there"] == {"platform": ["contact"]}
+    assert "\n\nNot there yet in platform, stay as they are: contact.\n\n" in said["report"]
+    assert sorted(said["effects"]) == ["customer"]
+    nothing = moving.report("12")
+    assert nothing["not_there"] == {}, "he has none"
+    assert "Not there yet" not in nothing["report"]
 
 
 def test_one_who_is_not_ready_refuses_all_of_them_unless_the_form_leaves_him_out(moving: Moving) -> None:

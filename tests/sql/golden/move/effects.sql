@@ -133,6 +133,15 @@ FROM change_customer
 WHERE is_change AND operation = 'delete'
 ORDER BY `customer_key`
 LIMIT 20;
+INSERT INTO effect (entity, what, name, number)
+SELECT 'customer', 'not_there', to_system, COUNT(*)
+FROM moving
+WHERE to_system NOT IN (
+    SELECT CASE name WHEN 'from_mis_gentrack_customer' THEN 'mis' WHEN 'from_platform_customer' THEN 'platform' WHEN 'from_sse_customer' THEN 'sse' END
+    FROM `project.ledger.customer`
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_mis_gentrack_customer', 'from_platform_customer', 'from_sse_customer')
+)
+GROUP BY to_system;
 CREATE TEMP TABLE stirred_account (system STRING, id_space STRING, source_key STRING, is_rekeyed BOOL);
 CREATE TEMP TABLE keyed_account AS
 SELECT
@@ -288,6 +297,15 @@ FROM change_account
 WHERE is_change AND operation = 'delete'
 ORDER BY `account_key`
 LIMIT 20;
+INSERT INTO effect (entity, what, name, number)
+SELECT 'account', 'not_there', to_system, COUNT(*)
+FROM moving
+WHERE to_system NOT IN (
+    SELECT CASE name WHEN 'from_mis_gentrack_account' THEN 'mis' WHEN 'from_platform_account' THEN 'platform' WHEN 'from_sse_account' THEN 'sse' END
+    FROM `project.ledger.account`
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_mis_gentrack_account', 'from_platform_account', 'from_sse_account')
+)
+GROUP BY to_system;
   INSERT INTO stirred_account (system, id_space, source_key, is_rekeyed)
   SELECT system, id_space, source_key, key_before <> key_after FROM keyed_account;
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_account WHERE is_change);
@@ -442,6 +460,15 @@ FROM change_contact
 WHERE is_change AND operation = 'delete'
 ORDER BY `contact_key`
 LIMIT 20;
+INSERT INTO effect (entity, what, name, number)
+SELECT 'contact', 'not_there', to_system, COUNT(*)
+FROM moving
+WHERE to_system NOT IN (
+    SELECT CASE name WHEN 'from_sse_contact' THEN 'sse' END
+    FROM `project.ledger.contact`
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_contact')
+)
+GROUP BY to_system;
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_contact WHERE is_change);
   SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_contact WHERE is_change AND operation = 'delete');
 END IF;
@@ -594,6 +621,15 @@ FROM change_contact_preference
 WHERE is_change AND operation = 'delete'
 ORDER BY `contact_preference_key`
 LIMIT 20;
+INSERT INTO effect (entity, what, name, number)
+SELECT 'contact_preference', 'not_there', to_system, COUNT(*)
+FROM moving
+WHERE to_system NOT IN (
+    SELECT CASE name WHEN 'from_sse_contact_preference' THEN 'sse' END
+    FROM `project.ledger.contact_preference`
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_contact_preference')
+)
+GROUP BY to_system;
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_contact_preference WHERE is_change);
   SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_contact_preference WHERE is_change AND operation = 'delete');
 END IF;
@@ -746,6 +782,15 @@ FROM change_interaction
 WHERE is_change AND operation = 'delete'
 ORDER BY `interaction_key`
 LIMIT 20;
+INSERT INTO effect (entity, what, name, number)
+SELECT 'interaction', 'not_there', to_system, COUNT(*)
+FROM moving
+WHERE to_system NOT IN (
+    SELECT CASE name WHEN 'from_mis_salesforce_case' THEN 'mis' END
+    FROM `project.ledger.interaction`
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_mis_salesforce_case')
+)
+GROUP BY to_system;
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_interaction WHERE is_change);
   SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_interaction WHERE is_change AND operation = 'delete');
 END IF;
@@ -891,6 +936,15 @@ FROM change_priority_service
 WHERE is_change AND operation = 'delete'
 ORDER BY `priority_service_key`
 LIMIT 20;
+INSERT INTO effect (entity, what, name, number)
+SELECT 'priority_service', 'not_there', to_system, COUNT(*)
+FROM moving
+WHERE to_system NOT IN (
+    SELECT CASE name WHEN 'from_sse_priority_services' THEN 'sse' END
+    FROM `project.ledger.priority_service`
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_priority_services')
+)
+GROUP BY to_system;
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_priority_service WHERE is_change);
   SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_priority_service WHERE is_change AND operation = 'delete');
 END IF;
@@ -1072,6 +1126,15 @@ FROM change_agreement
 WHERE is_change AND operation = 'delete'
 ORDER BY `agreement_key`
 LIMIT 20;
+INSERT INTO effect (entity, what, name, number)
+SELECT 'agreement', 'not_there', to_system, COUNT(*)
+FROM moving
+WHERE to_system NOT IN (
+    SELECT CASE name WHEN 'from_sse_agreement' THEN 'sse' END
+    FROM `project.ledger.agreement`
+    WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_agreement')
+)
+GROUP BY to_system;
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_agreement WHERE is_change);
   SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_agreement WHERE is_change AND operation = 'delete');
 END IF;
