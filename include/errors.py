@@ -10,6 +10,7 @@
     │   ├── EpochBroken          the source or topic was rewound: positions mean something else now
     │   ├── TooManyDeletions     more rows vanished than the contract allows
     │   ├── IntegrityError       counts or bytes disagree: something would be lost or doubled
+    │   ├── OverCeiling          a query would be billed for more than `maximum_bytes_billed` allows
     │   ├── NotDeployed          a table, topic or schema has not been applied
     │   ├── Fenced               another publisher has taken over, and did not finish in our time
     │   └── ForbiddenError       a client's permissions do not allow it
@@ -99,6 +100,10 @@ class TooManyBadRows(Refused):
 
 class IntegrityError(Refused):
     """Counts or bytes disagree: going on would lose, double or round something."""
+
+
+class OverCeiling(Refused):
+    """A query would be billed for more bytes than the connection allows: it was not run."""
 
 
 class NotDeployed(Refused):

@@ -18,6 +18,7 @@ from include.errors import (
     ForbiddenError,
     IntegrityError,
     NotDeployed,
+    OverCeiling,
     Refused,
     TransactionConflict,
     Unavailable,
@@ -65,7 +66,7 @@ class BigQuery:
     ) -> list[dict[str, Any]]:
         """Run a statement or a script; the rows of its last SELECT. `where` names it in errors.
 
-        Raises TransactionConflict, NotDeployed, ForbiddenError, Refused (the statement), Unavailable.
+        Raises TransactionConflict, NotDeployed, ForbiddenError, OverCeiling, Refused (the statement), Unavailable.
         """
         job = self.start(sql, params, job_id=job_id, where=where)
         return self.finish(job, where=where)
@@ -222,9 +223,9 @@ def _not_found(said: str, where: str) -> DataPlatformError:
     )
 
 
-def _over_ceiling(said: str, where: str) -> Refused:
+def _over_ceiling(said: str, where: str) -> OverCeiling:
     """BigQuery's words name two numbers of bytes and nothing else."""
-    return Refused(
+    return OverCeiling(
         f"BigQuery: {_first_line(said)}",
         where=where,
         remedy="nothing was changed, and this statement costs nothing. If the tables have grown, raise the extra "

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from include.catalogue import Catalogue
-from include.errors import TooManyBadRows
+from include.errors import OverCeiling, TooManyBadRows
 from include.merge.checks import warnings_statement
 from include.merge.execute import execute_merge, keep_evidence
 from include.merge.progress import MappingProgress
@@ -33,7 +33,7 @@ def merge_mapping(
     because the system that speaks for their customer now has none of them yet; unsettled: records whose link to
     another cannot hold (`link_problem` in identity.<entity> says why); quarantined: rows that cannot be merged, and lie
     in `quarantine.<dataset>` with the rule that they broke; warnings: by check, the rows that break what is
-    only told, and since when the oldest does.
+    only told, and since when the oldest does; or checks_not_run: why they were not asked, which undoes no merge.
     """
     state = read_unmerged(catalogue, servers, name)
     if request.dry_run:
@@ -60,9 +60,12 @@ def _summary(name: MappingName, batches: list[int], merged: list[MappingProgress
 
 
 def _warnings(catalogue: Catalogue, servers: Servers, name: MappingName) -> dict[str, Any]:
-    """What the entity's `warn` checks find, now that all is committed."""
+    """What the entity's `warn` checks find, now that all is committed: what they cost makes no merge fail."""
     sql = warnings_statement(catalogue, servers.cloud.table, name.entity)
-    rows = servers.big_query.query(sql, where=f"the checks of {name.entity}") if sql else []
+    try:
+        rows = servers.big_query.query(sql, where=f"the checks of {name.entity}") if sql else []
+    except OverCeiling as error:
+        return {"checks_not_run": _not_run(name.entity, error)}
     found = {}
     for row in (row for row in rows if row["found"]):
         oldest = row["oldest"] and row["oldest"].isoformat(timespec="minutes")
@@ -70,6 +73,17 @@ def _warnings(catalogue: Catalogue, servers: Servers, name: MappingName) -> dict
         since = f", the oldest since {oldest}" if oldest else ""
         log.warning("%s: %d rows break %s%s", name.entity, row["found"], row["name"], since)
     return {"warnings": found}
+
+
+def _not_run(entity: str, error: OverCeiling) -> str:
+    """BigQuery says how many bytes they would have read at least."""
+    said = (
+        f"what is merged is committed, but the checks of {entity} that only tell were not run. "
+        f"{error.problem.rstrip('.')}: raise the extra maximum_bytes_billed of the connection google_cloud_default to "
+        f"that, or have sql/common_model/{entity}/checks.sql read less"
+    )
+    log.warning("%s", said)
+    return said
 
 
 def _dry_run(name: MappingName, batches: list[Batch] | None) -> dict[str, Any]:

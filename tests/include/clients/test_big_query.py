@@ -11,6 +11,7 @@ from include.errors import (
     ForbiddenError,
     IntegrityError,
     NotDeployed,
+    OverCeiling,
     Refused,
     TransactionConflict,
     Unavailable,
@@ -36,7 +37,11 @@ def _reason(kind: type[google_errors.GoogleAPICallError], reason: str) -> google
         (_reason(google_errors.Forbidden, "rateLimitExceeded"), Unavailable, "quotas"),
         (_reason(google_errors.Forbidden, "accessDenied"), ForbiddenError, "grants big_query"),
         (_reason(google_errors.BadRequest, "invalidQuery"), Refused, "job history"),
-        (google_errors.InternalServerError("Query exceeded limit for bytes billed: 1. 2 or"), Refused, "maximum_bytes"),
+        (
+            google_errors.InternalServerError("Query exceeded limit for bytes billed: 1. 2 or"),
+            OverCeiling,
+            "maximum_bytes",
+        ),
         (
             google_errors.BadRequest("Transaction is aborted due to concurrent update against table"),
             TransactionConflict,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from include.catalogue import Catalogue
+from include.clients.big_query import BigQuery
 from include.errors import DeclarationError, IntegrityError, RequestError, TooManyBadRows, TransactionConflict
 from include.merge.hold import Held
 from include.names import MappingName
@@ -183,3 +185,25 @@ def test_another_key_is_another_dataset(way: Way) -> None:
     other = _with(way, "key: [CustomerId]", "key: [CustomerId, CreatedAt]")
     with pytest.raises(DeclarationError, match=r"was \(CustomerId\) .* is \(CustomerId, CreatedAt\) now"):
         other.extract()
+
+
+# -- what is only told
+def test_a_committed_merge_does_not_fail_because_its_checks_would_cost_too_much(
+    way: Way, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    shipped = BigQuery.start
+
+    def start(client: BigQuery, *given: Any, where: str, **more: Any) -> Any:
+        if where.startswith("the checks of"):
+            client = BigQuery(replace(client.settings, maximum_bytes_billed=1_000))
+        return shipped(client, *given, where=where, **more)
+
+    monkeypatch.setattr(BigQuery, "start", start)
+    way.sql("UPDATE dbo.Customer SET Surname = N'Frugal' WHERE CustomerId = 2")
+    way.extract()
+    done = way.merge()
+    assert (done["updated"], way.names()["2"]) == (1, "Frugal")
+    assert "warnings" not in done, "none found is another thing"
+    for words in ("the checks of customer", "bytes billed: 1000. 10485760 or higher", "raise the extra maximum_bytes"):
+        assert words in done["checks_not_run"]
+    assert done["checks_not_run"] in caplog.messages

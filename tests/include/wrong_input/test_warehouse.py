@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include.errors import NotDeployed, Refused
+from include.errors import NotDeployed, OverCeiling
 from tests.include.wrong_input.witness import Witness
 
 GOOGLE = "google_cloud_default"
@@ -27,5 +27,7 @@ def test_a_dataset_that_is_missing(witness: Witness) -> None:
 def test_bigquery_refuses_a_query_that_would_cost_too_much(witness: Witness) -> None:
     frugal = witness.way.with_connection(GOOGLE, lambda c: c["extra"].update(maximum_bytes_billed=1_000))
     words = ("Query exceeded limit for bytes billed: 1000. 10485760 or higher required", "ledger.customer")
-    with witness.refused(Refused, *words, "raise the extra maximum_bytes_billed of the connection google_cloud_def"):
+    with witness.refused(
+        OverCeiling, *words, "raise the extra maximum_bytes_billed of the connection google_cloud_def"
+    ):
         frugal.merge()
