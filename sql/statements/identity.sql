@@ -78,7 +78,7 @@ SELECT {{ entity_key | column }} FROM joined_anew
 {% if replaces_others %}
 -- Once all of this system's rows are there, no other system's speak for its customers in their place.
 CREATE TEMP TABLE replaced ({{ entity_key | column }} STRING);
-IF v_whole_at <= {{ batches[-1] | number }} AND NOT EXISTS (
+IF v_is_whole AND NOT EXISTS (
   SELECT 1 FROM {{ tables.ledger | table }}
   WHERE {{ resolving.has_all() }} AND name IN ({% for name, having in e.mappings.items() if having == system %}{{ name | word }}{{ ', ' if not loop.last }}{% endfor %})
 ) THEN

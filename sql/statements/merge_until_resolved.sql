@@ -12,6 +12,7 @@ DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
 DECLARE v_newly_bad INT64 DEFAULT 0;
 DECLARE v_whole_at INT64;
+DECLARE v_is_whole BOOL;
 {% for each in [e] + below if each.partition %}
 DECLARE v_months_{{ each.name }} ARRAY<{{ each.month_type }}> DEFAULT [];
 {% endfor %}
@@ -30,6 +31,7 @@ SET v_whole_at = COALESCE(
   {{ (whole_at | number) if whole_at else '(SELECT MAX(whole_at) FROM ' ~ (tables.ledger | table) ~ ' WHERE name = @mapping)' }},
   {{ never | number }}
 );
+SET v_is_whole = v_whole_at <= {{ batches[-1] | number }};
 {{ transaction.clock_and_salt(ledgers, tables.salt) }}
 ASSERT v_first_number IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: the ledger of the entity or the salt is empty, restore the table';
 
@@ -54,7 +56,7 @@ END IF;
 {{ authority.first_decisions(e, below) }}
 {% endif %}
 {{ resolving.says(e, 'i.system = ' ~ (system | word) ~ ' AND i.id_space = ' ~ (id_space | word)) }}
-{{ resolving.resolve(e, {'system': system, 'batch': batches[-1]}) }}
+{{ resolving.resolve(e, system) }}
 {% if replaces_others %}
 ASSERT (
   SELECT IF(

@@ -1,6 +1,6 @@
 {#- From affected keys to changes: one winner for each key, compared with what is there. `affected_<entity>` holds the
-    keys (e: the entity's facts). `change_<entity>` gets a row for each key that changes (`is_change`), numbered without
-    a gap, and for each that is contested. -#}
+    keys (e: the entity's facts). `change_<entity>` gets a row for each key that changes (`is_change`), and for each that
+    is contested. -#}
 {% import 'keys.sql' as keys %}
 
 {#- Only the partitions that are touched: `v_months_<entity>` holds them. -#}
@@ -85,7 +85,7 @@ COALESCE(whole_at, batch) <= batch
 {%- endmacro %}
 
 {#- The systems that have this entity: once all that one of their datasets holds was merged, which may be now (`now`:
-    system and batch of this merge). Until then others speak in their place. -#}
+    the system of this merge). Until then others speak in their place. -#}
 {% macro systems_having(e, now=none) -%}
 SELECT CASE name{% for name, system in e.mappings.items() %} WHEN {{ name | word }} THEN {{ system | word }}{% endfor %} END
     FROM {{ e.tables.ledger | table }}
@@ -93,11 +93,11 @@ SELECT CASE name{% for name, system in e.mappings.items() %} WHEN {{ name | word
 {%- if now %}
 
     UNION ALL
-    SELECT {{ now.system | word }} FROM UNNEST([v_whole_at]) AS whole_at WHERE whole_at <= {{ now.batch | number }}
+    SELECT {{ now | word }} FROM UNNEST([v_is_whole]) AS is_whole WHERE is_whole
 {%- endif %}
 {%- endmacro %}
 
-{#- With `record_<entity>` and `says_<entity>`. now: system and batch of what is merged. -#}
+{#- With `record_<entity>` and `says_<entity>`. now: the system of what is merged. -#}
 {% macro resolve(e, now=none) %}
 -- The records' references as keys: a parent may be late, but its key is known. The customer's system speaks if it has
 -- this entity, else precedence; of two records the lowest source key. What differs from the present row, column by
@@ -128,7 +128,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.{{ e.key | column }}, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER ({{ _best_first(e) }}) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
 {% if e.customer %}
   LEFT JOIN {{ e.tables.authority | table }} AS m
@@ -141,7 +141,7 @@ WITH candidate AS (
 {% else %}
   WHERE TRUE
 {% endif %}
-  QUALIFY ROW_NUMBER() OVER (PARTITION BY c.{{ e.key | column }} ORDER BY c.rank, c.source_key, c.id_space) = 1
+  QUALIFY ROW_NUMBER() OVER ({{ _best_first(e) }}) = 1
 ), compared AS (
   SELECT
     CASE
@@ -164,7 +164,7 @@ WITH candidate AS (
       OR w.{{ name | column }} IS DISTINCT FROM p.{{ name | column }}
 {% endfor %}
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.{{ e.key | column }},
     w.system AS source_system{% for name in e.model_columns %},
     w.{{ name | column }}{% endfor %}
@@ -174,26 +174,37 @@ WITH candidate AS (
   LEFT JOIN {{ e.tables.common_model | table }} AS p
     ON p.{{ e.key | column }} = a.{{ e.key | column }}{{ in_months(e, 'p') }}
 )
-SELECT
-  (SELECT change_number FROM {{ e.tables.ledger | table }} WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY {{ e.key | column }}) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 {% endmacro %}
+{% macro _best_first(e) -%}
+PARTITION BY c.{{ e.key | column }} ORDER BY c.rank, c.source_key, c.id_space
+{%- endmacro %}
 
 {#- The changes, written: log, present rows, the last number. -#}
 {% macro write(e) %}
-INSERT INTO {{ e.tables.change_log | table }}
-  (change_number, changed_at, operation, is_event, {{ e.key | column }}, source_system{% for name in e.model_columns %}, {{ name | column }}{% endfor %})
-SELECT change_number, v_changed_at, operation, is_event, {{ e.key | column }}, source_system{% for name in e.model_columns %}, {{ name | column }}{% endfor %}
-
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_{{ e.name }} AS
+SELECT
+  {{ e.key | column }},
+  (SELECT change_number FROM {{ e.tables.ledger | table }} WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY {{ e.key | column }}) AS change_number
 FROM change_{{ e.name }}
 WHERE is_change;
 
+INSERT INTO {{ e.tables.change_log | table }}
+  (change_number, changed_at, operation, is_event, {{ e.key | column }}, source_system{% for name in e.model_columns %}, {{ name | column }}{% endfor %})
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.{{ e.key | column }}, c.source_system{% for name in e.model_columns %}, c.{{ name | column }}{% endfor %}
+
+FROM numbered_{{ e.name }} AS n
+JOIN change_{{ e.name }} AS c ON c.{{ e.key | column }} = n.{{ e.key | column }};
+
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE {{ e.tables.common_model | table }} AS t
-USING (SELECT * FROM change_{{ e.name }} WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_{{ e.name }} AS n
+  JOIN change_{{ e.name }} AS c ON c.{{ e.key | column }} = n.{{ e.key | column }}
+) AS s
 ON t.{{ e.key | column }} = s.{{ e.key | column }}{{ in_months(e, 't') }}
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -205,6 +216,6 @@ VALUES
   (s.{{ e.key | column }}, s.source_system, s.change_number, v_changed_at{% for name in e.model_columns %}, s.{{ name | column }}{% endfor %});
 
 UPDATE {{ e.tables.ledger | table }}
-SET change_number = change_number + (SELECT COUNT(*) FROM change_{{ e.name }} WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_{{ e.name }}), changed_at = v_changed_at
 WHERE name = 'entity';
 {% endmacro %}

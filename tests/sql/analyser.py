@@ -194,6 +194,7 @@ def _as_parameters(sql: str) -> str:
         "v_bad": "INT64",
         "v_newly_bad": "INT64",
         "v_whole_at": "INT64",
+        "v_is_whole": "BOOL",
         "v_changed_at": "TIMESTAMP",
         "v_moved_at": "TIMESTAMP",
         "v_salt": "STRING",

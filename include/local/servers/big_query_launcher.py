@@ -44,6 +44,10 @@ _OF_A_CLAUSE = re.compile(
     r"(?:DELETE|UPDATE|INSERT)\b.*\b(__merge_(?:pairs|orphans|inserts))\b.*\b(__clause = \d+)\b.*", re.DOTALL
 )
 _ORPHANS_OF_NO_CLAUSE = re.compile(r"CREATE OR REPLACE TEMPORARY TABLE __merge_orphans .*, NULL AS __clause", re.DOTALL)
+_SOURCE_IS_TEMPORARY = re.compile(
+    r"CREATE OR REPLACE TEMPORARY TABLE (__merge_source AS SELECT) ROW_NUMBER\(\) OVER \(\) "
+    r"(AS __sid, .* FROM \w+ AS \w+)"
+)
 _PARTITION_FORMATS = {4: "%Y", 6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H"}
 
 
@@ -87,11 +91,12 @@ def _cancelled(error: Any) -> Any:
 class _ForMerge:
     """A cursor that answers a nested BEGIN as DuckDB would, without DuckDB aborting the transaction for it; and that
     knows a row of the target by its place: DuckLake gives rowids twice where a transaction inserts and updates.
-    A clause that meets no row does not read the target, nor does the list of who is not matched, when no clause asks.
+    A clause that meets no row does not read the target, nor does the list of who is not matched, when no clause asks. A
+    source that is a temporary table is not copied: no clause writes to it, and its rows have a number.
     """
 
     def __init__(self, cursor: Any, is_in_transaction: bool) -> None:
-        self._cursor, self._is_in_transaction = cursor, is_in_transaction
+        self._cursor, self._is_in_transaction, self._has_view = cursor, is_in_transaction, False
 
     def execute(self, sql: str, *arguments: Any) -> Any:
         if sql == "BEGIN" and self._is_in_transaction:
@@ -99,6 +104,11 @@ class _ForMerge:
         clause = _OF_A_CLAUSE.fullmatch(sql)
         if clause and not self._cursor.execute(f"SELECT 1 FROM {clause[1]} WHERE {clause[2]} LIMIT 1").fetchone():
             return self._cursor.execute("SELECT 0")
+        if source := _SOURCE_IS_TEMPORARY.fullmatch(sql):
+            self._has_view = True
+            return self._cursor.execute(f"CREATE OR REPLACE TEMP VIEW {source[1]} rowid {source[2]}", *arguments)
+        if self._has_view and sql == "DROP TABLE IF EXISTS temp.__merge_source":
+            return self._cursor.execute("DROP VIEW IF EXISTS temp.__merge_source")
         if _ORPHANS_OF_NO_CLAUSE.match(sql):
             return self._cursor.execute("CREATE OR REPLACE TEMP TABLE __merge_orphans (__tid UBIGINT)")
         return self._cursor.execute(_ROWID.sub(r"hash(\1filename, \1file_row_number)", sql), *arguments)

@@ -25,7 +25,7 @@ Dataset = tuple[str, str]
 
 ALL: Dataset = ("", "")
 _DEFINES = re.compile(r"\s*(?:CREATE(?!\s+SECRET)|ALTER|DROP)\b", re.IGNORECASE)  # each load makes the bucket's secret
-_TEMPORARY = re.compile(r"\s*(?:CREATE\s+(?:OR\s+REPLACE\s+)?TEMP|DROP TABLE IF EXISTS temp\.)", re.IGNORECASE)
+_TEMPORARY = re.compile(r"\s*(?:CREATE\s+(?:OR\s+REPLACE\s+)?TEMP|DROP (?:TABLE|VIEW) IF EXISTS temp\.)", re.IGNORECASE)
 LISTS_TEMPORARY = "SELECT table_name FROM duckdb_tables() WHERE temporary"
 _NAMED = re.compile(r'"((?:[^"]|"")+)"\."((?:[^"]|"")+)"')
 _NOTES = re.compile(r"(?:INSERT OR REPLACE INTO|DELETE FROM) emulator\.(\w+)")

@@ -7,6 +7,7 @@ DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
 DECLARE v_newly_bad INT64 DEFAULT 0;
 DECLARE v_whole_at INT64;
+DECLARE v_is_whole BOOL;
 DECLARE v_months_meter_reading ARRAY<TIMESTAMP> DEFAULT [];
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
@@ -34,6 +35,7 @@ SET v_whole_at = COALESCE(
   (SELECT MAX(whole_at) FROM `project.ledger.customer` WHERE name = @mapping),
   1000000000000000
 );
+SET v_is_whole = v_whole_at <= 8;
 SET v_changed_at = (
   SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
   FROM (
@@ -484,7 +486,7 @@ SELECT `customer_key` FROM joined_anew
 ;
 -- Once all of this system's rows are there, no other system's speak for its customers in their place.
 CREATE TEMP TABLE replaced (`customer_key` STRING);
-IF v_whole_at <= 8 AND NOT EXISTS (
+IF v_is_whole AND NOT EXISTS (
   SELECT 1 FROM `project.ledger.customer`
   WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_platform_customer')
 ) THEN
@@ -588,7 +590,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`customer_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`customer_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   LEFT JOIN `project.migration.authority` AS m
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
@@ -599,7 +601,7 @@ WITH candidate AS (
     FROM `project.ledger.customer`
     WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_mis_gentrack_customer', 'from_platform_customer', 'from_sse_customer')
     UNION ALL
-    SELECT 'platform' FROM UNNEST([v_whole_at]) AS whole_at WHERE whole_at <= 8
+    SELECT 'platform' FROM UNNEST([v_is_whole]) AS is_whole WHERE is_whole
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`customer_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -623,7 +625,7 @@ WITH candidate AS (
       OR w.`birth_date` IS DISTINCT FROM p.`birth_date`
       OR w.`registered_at` IS DISTINCT FROM p.`registered_at`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`customer_key`,
     w.system AS source_system,
     w.`given_name`,
@@ -636,12 +638,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.customer` AS p
     ON p.`customer_key` = a.`customer_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.customer` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `customer_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 ASSERT (
   SELECT IF(
     gone <= known * @replaced_share,

@@ -7,6 +7,7 @@ DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
 DECLARE v_newly_bad INT64 DEFAULT 0;
 DECLARE v_whole_at INT64;
+DECLARE v_is_whole BOOL;
 DECLARE v_months_meter_reading ARRAY<TIMESTAMP> DEFAULT [];
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
@@ -30,6 +31,7 @@ SET v_whole_at = COALESCE(
   8,
   1000000000000000
 );
+SET v_is_whole = v_whole_at <= 8;
 SET v_changed_at = (
   SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
   FROM (
@@ -414,7 +416,7 @@ SELECT `account_key` FROM joined_anew
 ;
 -- Once all of this system's rows are there, no other system's speak for its customers in their place.
 CREATE TEMP TABLE replaced (`account_key` STRING);
-IF v_whole_at <= 8 AND NOT EXISTS (
+IF v_is_whole AND NOT EXISTS (
   SELECT 1 FROM `project.ledger.account`
   WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_account')
 ) THEN
@@ -496,7 +498,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`account_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`account_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   LEFT JOIN `project.migration.authority` AS m
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
@@ -507,7 +509,7 @@ WITH candidate AS (
     FROM `project.ledger.account`
     WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_mis_gentrack_account', 'from_platform_account', 'from_sse_account')
     UNION ALL
-    SELECT 'sse' FROM UNNEST([v_whole_at]) AS whole_at WHERE whole_at <= 8
+    SELECT 'sse' FROM UNNEST([v_is_whole]) AS is_whole WHERE is_whole
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`account_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -536,7 +538,7 @@ WITH candidate AS (
       OR w.`address` IS DISTINCT FROM p.`address`
       OR w.`postcode` IS DISTINCT FROM p.`postcode`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`account_key`,
     w.system AS source_system,
     w.`customer_key`,
@@ -551,12 +553,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.account` AS p
     ON p.`account_key` = a.`account_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.account` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `account_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 ASSERT (
   SELECT IF(
     gone <= known * @replaced_share,
@@ -593,14 +590,26 @@ ASSERT (
     )
   )
 ) AS 'Rule: a check of account is broken';
-INSERT INTO `project.change_log.account`
-  (change_number, changed_at, operation, is_event, `account_key`, source_system, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`)
-SELECT change_number, v_changed_at, operation, is_event, `account_key`, source_system, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_account AS
+SELECT
+  `account_key`,
+  (SELECT change_number FROM `project.ledger.account` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `account_key`) AS change_number
 FROM change_account
 WHERE is_change;
+INSERT INTO `project.change_log.account`
+  (change_number, changed_at, operation, is_event, `account_key`, source_system, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`account_key`, c.source_system, c.`customer_key`, c.`account_number`, c.`balance_gbp`, c.`opened_on`, c.`closed_on`, c.`address`, c.`postcode`
+FROM numbered_account AS n
+JOIN change_account AS c ON c.`account_key` = n.`account_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.account` AS t
-USING (SELECT * FROM change_account WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_account AS n
+  JOIN change_account AS c ON c.`account_key` = n.`account_key`
+) AS s
 ON t.`account_key` = s.`account_key`
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -610,7 +619,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`account_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`account_number`, s.`balance_gbp`, s.`opened_on`, s.`closed_on`, s.`address`, s.`postcode`);
 UPDATE `project.ledger.account`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_account WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_account), changed_at = v_changed_at
 WHERE name = 'entity';
 IF EXISTS (SELECT 1 FROM stirred_account) THEN
 CREATE TEMP TABLE keyed_bill AS
@@ -677,7 +686,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`bill_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`bill_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   WHERE TRUE
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`bill_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
@@ -711,7 +720,7 @@ WITH candidate AS (
       OR w.`issued_on` IS DISTINCT FROM p.`issued_on`
       OR w.`due_on` IS DISTINCT FROM p.`due_on`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`bill_key`,
     w.system AS source_system,
     w.`account_key`,
@@ -728,12 +737,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.bill` AS p
     ON p.`bill_key` = a.`bill_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.bill` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `bill_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -758,14 +762,26 @@ ASSERT (
     )
   )
 ) AS 'Rule: a check of bill is broken';
-INSERT INTO `project.change_log.bill`
-  (change_number, changed_at, operation, is_event, `bill_key`, source_system, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`)
-SELECT change_number, v_changed_at, operation, is_event, `bill_key`, source_system, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_bill AS
+SELECT
+  `bill_key`,
+  (SELECT change_number FROM `project.ledger.bill` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `bill_key`) AS change_number
 FROM change_bill
 WHERE is_change;
+INSERT INTO `project.change_log.bill`
+  (change_number, changed_at, operation, is_event, `bill_key`, source_system, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`bill_key`, c.source_system, c.`account_key`, c.`bill_number`, c.`period_starts_on`, c.`period_ends_on`, c.`net_gbp`, c.`vat_gbp`, c.`kind`, c.`issued_on`, c.`due_on`
+FROM numbered_bill AS n
+JOIN change_bill AS c ON c.`bill_key` = n.`bill_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.bill` AS t
-USING (SELECT * FROM change_bill WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_bill AS n
+  JOIN change_bill AS c ON c.`bill_key` = n.`bill_key`
+) AS s
 ON t.`bill_key` = s.`bill_key`
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -775,7 +791,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`bill_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`bill_number`, s.`period_starts_on`, s.`period_ends_on`, s.`net_gbp`, s.`vat_gbp`, s.`kind`, s.`issued_on`, s.`due_on`);
 UPDATE `project.ledger.bill`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_bill WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_bill), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_bill WHERE is_change);
   SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_bill WHERE is_change AND operation = 'delete');
@@ -839,7 +855,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`payment_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`payment_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   WHERE TRUE
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`payment_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
@@ -863,7 +879,7 @@ WITH candidate AS (
       OR w.`paid_at` IS DISTINCT FROM p.`paid_at`
       OR w.`method` IS DISTINCT FROM p.`method`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`payment_key`,
     w.system AS source_system,
     w.`account_key`,
@@ -875,12 +891,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.payment` AS p
     ON p.`payment_key` = a.`payment_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.payment` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `payment_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -905,14 +916,26 @@ ASSERT (
     )
   )
 ) AS 'Rule: a check of payment is broken';
-INSERT INTO `project.change_log.payment`
-  (change_number, changed_at, operation, is_event, `payment_key`, source_system, `account_key`, `amount_gbp`, `paid_at`, `method`)
-SELECT change_number, v_changed_at, operation, is_event, `payment_key`, source_system, `account_key`, `amount_gbp`, `paid_at`, `method`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_payment AS
+SELECT
+  `payment_key`,
+  (SELECT change_number FROM `project.ledger.payment` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `payment_key`) AS change_number
 FROM change_payment
 WHERE is_change;
+INSERT INTO `project.change_log.payment`
+  (change_number, changed_at, operation, is_event, `payment_key`, source_system, `account_key`, `amount_gbp`, `paid_at`, `method`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`payment_key`, c.source_system, c.`account_key`, c.`amount_gbp`, c.`paid_at`, c.`method`
+FROM numbered_payment AS n
+JOIN change_payment AS c ON c.`payment_key` = n.`payment_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.payment` AS t
-USING (SELECT * FROM change_payment WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_payment AS n
+  JOIN change_payment AS c ON c.`payment_key` = n.`payment_key`
+) AS s
 ON t.`payment_key` = s.`payment_key`
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -922,7 +945,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`payment_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`amount_gbp`, s.`paid_at`, s.`method`);
 UPDATE `project.ledger.payment`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_payment WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_payment), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_payment WHERE is_change);
   SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_payment WHERE is_change AND operation = 'delete');
@@ -995,7 +1018,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`supply_point_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`supply_point_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   WHERE TRUE
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`supply_point_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
@@ -1027,7 +1050,7 @@ WITH candidate AS (
       OR w.`is_deenergised` IS DISTINCT FROM p.`is_deenergised`
       OR w.`supplied_since_at` IS DISTINCT FROM p.`supplied_since_at`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`supply_point_key`,
     w.system AS source_system,
     w.`account_key`,
@@ -1043,12 +1066,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.supply_point` AS p
     ON p.`supply_point_key` = a.`supply_point_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.supply_point` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `supply_point_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -1066,14 +1084,26 @@ ASSERT (
     )
   )
 ) AS 'Rule: a check of supply_point is broken';
-INSERT INTO `project.change_log.supply_point`
-  (change_number, changed_at, operation, is_event, `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`)
-SELECT change_number, v_changed_at, operation, is_event, `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_supply_point AS
+SELECT
+  `supply_point_key`,
+  (SELECT change_number FROM `project.ledger.supply_point` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `supply_point_key`) AS change_number
 FROM change_supply_point
 WHERE is_change;
+INSERT INTO `project.change_log.supply_point`
+  (change_number, changed_at, operation, is_event, `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`supply_point_key`, c.source_system, c.`account_key`, c.`fuel`, c.`supply_number`, c.`region`, c.`profile_class`, c.`postcode`, c.`is_deenergised`, c.`supplied_since_at`
+FROM numbered_supply_point AS n
+JOIN change_supply_point AS c ON c.`supply_point_key` = n.`supply_point_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.supply_point` AS t
-USING (SELECT * FROM change_supply_point WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_supply_point AS n
+  JOIN change_supply_point AS c ON c.`supply_point_key` = n.`supply_point_key`
+) AS s
 ON t.`supply_point_key` = s.`supply_point_key`
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -1083,7 +1113,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`supply_point_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`fuel`, s.`supply_number`, s.`region`, s.`profile_class`, s.`postcode`, s.`is_deenergised`, s.`supplied_since_at`);
 UPDATE `project.ledger.supply_point`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_supply_point WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_supply_point), changed_at = v_changed_at
 WHERE name = 'entity';
   INSERT INTO stirred_supply_point (system, id_space, source_key, is_rekeyed)
   SELECT system, id_space, source_key, key_before <> key_after FROM keyed_supply_point;
@@ -1184,7 +1214,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`agreement_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`agreement_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   LEFT JOIN `project.migration.authority` AS m
     ON m.customer_key = c.`_customer_key` AND m.until IS NULL
@@ -1224,7 +1254,7 @@ WITH candidate AS (
       OR w.`starts_on` IS DISTINCT FROM p.`starts_on`
       OR w.`ends_on` IS DISTINCT FROM p.`ends_on`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`agreement_key`,
     w.system AS source_system,
     w.`account_key`,
@@ -1240,12 +1270,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.agreement` AS p
     ON p.`agreement_key` = a.`agreement_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.agreement` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `agreement_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -1263,14 +1288,26 @@ ASSERT (
     )
   )
 ) AS 'Rule: a check of agreement is broken';
-INSERT INTO `project.change_log.agreement`
-  (change_number, changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`)
-SELECT change_number, v_changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_agreement AS
+SELECT
+  `agreement_key`,
+  (SELECT change_number FROM `project.ledger.agreement` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `agreement_key`) AS change_number
 FROM change_agreement
 WHERE is_change;
+INSERT INTO `project.change_log.agreement`
+  (change_number, changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`agreement_key`, c.source_system, c.`account_key`, c.`supply_point_key`, c.`tariff_code`, c.`payment_method`, c.`monthly_amount_gbp`, c.`signed_at`, c.`starts_on`, c.`ends_on`
+FROM numbered_agreement AS n
+JOIN change_agreement AS c ON c.`agreement_key` = n.`agreement_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.agreement` AS t
-USING (SELECT * FROM change_agreement WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_agreement AS n
+  JOIN change_agreement AS c ON c.`agreement_key` = n.`agreement_key`
+) AS s
 ON t.`agreement_key` = s.`agreement_key`
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -1280,7 +1317,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`agreement_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`supply_point_key`, s.`tariff_code`, s.`payment_method`, s.`monthly_amount_gbp`, s.`signed_at`, s.`starts_on`, s.`ends_on`);
 UPDATE `project.ledger.agreement`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_agreement WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_agreement), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_agreement WHERE is_change);
   SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_agreement WHERE is_change AND operation = 'delete');
@@ -1351,7 +1388,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`meter_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`meter_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   WHERE TRUE
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`meter_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
@@ -1379,7 +1416,7 @@ WITH candidate AS (
       OR w.`installed_on` IS DISTINCT FROM p.`installed_on`
       OR w.`removed_on` IS DISTINCT FROM p.`removed_on`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`meter_key`,
     w.system AS source_system,
     w.`supply_point_key`,
@@ -1393,12 +1430,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.meter` AS p
     ON p.`meter_key` = a.`meter_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.meter` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `meter_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -1416,14 +1448,26 @@ ASSERT (
     )
   )
 ) AS 'Rule: a check of meter is broken';
-INSERT INTO `project.change_log.meter`
-  (change_number, changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`)
-SELECT change_number, v_changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_meter AS
+SELECT
+  `meter_key`,
+  (SELECT change_number FROM `project.ledger.meter` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `meter_key`) AS change_number
 FROM change_meter
 WHERE is_change;
+INSERT INTO `project.change_log.meter`
+  (change_number, changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`meter_key`, c.source_system, c.`supply_point_key`, c.`serial_number`, c.`meter_type`, c.`register_count`, c.`installed_on`, c.`removed_on`
+FROM numbered_meter AS n
+JOIN change_meter AS c ON c.`meter_key` = n.`meter_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.meter` AS t
-USING (SELECT * FROM change_meter WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_meter AS n
+  JOIN change_meter AS c ON c.`meter_key` = n.`meter_key`
+) AS s
 ON t.`meter_key` = s.`meter_key`
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -1433,7 +1477,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`meter_key`, s.source_system, s.change_number, v_changed_at, s.`supply_point_key`, s.`serial_number`, s.`meter_type`, s.`register_count`, s.`installed_on`, s.`removed_on`);
 UPDATE `project.ledger.meter`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_meter WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_meter), changed_at = v_changed_at
 WHERE name = 'entity';
   INSERT INTO stirred_meter (system, id_space, source_key, is_rekeyed)
   SELECT system, id_space, source_key, key_before <> key_after FROM keyed_meter;
@@ -1521,7 +1565,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`meter_reading_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`meter_reading_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   WHERE TRUE
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`meter_reading_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
@@ -1547,7 +1591,7 @@ WITH candidate AS (
       OR w.`reading` IS DISTINCT FROM p.`reading`
       OR w.`taken_by` IS DISTINCT FROM p.`taken_by`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`meter_reading_key`,
     w.system AS source_system,
     w.`meter_key`,
@@ -1560,12 +1604,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.meter_reading` AS p
     ON p.`meter_reading_key` = a.`meter_reading_key` AND TIMESTAMP_TRUNC(p.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.meter_reading` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `meter_reading_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -1590,14 +1629,26 @@ ASSERT (
     )
   )
 ) AS 'Rule: a check of meter_reading is broken';
-INSERT INTO `project.change_log.meter_reading`
-  (change_number, changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`)
-SELECT change_number, v_changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_meter_reading AS
+SELECT
+  `meter_reading_key`,
+  (SELECT change_number FROM `project.ledger.meter_reading` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `meter_reading_key`) AS change_number
 FROM change_meter_reading
 WHERE is_change;
+INSERT INTO `project.change_log.meter_reading`
+  (change_number, changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`meter_reading_key`, c.source_system, c.`meter_key`, c.`register`, c.`read_at`, c.`reading`, c.`taken_by`
+FROM numbered_meter_reading AS n
+JOIN change_meter_reading AS c ON c.`meter_reading_key` = n.`meter_reading_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.meter_reading` AS t
-USING (SELECT * FROM change_meter_reading WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_meter_reading AS n
+  JOIN change_meter_reading AS c ON c.`meter_reading_key` = n.`meter_reading_key`
+) AS s
 ON t.`meter_reading_key` = s.`meter_reading_key` AND TIMESTAMP_TRUNC(t.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -1607,7 +1658,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`meter_reading_key`, s.source_system, s.change_number, v_changed_at, s.`meter_key`, s.`register`, s.`read_at`, s.`reading`, s.`taken_by`);
 UPDATE `project.ledger.meter_reading`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_meter_reading), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change);
   SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change AND operation = 'delete');

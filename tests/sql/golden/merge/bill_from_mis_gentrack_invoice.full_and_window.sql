@@ -7,6 +7,7 @@ DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
 DECLARE v_newly_bad INT64 DEFAULT 0;
 DECLARE v_whole_at INT64;
+DECLARE v_is_whole BOOL;
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
 UPDATE `project.ledger.account` SET locked_by = @attempt WHERE TRUE;
@@ -24,6 +25,7 @@ SET v_whole_at = COALESCE(
   8,
   1000000000000000
 );
+SET v_is_whole = v_whole_at <= 8;
 SET v_changed_at = (
   SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
   FROM (
@@ -357,7 +359,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`bill_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`bill_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   WHERE TRUE
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`bill_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
@@ -391,7 +393,7 @@ WITH candidate AS (
       OR w.`issued_on` IS DISTINCT FROM p.`issued_on`
       OR w.`due_on` IS DISTINCT FROM p.`due_on`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`bill_key`,
     w.system AS source_system,
     w.`account_key`,
@@ -408,12 +410,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.bill` AS p
     ON p.`bill_key` = a.`bill_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.bill` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `bill_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -438,14 +435,26 @@ ASSERT (
     )
   )
 ) AS 'Rule: a check of bill is broken';
-INSERT INTO `project.change_log.bill`
-  (change_number, changed_at, operation, is_event, `bill_key`, source_system, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`)
-SELECT change_number, v_changed_at, operation, is_event, `bill_key`, source_system, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_bill AS
+SELECT
+  `bill_key`,
+  (SELECT change_number FROM `project.ledger.bill` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `bill_key`) AS change_number
 FROM change_bill
 WHERE is_change;
+INSERT INTO `project.change_log.bill`
+  (change_number, changed_at, operation, is_event, `bill_key`, source_system, `account_key`, `bill_number`, `period_starts_on`, `period_ends_on`, `net_gbp`, `vat_gbp`, `kind`, `issued_on`, `due_on`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`bill_key`, c.source_system, c.`account_key`, c.`bill_number`, c.`period_starts_on`, c.`period_ends_on`, c.`net_gbp`, c.`vat_gbp`, c.`kind`, c.`issued_on`, c.`due_on`
+FROM numbered_bill AS n
+JOIN change_bill AS c ON c.`bill_key` = n.`bill_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.bill` AS t
-USING (SELECT * FROM change_bill WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_bill AS n
+  JOIN change_bill AS c ON c.`bill_key` = n.`bill_key`
+) AS s
 ON t.`bill_key` = s.`bill_key`
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -455,7 +464,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`bill_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`bill_number`, s.`period_starts_on`, s.`period_ends_on`, s.`net_gbp`, s.`vat_gbp`, s.`kind`, s.`issued_on`, s.`due_on`);
 UPDATE `project.ledger.bill`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_bill WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_bill), changed_at = v_changed_at
 WHERE name = 'entity';
 -- Progress, in the same transaction as the data that it describes.
 DELETE FROM `project.ledger.bill` WHERE name = @mapping;

@@ -7,6 +7,7 @@ DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
 DECLARE v_newly_bad INT64 DEFAULT 0;
 DECLARE v_whole_at INT64;
+DECLARE v_is_whole BOOL;
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
 UPDATE `project.ledger.contact` SET locked_by = @attempt WHERE TRUE;
@@ -23,6 +24,7 @@ SET v_whole_at = COALESCE(
   8,
   1000000000000000
 );
+SET v_is_whole = v_whole_at <= 8;
 SET v_changed_at = (
   SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
   FROM (
@@ -347,7 +349,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`contact_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`contact_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   LEFT JOIN `project.migration.authority` AS m
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
@@ -358,7 +360,7 @@ WITH candidate AS (
     FROM `project.ledger.contact`
     WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_contact')
     UNION ALL
-    SELECT 'sse' FROM UNNEST([v_whole_at]) AS whole_at WHERE whole_at <= 8
+    SELECT 'sse' FROM UNNEST([v_is_whole]) AS is_whole WHERE is_whole
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`contact_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -385,7 +387,7 @@ WITH candidate AS (
       OR w.`email` IS DISTINCT FROM p.`email`
       OR w.`authorised_at` IS DISTINCT FROM p.`authorised_at`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`contact_key`,
     w.system AS source_system,
     w.`customer_key`,
@@ -399,12 +401,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.contact` AS p
     ON p.`contact_key` = a.`contact_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.contact` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `contact_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -422,14 +419,26 @@ ASSERT (
     )
   )
 ) AS 'Rule: a check of contact is broken';
-INSERT INTO `project.change_log.contact`
-  (change_number, changed_at, operation, is_event, `contact_key`, source_system, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`)
-SELECT change_number, v_changed_at, operation, is_event, `contact_key`, source_system, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_contact AS
+SELECT
+  `contact_key`,
+  (SELECT change_number FROM `project.ledger.contact` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `contact_key`) AS change_number
 FROM change_contact
 WHERE is_change;
+INSERT INTO `project.change_log.contact`
+  (change_number, changed_at, operation, is_event, `contact_key`, source_system, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`contact_key`, c.source_system, c.`customer_key`, c.`kind`, c.`full_name`, c.`phone`, c.`email`, c.`authorised_at`
+FROM numbered_contact AS n
+JOIN change_contact AS c ON c.`contact_key` = n.`contact_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.contact` AS t
-USING (SELECT * FROM change_contact WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_contact AS n
+  JOIN change_contact AS c ON c.`contact_key` = n.`contact_key`
+) AS s
 ON t.`contact_key` = s.`contact_key`
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -439,7 +448,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`contact_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`kind`, s.`full_name`, s.`phone`, s.`email`, s.`authorised_at`);
 UPDATE `project.ledger.contact`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_contact WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_contact), changed_at = v_changed_at
 WHERE name = 'entity';
 -- Progress, in the same transaction as the data that it describes.
 DELETE FROM `project.ledger.contact` WHERE name = @mapping;

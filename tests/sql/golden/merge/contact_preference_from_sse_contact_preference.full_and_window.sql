@@ -7,6 +7,7 @@ DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
 DECLARE v_newly_bad INT64 DEFAULT 0;
 DECLARE v_whole_at INT64;
+DECLARE v_is_whole BOOL;
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
 UPDATE `project.ledger.contact_preference` SET locked_by = @attempt WHERE TRUE;
@@ -23,6 +24,7 @@ SET v_whole_at = COALESCE(
   8,
   1000000000000000
 );
+SET v_is_whole = v_whole_at <= 8;
 SET v_changed_at = (
   SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
   FROM (
@@ -338,7 +340,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`contact_preference_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`contact_preference_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   LEFT JOIN `project.migration.authority` AS m
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
@@ -349,7 +351,7 @@ WITH candidate AS (
     FROM `project.ledger.contact_preference`
     WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_contact_preference')
     UNION ALL
-    SELECT 'sse' FROM UNNEST([v_whole_at]) AS whole_at WHERE whole_at <= 8
+    SELECT 'sse' FROM UNNEST([v_is_whole]) AS is_whole WHERE is_whole
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`contact_preference_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -376,7 +378,7 @@ WITH candidate AS (
       OR w.`decided_at` IS DISTINCT FROM p.`decided_at`
       OR w.`told_by` IS DISTINCT FROM p.`told_by`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`contact_preference_key`,
     w.system AS source_system,
     w.`customer_key`,
@@ -390,12 +392,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.contact_preference` AS p
     ON p.`contact_preference_key` = a.`contact_preference_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.contact_preference` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `contact_preference_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -413,14 +410,26 @@ ASSERT (
     )
   )
 ) AS 'Rule: a check of contact_preference is broken';
-INSERT INTO `project.change_log.contact_preference`
-  (change_number, changed_at, operation, is_event, `contact_preference_key`, source_system, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`)
-SELECT change_number, v_changed_at, operation, is_event, `contact_preference_key`, source_system, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_contact_preference AS
+SELECT
+  `contact_preference_key`,
+  (SELECT change_number FROM `project.ledger.contact_preference` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `contact_preference_key`) AS change_number
 FROM change_contact_preference
 WHERE is_change;
+INSERT INTO `project.change_log.contact_preference`
+  (change_number, changed_at, operation, is_event, `contact_preference_key`, source_system, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`contact_preference_key`, c.source_system, c.`customer_key`, c.`channel`, c.`purpose`, c.`is_allowed`, c.`decided_at`, c.`told_by`
+FROM numbered_contact_preference AS n
+JOIN change_contact_preference AS c ON c.`contact_preference_key` = n.`contact_preference_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.contact_preference` AS t
-USING (SELECT * FROM change_contact_preference WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_contact_preference AS n
+  JOIN change_contact_preference AS c ON c.`contact_preference_key` = n.`contact_preference_key`
+) AS s
 ON t.`contact_preference_key` = s.`contact_preference_key`
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -430,7 +439,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`contact_preference_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`channel`, s.`purpose`, s.`is_allowed`, s.`decided_at`, s.`told_by`);
 UPDATE `project.ledger.contact_preference`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_contact_preference WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_contact_preference), changed_at = v_changed_at
 WHERE name = 'entity';
 -- Progress, in the same transaction as the data that it describes.
 DELETE FROM `project.ledger.contact_preference` WHERE name = @mapping;

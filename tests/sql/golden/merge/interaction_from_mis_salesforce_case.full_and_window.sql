@@ -7,6 +7,7 @@ DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
 DECLARE v_newly_bad INT64 DEFAULT 0;
 DECLARE v_whole_at INT64;
+DECLARE v_is_whole BOOL;
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
 UPDATE `project.ledger.customer` SET locked_by = @attempt WHERE TRUE;
@@ -23,6 +24,7 @@ SET v_whole_at = COALESCE(
   8,
   1000000000000000
 );
+SET v_is_whole = v_whole_at <= 8;
 SET v_changed_at = (
   SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
   FROM (
@@ -334,7 +336,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`interaction_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`interaction_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   LEFT JOIN `project.migration.authority` AS m
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
@@ -345,7 +347,7 @@ WITH candidate AS (
     FROM `project.ledger.interaction`
     WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_mis_salesforce_case')
     UNION ALL
-    SELECT 'mis' FROM UNNEST([v_whole_at]) AS whole_at WHERE whole_at <= 8
+    SELECT 'mis' FROM UNNEST([v_is_whole]) AS is_whole WHERE is_whole
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`interaction_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -372,7 +374,7 @@ WITH candidate AS (
       OR w.`opened_at` IS DISTINCT FROM p.`opened_at`
       OR w.`closed_at` IS DISTINCT FROM p.`closed_at`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`interaction_key`,
     w.system AS source_system,
     w.`customer_key`,
@@ -386,12 +388,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.interaction` AS p
     ON p.`interaction_key` = a.`interaction_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.interaction` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `interaction_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -409,14 +406,26 @@ ASSERT (
     )
   )
 ) AS 'Rule: a check of interaction is broken';
-INSERT INTO `project.change_log.interaction`
-  (change_number, changed_at, operation, is_event, `interaction_key`, source_system, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`)
-SELECT change_number, v_changed_at, operation, is_event, `interaction_key`, source_system, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_interaction AS
+SELECT
+  `interaction_key`,
+  (SELECT change_number FROM `project.ledger.interaction` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `interaction_key`) AS change_number
 FROM change_interaction
 WHERE is_change;
+INSERT INTO `project.change_log.interaction`
+  (change_number, changed_at, operation, is_event, `interaction_key`, source_system, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`interaction_key`, c.source_system, c.`customer_key`, c.`case_number`, c.`subject`, c.`status`, c.`opened_at`, c.`closed_at`
+FROM numbered_interaction AS n
+JOIN change_interaction AS c ON c.`interaction_key` = n.`interaction_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.interaction` AS t
-USING (SELECT * FROM change_interaction WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_interaction AS n
+  JOIN change_interaction AS c ON c.`interaction_key` = n.`interaction_key`
+) AS s
 ON t.`interaction_key` = s.`interaction_key`
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -426,7 +435,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`interaction_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`case_number`, s.`subject`, s.`status`, s.`opened_at`, s.`closed_at`);
 UPDATE `project.ledger.interaction`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_interaction WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_interaction), changed_at = v_changed_at
 WHERE name = 'entity';
 -- Progress, in the same transaction as the data that it describes.
 DELETE FROM `project.ledger.interaction` WHERE name = @mapping;

@@ -7,6 +7,7 @@ DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
 DECLARE v_newly_bad INT64 DEFAULT 0;
 DECLARE v_whole_at INT64;
+DECLARE v_is_whole BOOL;
 DECLARE v_months_meter_reading ARRAY<TIMESTAMP> DEFAULT [];
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
@@ -27,6 +28,7 @@ SET v_whole_at = COALESCE(
   8,
   1000000000000000
 );
+SET v_is_whole = v_whole_at <= 8;
 SET v_changed_at = (
   SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
   FROM (
@@ -385,7 +387,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`meter_reading_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`meter_reading_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   WHERE TRUE
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`meter_reading_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
@@ -411,7 +413,7 @@ WITH candidate AS (
       OR w.`reading` IS DISTINCT FROM p.`reading`
       OR w.`taken_by` IS DISTINCT FROM p.`taken_by`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`meter_reading_key`,
     w.system AS source_system,
     w.`meter_key`,
@@ -424,12 +426,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.meter_reading` AS p
     ON p.`meter_reading_key` = a.`meter_reading_key` AND TIMESTAMP_TRUNC(p.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.meter_reading` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `meter_reading_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -454,14 +451,26 @@ ASSERT (
     )
   )
 ) AS 'Rule: a check of meter_reading is broken';
-INSERT INTO `project.change_log.meter_reading`
-  (change_number, changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`)
-SELECT change_number, v_changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_meter_reading AS
+SELECT
+  `meter_reading_key`,
+  (SELECT change_number FROM `project.ledger.meter_reading` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `meter_reading_key`) AS change_number
 FROM change_meter_reading
 WHERE is_change;
+INSERT INTO `project.change_log.meter_reading`
+  (change_number, changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`meter_reading_key`, c.source_system, c.`meter_key`, c.`register`, c.`read_at`, c.`reading`, c.`taken_by`
+FROM numbered_meter_reading AS n
+JOIN change_meter_reading AS c ON c.`meter_reading_key` = n.`meter_reading_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.meter_reading` AS t
-USING (SELECT * FROM change_meter_reading WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_meter_reading AS n
+  JOIN change_meter_reading AS c ON c.`meter_reading_key` = n.`meter_reading_key`
+) AS s
 ON t.`meter_reading_key` = s.`meter_reading_key` AND TIMESTAMP_TRUNC(t.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -471,7 +480,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`meter_reading_key`, s.source_system, s.change_number, v_changed_at, s.`meter_key`, s.`register`, s.`read_at`, s.`reading`, s.`taken_by`);
 UPDATE `project.ledger.meter_reading`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_meter_reading), changed_at = v_changed_at
 WHERE name = 'entity';
 -- Progress, in the same transaction as the data that it describes.
 DELETE FROM `project.ledger.meter_reading` WHERE name = @mapping;

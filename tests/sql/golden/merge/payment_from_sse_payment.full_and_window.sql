@@ -7,6 +7,7 @@ DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
 DECLARE v_newly_bad INT64 DEFAULT 0;
 DECLARE v_whole_at INT64;
+DECLARE v_is_whole BOOL;
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
 UPDATE `project.ledger.account` SET locked_by = @attempt WHERE TRUE;
@@ -24,6 +25,7 @@ SET v_whole_at = COALESCE(
   8,
   1000000000000000
 );
+SET v_is_whole = v_whole_at <= 8;
 SET v_changed_at = (
   SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
   FROM (
@@ -328,7 +330,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`payment_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`payment_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   WHERE TRUE
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`payment_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
@@ -352,7 +354,7 @@ WITH candidate AS (
       OR w.`paid_at` IS DISTINCT FROM p.`paid_at`
       OR w.`method` IS DISTINCT FROM p.`method`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`payment_key`,
     w.system AS source_system,
     w.`account_key`,
@@ -364,12 +366,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.payment` AS p
     ON p.`payment_key` = a.`payment_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.payment` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `payment_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -394,14 +391,26 @@ ASSERT (
     )
   )
 ) AS 'Rule: a check of payment is broken';
-INSERT INTO `project.change_log.payment`
-  (change_number, changed_at, operation, is_event, `payment_key`, source_system, `account_key`, `amount_gbp`, `paid_at`, `method`)
-SELECT change_number, v_changed_at, operation, is_event, `payment_key`, source_system, `account_key`, `amount_gbp`, `paid_at`, `method`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_payment AS
+SELECT
+  `payment_key`,
+  (SELECT change_number FROM `project.ledger.payment` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `payment_key`) AS change_number
 FROM change_payment
 WHERE is_change;
+INSERT INTO `project.change_log.payment`
+  (change_number, changed_at, operation, is_event, `payment_key`, source_system, `account_key`, `amount_gbp`, `paid_at`, `method`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`payment_key`, c.source_system, c.`account_key`, c.`amount_gbp`, c.`paid_at`, c.`method`
+FROM numbered_payment AS n
+JOIN change_payment AS c ON c.`payment_key` = n.`payment_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.payment` AS t
-USING (SELECT * FROM change_payment WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_payment AS n
+  JOIN change_payment AS c ON c.`payment_key` = n.`payment_key`
+) AS s
 ON t.`payment_key` = s.`payment_key`
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -411,7 +420,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`payment_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`amount_gbp`, s.`paid_at`, s.`method`);
 UPDATE `project.ledger.payment`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_payment WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_payment), changed_at = v_changed_at
 WHERE name = 'entity';
 -- Progress, in the same transaction as the data that it describes.
 DELETE FROM `project.ledger.payment` WHERE name = @mapping;

@@ -7,6 +7,7 @@ DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
 DECLARE v_newly_bad INT64 DEFAULT 0;
 DECLARE v_whole_at INT64;
+DECLARE v_is_whole BOOL;
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
 UPDATE `project.ledger.customer` SET locked_by = @attempt WHERE TRUE;
@@ -23,6 +24,7 @@ SET v_whole_at = COALESCE(
   8,
   1000000000000000
 );
+SET v_is_whole = v_whole_at <= 8;
 SET v_changed_at = (
   SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
   FROM (
@@ -339,7 +341,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`priority_service_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`priority_service_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   LEFT JOIN `project.migration.authority` AS m
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
@@ -350,7 +352,7 @@ WITH candidate AS (
     FROM `project.ledger.priority_service`
     WHERE COALESCE(whole_at, batch) <= batch AND name IN ('from_sse_priority_services')
     UNION ALL
-    SELECT 'sse' FROM UNNEST([v_whole_at]) AS whole_at WHERE whole_at <= 8
+    SELECT 'sse' FROM UNNEST([v_is_whole]) AS is_whole WHERE is_whole
     )
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`priority_service_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
 ), compared AS (
@@ -370,7 +372,7 @@ WITH candidate AS (
       OR w.`registered_on` IS DISTINCT FROM p.`registered_on`
       OR w.`review_on` IS DISTINCT FROM p.`review_on`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`priority_service_key`,
     w.system AS source_system,
     w.`customer_key`,
@@ -384,12 +386,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.priority_service` AS p
     ON p.`priority_service_key` = a.`priority_service_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.priority_service` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `priority_service_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -407,14 +404,26 @@ ASSERT (
     )
   )
 ) AS 'Rule: a check of priority_service is broken';
-INSERT INTO `project.change_log.priority_service`
-  (change_number, changed_at, operation, is_event, `priority_service_key`, source_system, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`)
-SELECT change_number, v_changed_at, operation, is_event, `priority_service_key`, source_system, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_priority_service AS
+SELECT
+  `priority_service_key`,
+  (SELECT change_number FROM `project.ledger.priority_service` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `priority_service_key`) AS change_number
 FROM change_priority_service
 WHERE is_change;
+INSERT INTO `project.change_log.priority_service`
+  (change_number, changed_at, operation, is_event, `priority_service_key`, source_system, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`priority_service_key`, c.source_system, c.`customer_key`, c.`needs_code`, c.`details`, c.`may_be_shared`, c.`registered_on`, c.`review_on`
+FROM numbered_priority_service AS n
+JOIN change_priority_service AS c ON c.`priority_service_key` = n.`priority_service_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.priority_service` AS t
-USING (SELECT * FROM change_priority_service WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_priority_service AS n
+  JOIN change_priority_service AS c ON c.`priority_service_key` = n.`priority_service_key`
+) AS s
 ON t.`priority_service_key` = s.`priority_service_key`
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -424,7 +433,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`priority_service_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`needs_code`, s.`details`, s.`may_be_shared`, s.`registered_on`, s.`review_on`);
 UPDATE `project.ledger.priority_service`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_priority_service WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_priority_service), changed_at = v_changed_at
 WHERE name = 'entity';
 -- Progress, in the same transaction as the data that it describes.
 DELETE FROM `project.ledger.priority_service` WHERE name = @mapping;

@@ -7,6 +7,7 @@ DECLARE v_vanished INT64 DEFAULT 0;
 DECLARE v_bad INT64 DEFAULT 0;
 DECLARE v_newly_bad INT64 DEFAULT 0;
 DECLARE v_whole_at INT64;
+DECLARE v_is_whole BOOL;
 DECLARE v_months_meter_reading ARRAY<TIMESTAMP> DEFAULT [];
 BEGIN TRANSACTION;
 -- The lock: two transactions that update one table cannot both commit. Everything else is computed after it.
@@ -28,6 +29,7 @@ SET v_whole_at = COALESCE(
   8,
   1000000000000000
 );
+SET v_is_whole = v_whole_at <= 8;
 SET v_changed_at = (
   SELECT GREATEST(CURRENT_TIMESTAMP(), MAX(changed_at))
   FROM (
@@ -382,7 +384,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`supply_point_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`supply_point_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   WHERE TRUE
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`supply_point_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
@@ -414,7 +416,7 @@ WITH candidate AS (
       OR w.`is_deenergised` IS DISTINCT FROM p.`is_deenergised`
       OR w.`supplied_since_at` IS DISTINCT FROM p.`supplied_since_at`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`supply_point_key`,
     w.system AS source_system,
     w.`account_key`,
@@ -430,12 +432,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.supply_point` AS p
     ON p.`supply_point_key` = a.`supply_point_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.supply_point` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `supply_point_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -453,14 +450,26 @@ ASSERT (
     )
   )
 ) AS 'Rule: a check of supply_point is broken';
-INSERT INTO `project.change_log.supply_point`
-  (change_number, changed_at, operation, is_event, `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`)
-SELECT change_number, v_changed_at, operation, is_event, `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_supply_point AS
+SELECT
+  `supply_point_key`,
+  (SELECT change_number FROM `project.ledger.supply_point` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `supply_point_key`) AS change_number
 FROM change_supply_point
 WHERE is_change;
+INSERT INTO `project.change_log.supply_point`
+  (change_number, changed_at, operation, is_event, `supply_point_key`, source_system, `account_key`, `fuel`, `supply_number`, `region`, `profile_class`, `postcode`, `is_deenergised`, `supplied_since_at`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`supply_point_key`, c.source_system, c.`account_key`, c.`fuel`, c.`supply_number`, c.`region`, c.`profile_class`, c.`postcode`, c.`is_deenergised`, c.`supplied_since_at`
+FROM numbered_supply_point AS n
+JOIN change_supply_point AS c ON c.`supply_point_key` = n.`supply_point_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.supply_point` AS t
-USING (SELECT * FROM change_supply_point WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_supply_point AS n
+  JOIN change_supply_point AS c ON c.`supply_point_key` = n.`supply_point_key`
+) AS s
 ON t.`supply_point_key` = s.`supply_point_key`
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -470,7 +479,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`supply_point_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`fuel`, s.`supply_number`, s.`region`, s.`profile_class`, s.`postcode`, s.`is_deenergised`, s.`supplied_since_at`);
 UPDATE `project.ledger.supply_point`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_supply_point WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_supply_point), changed_at = v_changed_at
 WHERE name = 'entity';
 IF EXISTS (SELECT 1 FROM stirred_supply_point) THEN
 CREATE TEMP TABLE keyed_agreement AS
@@ -555,7 +564,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`agreement_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`agreement_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   LEFT JOIN `project.migration.authority` AS m
     ON m.customer_key = c.`_customer_key` AND m.until IS NULL
@@ -595,7 +604,7 @@ WITH candidate AS (
       OR w.`starts_on` IS DISTINCT FROM p.`starts_on`
       OR w.`ends_on` IS DISTINCT FROM p.`ends_on`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`agreement_key`,
     w.system AS source_system,
     w.`account_key`,
@@ -611,12 +620,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.agreement` AS p
     ON p.`agreement_key` = a.`agreement_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.agreement` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `agreement_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -634,14 +638,26 @@ ASSERT (
     )
   )
 ) AS 'Rule: a check of agreement is broken';
-INSERT INTO `project.change_log.agreement`
-  (change_number, changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`)
-SELECT change_number, v_changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_agreement AS
+SELECT
+  `agreement_key`,
+  (SELECT change_number FROM `project.ledger.agreement` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `agreement_key`) AS change_number
 FROM change_agreement
 WHERE is_change;
+INSERT INTO `project.change_log.agreement`
+  (change_number, changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`agreement_key`, c.source_system, c.`account_key`, c.`supply_point_key`, c.`tariff_code`, c.`payment_method`, c.`monthly_amount_gbp`, c.`signed_at`, c.`starts_on`, c.`ends_on`
+FROM numbered_agreement AS n
+JOIN change_agreement AS c ON c.`agreement_key` = n.`agreement_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.agreement` AS t
-USING (SELECT * FROM change_agreement WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_agreement AS n
+  JOIN change_agreement AS c ON c.`agreement_key` = n.`agreement_key`
+) AS s
 ON t.`agreement_key` = s.`agreement_key`
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -651,7 +667,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`agreement_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`supply_point_key`, s.`tariff_code`, s.`payment_method`, s.`monthly_amount_gbp`, s.`signed_at`, s.`starts_on`, s.`ends_on`);
 UPDATE `project.ledger.agreement`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_agreement WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_agreement), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_agreement WHERE is_change);
   SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_agreement WHERE is_change AND operation = 'delete');
@@ -722,7 +738,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`meter_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`meter_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   WHERE TRUE
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`meter_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
@@ -750,7 +766,7 @@ WITH candidate AS (
       OR w.`installed_on` IS DISTINCT FROM p.`installed_on`
       OR w.`removed_on` IS DISTINCT FROM p.`removed_on`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`meter_key`,
     w.system AS source_system,
     w.`supply_point_key`,
@@ -764,12 +780,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.meter` AS p
     ON p.`meter_key` = a.`meter_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.meter` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `meter_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -787,14 +798,26 @@ ASSERT (
     )
   )
 ) AS 'Rule: a check of meter is broken';
-INSERT INTO `project.change_log.meter`
-  (change_number, changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`)
-SELECT change_number, v_changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_meter AS
+SELECT
+  `meter_key`,
+  (SELECT change_number FROM `project.ledger.meter` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `meter_key`) AS change_number
 FROM change_meter
 WHERE is_change;
+INSERT INTO `project.change_log.meter`
+  (change_number, changed_at, operation, is_event, `meter_key`, source_system, `supply_point_key`, `serial_number`, `meter_type`, `register_count`, `installed_on`, `removed_on`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`meter_key`, c.source_system, c.`supply_point_key`, c.`serial_number`, c.`meter_type`, c.`register_count`, c.`installed_on`, c.`removed_on`
+FROM numbered_meter AS n
+JOIN change_meter AS c ON c.`meter_key` = n.`meter_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.meter` AS t
-USING (SELECT * FROM change_meter WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_meter AS n
+  JOIN change_meter AS c ON c.`meter_key` = n.`meter_key`
+) AS s
 ON t.`meter_key` = s.`meter_key`
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -804,7 +827,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`meter_key`, s.source_system, s.change_number, v_changed_at, s.`supply_point_key`, s.`serial_number`, s.`meter_type`, s.`register_count`, s.`installed_on`, s.`removed_on`);
 UPDATE `project.ledger.meter`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_meter WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_meter), changed_at = v_changed_at
 WHERE name = 'entity';
   INSERT INTO stirred_meter (system, id_space, source_key, is_rekeyed)
   SELECT system, id_space, source_key, key_before <> key_after FROM keyed_meter;
@@ -892,7 +915,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`meter_reading_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`meter_reading_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   WHERE TRUE
   QUALIFY ROW_NUMBER() OVER (PARTITION BY c.`meter_reading_key` ORDER BY c.rank, c.source_key, c.id_space) = 1
@@ -918,7 +941,7 @@ WITH candidate AS (
       OR w.`reading` IS DISTINCT FROM p.`reading`
       OR w.`taken_by` IS DISTINCT FROM p.`taken_by`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`meter_reading_key`,
     w.system AS source_system,
     w.`meter_key`,
@@ -931,12 +954,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.meter_reading` AS p
     ON p.`meter_reading_key` = a.`meter_reading_key` AND TIMESTAMP_TRUNC(p.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.meter_reading` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `meter_reading_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -961,14 +979,26 @@ ASSERT (
     )
   )
 ) AS 'Rule: a check of meter_reading is broken';
-INSERT INTO `project.change_log.meter_reading`
-  (change_number, changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`)
-SELECT change_number, v_changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_meter_reading AS
+SELECT
+  `meter_reading_key`,
+  (SELECT change_number FROM `project.ledger.meter_reading` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `meter_reading_key`) AS change_number
 FROM change_meter_reading
 WHERE is_change;
+INSERT INTO `project.change_log.meter_reading`
+  (change_number, changed_at, operation, is_event, `meter_reading_key`, source_system, `meter_key`, `register`, `read_at`, `reading`, `taken_by`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`meter_reading_key`, c.source_system, c.`meter_key`, c.`register`, c.`read_at`, c.`reading`, c.`taken_by`
+FROM numbered_meter_reading AS n
+JOIN change_meter_reading AS c ON c.`meter_reading_key` = n.`meter_reading_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.meter_reading` AS t
-USING (SELECT * FROM change_meter_reading WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_meter_reading AS n
+  JOIN change_meter_reading AS c ON c.`meter_reading_key` = n.`meter_reading_key`
+) AS s
 ON t.`meter_reading_key` = s.`meter_reading_key` AND TIMESTAMP_TRUNC(t.`read_at`, MONTH) IN UNNEST(v_months_meter_reading)
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -978,7 +1008,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`meter_reading_key`, s.source_system, s.change_number, v_changed_at, s.`meter_key`, s.`register`, s.`read_at`, s.`reading`, s.`taken_by`);
 UPDATE `project.ledger.meter_reading`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_meter_reading), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change);
   SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_meter_reading WHERE is_change AND operation = 'delete');

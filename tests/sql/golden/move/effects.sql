@@ -49,7 +49,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`customer_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`customer_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   LEFT JOIN `authority_then` AS m
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
@@ -82,7 +82,7 @@ WITH candidate AS (
       OR w.`birth_date` IS DISTINCT FROM p.`birth_date`
       OR w.`registered_at` IS DISTINCT FROM p.`registered_at`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`customer_key`,
     w.system AS source_system,
     w.`given_name`,
@@ -95,12 +95,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.customer` AS p
     ON p.`customer_key` = a.`customer_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.customer` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `customer_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 INSERT INTO effect (entity, what, name, number)
 SELECT 'customer', 'count', name, number
 FROM (
@@ -204,7 +199,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`account_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`account_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   LEFT JOIN `authority_then` AS m
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
@@ -242,7 +237,7 @@ WITH candidate AS (
       OR w.`address` IS DISTINCT FROM p.`address`
       OR w.`postcode` IS DISTINCT FROM p.`postcode`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`account_key`,
     w.system AS source_system,
     w.`customer_key`,
@@ -257,12 +252,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.account` AS p
     ON p.`account_key` = a.`account_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.account` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `account_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 INSERT INTO effect (entity, what, name, number)
 SELECT 'account', 'count', name, number
 FROM (
@@ -371,7 +361,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`contact_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`contact_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   LEFT JOIN `authority_then` AS m
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
@@ -407,7 +397,7 @@ WITH candidate AS (
       OR w.`email` IS DISTINCT FROM p.`email`
       OR w.`authorised_at` IS DISTINCT FROM p.`authorised_at`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`contact_key`,
     w.system AS source_system,
     w.`customer_key`,
@@ -421,12 +411,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.contact` AS p
     ON p.`contact_key` = a.`contact_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.contact` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `contact_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 INSERT INTO effect (entity, what, name, number)
 SELECT 'contact', 'count', name, number
 FROM (
@@ -532,7 +517,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`contact_preference_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`contact_preference_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   LEFT JOIN `authority_then` AS m
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
@@ -568,7 +553,7 @@ WITH candidate AS (
       OR w.`decided_at` IS DISTINCT FROM p.`decided_at`
       OR w.`told_by` IS DISTINCT FROM p.`told_by`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`contact_preference_key`,
     w.system AS source_system,
     w.`customer_key`,
@@ -582,12 +567,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.contact_preference` AS p
     ON p.`contact_preference_key` = a.`contact_preference_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.contact_preference` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `contact_preference_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 INSERT INTO effect (entity, what, name, number)
 SELECT 'contact_preference', 'count', name, number
 FROM (
@@ -693,7 +673,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`interaction_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`interaction_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   LEFT JOIN `authority_then` AS m
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
@@ -729,7 +709,7 @@ WITH candidate AS (
       OR w.`opened_at` IS DISTINCT FROM p.`opened_at`
       OR w.`closed_at` IS DISTINCT FROM p.`closed_at`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`interaction_key`,
     w.system AS source_system,
     w.`customer_key`,
@@ -743,12 +723,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.interaction` AS p
     ON p.`interaction_key` = a.`interaction_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.interaction` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `interaction_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 INSERT INTO effect (entity, what, name, number)
 SELECT 'interaction', 'count', name, number
 FROM (
@@ -854,7 +829,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`priority_service_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`priority_service_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   LEFT JOIN `authority_then` AS m
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
@@ -883,7 +858,7 @@ WITH candidate AS (
       OR w.`registered_on` IS DISTINCT FROM p.`registered_on`
       OR w.`review_on` IS DISTINCT FROM p.`review_on`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`priority_service_key`,
     w.system AS source_system,
     w.`customer_key`,
@@ -897,12 +872,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.priority_service` AS p
     ON p.`priority_service_key` = a.`priority_service_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.priority_service` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `priority_service_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 INSERT INTO effect (entity, what, name, number)
 SELECT 'priority_service', 'count', name, number
 FROM (
@@ -1029,7 +999,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`agreement_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`agreement_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   LEFT JOIN `authority_then` AS m
     ON m.customer_key = c.`_customer_key` AND m.until IS NULL
@@ -1069,7 +1039,7 @@ WITH candidate AS (
       OR w.`starts_on` IS DISTINCT FROM p.`starts_on`
       OR w.`ends_on` IS DISTINCT FROM p.`ends_on`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`agreement_key`,
     w.system AS source_system,
     w.`account_key`,
@@ -1085,12 +1055,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.agreement` AS p
     ON p.`agreement_key` = a.`agreement_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.agreement` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `agreement_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 INSERT INTO effect (entity, what, name, number)
 SELECT 'agreement', 'count', name, number
 FROM (

@@ -147,7 +147,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`customer_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`customer_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   LEFT JOIN `project.migration.authority` AS m
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
@@ -180,7 +180,7 @@ WITH candidate AS (
       OR w.`birth_date` IS DISTINCT FROM p.`birth_date`
       OR w.`registered_at` IS DISTINCT FROM p.`registered_at`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`customer_key`,
     w.system AS source_system,
     w.`given_name`,
@@ -193,12 +193,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.customer` AS p
     ON p.`customer_key` = a.`customer_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.customer` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `customer_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -239,14 +234,26 @@ FROM (
   WHERE is_change
 )
 UNPIVOT (number FOR name IN (inserted, updated, vanished, events));
-INSERT INTO `project.change_log.customer`
-  (change_number, changed_at, operation, is_event, `customer_key`, source_system, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`)
-SELECT change_number, v_changed_at, operation, is_event, `customer_key`, source_system, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_customer AS
+SELECT
+  `customer_key`,
+  (SELECT change_number FROM `project.ledger.customer` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `customer_key`) AS change_number
 FROM change_customer
 WHERE is_change;
+INSERT INTO `project.change_log.customer`
+  (change_number, changed_at, operation, is_event, `customer_key`, source_system, `given_name`, `family_name`, `email`, `birth_date`, `registered_at`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`customer_key`, c.source_system, c.`given_name`, c.`family_name`, c.`email`, c.`birth_date`, c.`registered_at`
+FROM numbered_customer AS n
+JOIN change_customer AS c ON c.`customer_key` = n.`customer_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.customer` AS t
-USING (SELECT * FROM change_customer WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_customer AS n
+  JOIN change_customer AS c ON c.`customer_key` = n.`customer_key`
+) AS s
 ON t.`customer_key` = s.`customer_key`
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -256,7 +263,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`customer_key`, s.source_system, s.change_number, v_changed_at, s.`given_name`, s.`family_name`, s.`email`, s.`birth_date`, s.`registered_at`);
 UPDATE `project.ledger.customer`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_customer WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_customer), changed_at = v_changed_at
 WHERE name = 'entity';
 CREATE TEMP TABLE stirred_account (system STRING, id_space STRING, source_key STRING, is_rekeyed BOOL);
 CREATE TEMP TABLE keyed_account AS
@@ -320,7 +327,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`account_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`account_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   LEFT JOIN `project.migration.authority` AS m
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
@@ -358,7 +365,7 @@ WITH candidate AS (
       OR w.`address` IS DISTINCT FROM p.`address`
       OR w.`postcode` IS DISTINCT FROM p.`postcode`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`account_key`,
     w.system AS source_system,
     w.`customer_key`,
@@ -373,12 +380,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.account` AS p
     ON p.`account_key` = a.`account_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.account` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `account_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -415,14 +417,26 @@ FROM (
   WHERE is_change
 )
 UNPIVOT (number FOR name IN (inserted, updated, vanished, events));
-INSERT INTO `project.change_log.account`
-  (change_number, changed_at, operation, is_event, `account_key`, source_system, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`)
-SELECT change_number, v_changed_at, operation, is_event, `account_key`, source_system, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_account AS
+SELECT
+  `account_key`,
+  (SELECT change_number FROM `project.ledger.account` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `account_key`) AS change_number
 FROM change_account
 WHERE is_change;
+INSERT INTO `project.change_log.account`
+  (change_number, changed_at, operation, is_event, `account_key`, source_system, `customer_key`, `account_number`, `balance_gbp`, `opened_on`, `closed_on`, `address`, `postcode`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`account_key`, c.source_system, c.`customer_key`, c.`account_number`, c.`balance_gbp`, c.`opened_on`, c.`closed_on`, c.`address`, c.`postcode`
+FROM numbered_account AS n
+JOIN change_account AS c ON c.`account_key` = n.`account_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.account` AS t
-USING (SELECT * FROM change_account WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_account AS n
+  JOIN change_account AS c ON c.`account_key` = n.`account_key`
+) AS s
 ON t.`account_key` = s.`account_key`
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -432,7 +446,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`account_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`account_number`, s.`balance_gbp`, s.`opened_on`, s.`closed_on`, s.`address`, s.`postcode`);
 UPDATE `project.ledger.account`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_account WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_account), changed_at = v_changed_at
 WHERE name = 'entity';
   INSERT INTO stirred_account (system, id_space, source_key, is_rekeyed)
   SELECT system, id_space, source_key, key_before <> key_after FROM keyed_account;
@@ -499,7 +513,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`contact_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`contact_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   LEFT JOIN `project.migration.authority` AS m
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
@@ -535,7 +549,7 @@ WITH candidate AS (
       OR w.`email` IS DISTINCT FROM p.`email`
       OR w.`authorised_at` IS DISTINCT FROM p.`authorised_at`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`contact_key`,
     w.system AS source_system,
     w.`customer_key`,
@@ -549,12 +563,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.contact` AS p
     ON p.`contact_key` = a.`contact_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.contact` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `contact_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -584,14 +593,26 @@ FROM (
   WHERE is_change
 )
 UNPIVOT (number FOR name IN (inserted, updated, vanished, events));
-INSERT INTO `project.change_log.contact`
-  (change_number, changed_at, operation, is_event, `contact_key`, source_system, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`)
-SELECT change_number, v_changed_at, operation, is_event, `contact_key`, source_system, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_contact AS
+SELECT
+  `contact_key`,
+  (SELECT change_number FROM `project.ledger.contact` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `contact_key`) AS change_number
 FROM change_contact
 WHERE is_change;
+INSERT INTO `project.change_log.contact`
+  (change_number, changed_at, operation, is_event, `contact_key`, source_system, `customer_key`, `kind`, `full_name`, `phone`, `email`, `authorised_at`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`contact_key`, c.source_system, c.`customer_key`, c.`kind`, c.`full_name`, c.`phone`, c.`email`, c.`authorised_at`
+FROM numbered_contact AS n
+JOIN change_contact AS c ON c.`contact_key` = n.`contact_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.contact` AS t
-USING (SELECT * FROM change_contact WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_contact AS n
+  JOIN change_contact AS c ON c.`contact_key` = n.`contact_key`
+) AS s
 ON t.`contact_key` = s.`contact_key`
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -601,7 +622,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`contact_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`kind`, s.`full_name`, s.`phone`, s.`email`, s.`authorised_at`);
 UPDATE `project.ledger.contact`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_contact WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_contact), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_contact WHERE is_change);
   SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_contact WHERE is_change AND operation = 'delete');
@@ -666,7 +687,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`contact_preference_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`contact_preference_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   LEFT JOIN `project.migration.authority` AS m
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
@@ -702,7 +723,7 @@ WITH candidate AS (
       OR w.`decided_at` IS DISTINCT FROM p.`decided_at`
       OR w.`told_by` IS DISTINCT FROM p.`told_by`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`contact_preference_key`,
     w.system AS source_system,
     w.`customer_key`,
@@ -716,12 +737,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.contact_preference` AS p
     ON p.`contact_preference_key` = a.`contact_preference_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.contact_preference` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `contact_preference_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -751,14 +767,26 @@ FROM (
   WHERE is_change
 )
 UNPIVOT (number FOR name IN (inserted, updated, vanished, events));
-INSERT INTO `project.change_log.contact_preference`
-  (change_number, changed_at, operation, is_event, `contact_preference_key`, source_system, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`)
-SELECT change_number, v_changed_at, operation, is_event, `contact_preference_key`, source_system, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_contact_preference AS
+SELECT
+  `contact_preference_key`,
+  (SELECT change_number FROM `project.ledger.contact_preference` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `contact_preference_key`) AS change_number
 FROM change_contact_preference
 WHERE is_change;
+INSERT INTO `project.change_log.contact_preference`
+  (change_number, changed_at, operation, is_event, `contact_preference_key`, source_system, `customer_key`, `channel`, `purpose`, `is_allowed`, `decided_at`, `told_by`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`contact_preference_key`, c.source_system, c.`customer_key`, c.`channel`, c.`purpose`, c.`is_allowed`, c.`decided_at`, c.`told_by`
+FROM numbered_contact_preference AS n
+JOIN change_contact_preference AS c ON c.`contact_preference_key` = n.`contact_preference_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.contact_preference` AS t
-USING (SELECT * FROM change_contact_preference WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_contact_preference AS n
+  JOIN change_contact_preference AS c ON c.`contact_preference_key` = n.`contact_preference_key`
+) AS s
 ON t.`contact_preference_key` = s.`contact_preference_key`
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -768,7 +796,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`contact_preference_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`channel`, s.`purpose`, s.`is_allowed`, s.`decided_at`, s.`told_by`);
 UPDATE `project.ledger.contact_preference`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_contact_preference WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_contact_preference), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_contact_preference WHERE is_change);
   SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_contact_preference WHERE is_change AND operation = 'delete');
@@ -833,7 +861,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`interaction_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`interaction_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   LEFT JOIN `project.migration.authority` AS m
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
@@ -869,7 +897,7 @@ WITH candidate AS (
       OR w.`opened_at` IS DISTINCT FROM p.`opened_at`
       OR w.`closed_at` IS DISTINCT FROM p.`closed_at`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`interaction_key`,
     w.system AS source_system,
     w.`customer_key`,
@@ -883,12 +911,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.interaction` AS p
     ON p.`interaction_key` = a.`interaction_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.interaction` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `interaction_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -918,14 +941,26 @@ FROM (
   WHERE is_change
 )
 UNPIVOT (number FOR name IN (inserted, updated, vanished, events));
-INSERT INTO `project.change_log.interaction`
-  (change_number, changed_at, operation, is_event, `interaction_key`, source_system, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`)
-SELECT change_number, v_changed_at, operation, is_event, `interaction_key`, source_system, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_interaction AS
+SELECT
+  `interaction_key`,
+  (SELECT change_number FROM `project.ledger.interaction` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `interaction_key`) AS change_number
 FROM change_interaction
 WHERE is_change;
+INSERT INTO `project.change_log.interaction`
+  (change_number, changed_at, operation, is_event, `interaction_key`, source_system, `customer_key`, `case_number`, `subject`, `status`, `opened_at`, `closed_at`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`interaction_key`, c.source_system, c.`customer_key`, c.`case_number`, c.`subject`, c.`status`, c.`opened_at`, c.`closed_at`
+FROM numbered_interaction AS n
+JOIN change_interaction AS c ON c.`interaction_key` = n.`interaction_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.interaction` AS t
-USING (SELECT * FROM change_interaction WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_interaction AS n
+  JOIN change_interaction AS c ON c.`interaction_key` = n.`interaction_key`
+) AS s
 ON t.`interaction_key` = s.`interaction_key`
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -935,7 +970,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`interaction_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`case_number`, s.`subject`, s.`status`, s.`opened_at`, s.`closed_at`);
 UPDATE `project.ledger.interaction`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_interaction WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_interaction), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_interaction WHERE is_change);
   SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_interaction WHERE is_change AND operation = 'delete');
@@ -1000,7 +1035,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`priority_service_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`priority_service_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   LEFT JOIN `project.migration.authority` AS m
     ON m.customer_key = c.`customer_key` AND m.until IS NULL
@@ -1029,7 +1064,7 @@ WITH candidate AS (
       OR w.`registered_on` IS DISTINCT FROM p.`registered_on`
       OR w.`review_on` IS DISTINCT FROM p.`review_on`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`priority_service_key`,
     w.system AS source_system,
     w.`customer_key`,
@@ -1043,12 +1078,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.priority_service` AS p
     ON p.`priority_service_key` = a.`priority_service_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.priority_service` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `priority_service_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -1078,14 +1108,26 @@ FROM (
   WHERE is_change
 )
 UNPIVOT (number FOR name IN (inserted, updated, vanished, events));
-INSERT INTO `project.change_log.priority_service`
-  (change_number, changed_at, operation, is_event, `priority_service_key`, source_system, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`)
-SELECT change_number, v_changed_at, operation, is_event, `priority_service_key`, source_system, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_priority_service AS
+SELECT
+  `priority_service_key`,
+  (SELECT change_number FROM `project.ledger.priority_service` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `priority_service_key`) AS change_number
 FROM change_priority_service
 WHERE is_change;
+INSERT INTO `project.change_log.priority_service`
+  (change_number, changed_at, operation, is_event, `priority_service_key`, source_system, `customer_key`, `needs_code`, `details`, `may_be_shared`, `registered_on`, `review_on`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`priority_service_key`, c.source_system, c.`customer_key`, c.`needs_code`, c.`details`, c.`may_be_shared`, c.`registered_on`, c.`review_on`
+FROM numbered_priority_service AS n
+JOIN change_priority_service AS c ON c.`priority_service_key` = n.`priority_service_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.priority_service` AS t
-USING (SELECT * FROM change_priority_service WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_priority_service AS n
+  JOIN change_priority_service AS c ON c.`priority_service_key` = n.`priority_service_key`
+) AS s
 ON t.`priority_service_key` = s.`priority_service_key`
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -1095,7 +1137,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`priority_service_key`, s.source_system, s.change_number, v_changed_at, s.`customer_key`, s.`needs_code`, s.`details`, s.`may_be_shared`, s.`registered_on`, s.`review_on`);
 UPDATE `project.ledger.priority_service`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_priority_service WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_priority_service), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_priority_service WHERE is_change);
   SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_priority_service WHERE is_change AND operation = 'delete');
@@ -1181,7 +1223,7 @@ WITH candidate AS (
 ), winner AS (
   SELECT
     c.*,
-    COUNT(*) OVER (PARTITION BY c.`agreement_key`, c.rank) AS rivals
+    COALESCE(LEAD(c.rank) OVER (PARTITION BY c.`agreement_key` ORDER BY c.rank, c.source_key, c.id_space) = c.rank, FALSE) AS is_contested
   FROM candidate AS c
   LEFT JOIN `project.migration.authority` AS m
     ON m.customer_key = c.`_customer_key` AND m.until IS NULL
@@ -1221,7 +1263,7 @@ WITH candidate AS (
       OR w.`starts_on` IS DISTINCT FROM p.`starts_on`
       OR w.`ends_on` IS DISTINCT FROM p.`ends_on`
       AS is_change,
-    COALESCE(w.rivals, 1) > 1 AS is_contested,
+    COALESCE(w.is_contested, FALSE) AS is_contested,
     a.`agreement_key`,
     w.system AS source_system,
     w.`account_key`,
@@ -1237,12 +1279,7 @@ WITH candidate AS (
   LEFT JOIN `project.common_model.agreement` AS p
     ON p.`agreement_key` = a.`agreement_key`
 )
-SELECT
-  (SELECT change_number FROM `project.ledger.agreement` WHERE name = 'entity')
-    + ROW_NUMBER() OVER (PARTITION BY is_change ORDER BY `agreement_key`) AS change_number,
-  compared.*
-FROM compared
-WHERE is_change OR is_contested;
+SELECT * FROM compared WHERE is_change OR is_contested;
 -- What must hold of the rows that are about to be written, or nothing of this transaction stays.
 ASSERT (
   WITH changed AS (
@@ -1272,14 +1309,26 @@ FROM (
   WHERE is_change
 )
 UNPIVOT (number FOR name IN (inserted, updated, vanished, events));
-INSERT INTO `project.change_log.agreement`
-  (change_number, changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`)
-SELECT change_number, v_changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`
+-- Numbered without a gap. (Of keys alone: one place sorts them all, and whole rows would be too much for it.)
+CREATE TEMP TABLE numbered_agreement AS
+SELECT
+  `agreement_key`,
+  (SELECT change_number FROM `project.ledger.agreement` WHERE name = 'entity')
+    + ROW_NUMBER() OVER (ORDER BY `agreement_key`) AS change_number
 FROM change_agreement
 WHERE is_change;
+INSERT INTO `project.change_log.agreement`
+  (change_number, changed_at, operation, is_event, `agreement_key`, source_system, `account_key`, `supply_point_key`, `tariff_code`, `payment_method`, `monthly_amount_gbp`, `signed_at`, `starts_on`, `ends_on`)
+SELECT n.change_number, v_changed_at, c.operation, c.is_event, c.`agreement_key`, c.source_system, c.`account_key`, c.`supply_point_key`, c.`tariff_code`, c.`payment_method`, c.`monthly_amount_gbp`, c.`signed_at`, c.`starts_on`, c.`ends_on`
+FROM numbered_agreement AS n
+JOIN change_agreement AS c ON c.`agreement_key` = n.`agreement_key`;
 -- (An image that does not know a newer column leaves it as it is: hence no DELETE and INSERT.)
 MERGE `project.common_model.agreement` AS t
-USING (SELECT * FROM change_agreement WHERE is_change) AS s
+USING (
+  SELECT n.change_number, c.*
+  FROM numbered_agreement AS n
+  JOIN change_agreement AS c ON c.`agreement_key` = n.`agreement_key`
+) AS s
 ON t.`agreement_key` = s.`agreement_key`
 WHEN MATCHED AND s.operation = 'delete' THEN DELETE
 WHEN MATCHED THEN UPDATE SET
@@ -1289,7 +1338,7 @@ WHEN NOT MATCHED AND s.operation <> 'delete' THEN INSERT
 VALUES
   (s.`agreement_key`, s.source_system, s.change_number, v_changed_at, s.`account_key`, s.`supply_point_key`, s.`tariff_code`, s.`payment_method`, s.`monthly_amount_gbp`, s.`signed_at`, s.`starts_on`, s.`ends_on`);
 UPDATE `project.ledger.agreement`
-SET change_number = change_number + (SELECT COUNT(*) FROM change_agreement WHERE is_change), changed_at = v_changed_at
+SET change_number = change_number + (SELECT COUNT(*) FROM numbered_agreement), changed_at = v_changed_at
 WHERE name = 'entity';
   SET v_followed = v_followed + (SELECT COUNT(*) FROM change_agreement WHERE is_change);
   SET v_vanished = v_vanished + (SELECT COUNT(*) FROM change_agreement WHERE is_change AND operation = 'delete');
