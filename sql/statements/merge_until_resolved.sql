@@ -58,6 +58,8 @@ END IF;
 {{ resolving.says(e, 'i.system = ' ~ (system | word) ~ ' AND i.id_space = ' ~ (id_space | word)) }}
 {{ resolving.resolve(e, system) }}
 {% if replaces_others %}
+-- (Whom {{ system }} has, and says that he does not count, is not missing there.)
+IF EXISTS (SELECT 1 FROM replaced) THEN
 ASSERT (
   SELECT IF(
     gone <= known * @replaced_share,
@@ -66,8 +68,21 @@ ASSERT (
   )
   FROM (
     SELECT
-      (SELECT COUNT(*) FROM change_{{ entity }} WHERE is_change AND operation = 'delete' AND {{ e.key | column }} IN (SELECT {{ e.key | column }} FROM replaced)) AS gone,
+      (
+        SELECT COUNT(*)
+        FROM change_{{ entity }} AS d
+        JOIN replaced AS r ON r.{{ e.key | column }} = d.{{ e.key | column }}
+        LEFT JOIN (
+          SELECT DISTINCT i.{{ e.key | column }}
+          FROM record_{{ entity }} AS i
+          JOIN {{ tables.conformed | table }} AS c
+            ON c.system = i.system AND c.id_space = i.id_space AND c.source_key = i.source_key
+          WHERE i.system = {{ system | word }}
+        ) AS own ON own.{{ e.key | column }} = d.{{ e.key | column }}
+        WHERE d.is_change AND d.operation = 'delete' AND own.{{ e.key | column }} IS NULL
+      ) AS gone,
       (SELECT COUNT(*) FROM replaced) AS known
   )
 ) AS 'Rule: too many rows of other systems would go';
+END IF;
 {% endif %}

@@ -66,6 +66,14 @@ def test_a_first_full_that_lacks_what_others_have_of_its_customers_needs_a_perso
     assert sorted(merging.model("account")) == ["0002"]
 
 
+def test_whom_a_system_has_and_says_that_he_does_not_count_is_not_missing_there(merging: Merging) -> None:
+    merging.merge(SSE_CUSTOMER, merging.batch(SSE_CUSTOMER, 1, [sse_customer(4), sse_customer(5)], full=True))
+    merging.land(PLATFORM_CUSTOMER, 1, [platform_customer("9", "sse:4", **TAKEN_OVER)], full=False)
+    gone = platform_customer("9", "sse:4", **TAKEN_OVER, is_active="false")
+    done = merging.land(PLATFORM_CUSTOMER, 2, [gone], full=True)
+    assert (done.removed, sorted(merging.model("customer"))) == (1, ["5"])
+
+
 def test_rows_of_others_wait_for_the_last_slice_of_a_first_merge(merging: Merging) -> None:
     merging.land(PLATFORM_CUSTOMER, 1, [platform_customer("9"), platform_customer("8", "sse:4")])
     merging.land(PLATFORM_ACCOUNT, 1, [platform_account("P8", "8", "sse:0001")])
