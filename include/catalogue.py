@@ -181,6 +181,11 @@ class Catalogue:
             raise DeclarationError(f"{entity} has no event, so nothing of it is published", where=where, remedy=remedy)
         return event.topic
 
+    def shards(self, entity: str) -> int:
+        """How many publishers share the work on its topic."""
+        event = self.entity(entity).event
+        return event.shards if event else 1
+
     def published_entities(self) -> list[str]:
         """Those with a topic."""
         return [entity for entity in self.entity_names() if self.entity(entity).event]

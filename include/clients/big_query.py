@@ -24,7 +24,7 @@ from include.errors import (
     Unavailable,
 )
 
-Value = str | int | float | bool | datetime | bytes | None
+Value = str | int | float | bool | datetime | bytes | list[int] | None
 _TYPES = {str: "STRING", bool: "BOOL", int: "INT64", float: "FLOAT64", datetime: "TIMESTAMP", bytes: "BYTES"}
 _OVER_CEILING = "exceeded limit for bytes billed"  # Google's client makes a 500 of it, which would be tried again
 _CONFLICT = "due to concurrent update"  # of a transaction (cancelled) and of a single statement (not serialised)
@@ -179,9 +179,12 @@ def _type_in_sql(field: bigquery.SchemaField) -> str:
     return _IN_SQL.get(said, said)
 
 
-def _parameters(params: Mapping[str, Value]) -> list[bigquery.ScalarQueryParameter]:
+def _parameters(params: Mapping[str, Value]) -> list[bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter]:
     return [
-        bigquery.ScalarQueryParameter(name, _TYPES.get(type(value), "STRING"), value) for name, value in params.items()
+        bigquery.ArrayQueryParameter(name, "INT64", value)
+        if isinstance(value, list)
+        else bigquery.ScalarQueryParameter(name, _TYPES.get(type(value), "STRING"), value)
+        for name, value in params.items()
     ]
 
 

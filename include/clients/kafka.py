@@ -20,6 +20,8 @@ from confluent_kafka.admin import (
 from include.connections import KafkaSettings
 from include.errors import DataPlatformError, Fenced, ForbiddenError, NotDeployed, Unavailable
 
+Record = tuple[bytes, bytes | None, list[tuple[str, bytes]]]
+"""Key, value (None: a tombstone), headers."""
 GROUP = "publisher"
 """Required by the client; never joined, and its offsets are never committed."""
 TIMEOUT = 30.0
@@ -163,6 +165,11 @@ class Kafka:
         if waiting:
             raise self._silent(topic)
 
+    def fence(self, transactional_id: str) -> None:
+        """End whatever transaction is open under this id; a producer that has it cannot commit any more."""
+        with self.transactions(transactional_id):
+            pass
+
     @contextmanager
     def transactions(self, transactional_id: str) -> Iterator[TransactionalProducer]:
         """A producer whose transactions no other of the same id can interleave: an older one is fenced now."""
@@ -263,14 +270,20 @@ class TransactionalProducer:
             self._producer.abort_transaction(TIMEOUT)
             raise
 
-    def send(self, topic: str, key: bytes, value: bytes | None, headers: Iterable[tuple[str, bytes]] = ()) -> None:
+    def send(self, topic: str, key: bytes, value: bytes | None) -> None:
         """Hand a record over; waits while the client's queue is full."""
-        while True:
-            try:
-                self._producer.produce(topic, value, key, headers=list(headers))
-                return
-            except BufferError:
-                self._producer.poll(0.05)
+        self.send_all(topic, [(key, value, [])])
+
+    def send_all(self, topic: str, records: Iterable[Record]) -> None:
+        """Hand records over, in order; waits while the client's queue is full."""
+        produce = self._producer.produce
+        for key, value, headers in records:
+            while True:
+                try:
+                    produce(topic, value, key, headers=headers)
+                    break
+                except BufferError:
+                    self._producer.poll(0.05)
 
 
 def _offset_after(message: Any) -> int:

@@ -40,10 +40,12 @@ class EntityColumn(Strict):
 
 
 class Event(Strict):
-    """The topic of an entity; withheld columns are not part of an event."""
+    """The topic of an entity; withheld columns are not part of an event. `shards`: how many publishers share the work,
+    each with its own keys."""
 
     topic: str = Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*\.v[1-9][0-9]*$")
     withhold: list[str] = Field(default_factory=list)
+    shards: int = Field(default=1, ge=1, le=64)
 
 
 class Retention(Strict):

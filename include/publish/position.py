@@ -1,20 +1,21 @@
 """Up to which change has an entity been published? (`publisher.positions`, written in the events' own transactions)
 
-Keys hash to 64 fixed slots; each slot of an entity has its own position, so that the number of shards can change.
+Keys hash to 64 fixed slots (`sql/statements/slots.sql`); each slot of an entity has its own position, so that the
+number of shards can change.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from include.errors import EpochBroken
 
 POSITIONS_TOPIC = "publisher.positions"
 SLOTS = 64
+_NEVER = 2**63 - 1
 _ENVIRONMENT = b"environment"
 
 
@@ -39,13 +40,29 @@ class ChangeLogState:
     last_number: int
 
 
-def shard_slots(shard: int, shards: int) -> list[int]:
-    """The slots of one of `shards` shards."""
-    return [slot for slot in range(SLOTS) if slot % shards == shard]
+@dataclass(frozen=True)
+class Shard:
+    """One of `of` publishers of an entity; `number` counts from 0. Each slot is one shard's."""
+
+    number: int
+    of: int
+
+    @property
+    def slots(self) -> range:
+        return range(self.number, SLOTS, self.of)
+
+    def transactional_id(self, entity: str) -> str:
+        """`entity`: with the prefix of its topics, as in all that names it to Kafka."""
+        return f"{entity}/{self.of}/{self.number}"
+
+    def __str__(self) -> str:
+        return f"shard {self.number + 1} of {self.of}"
 
 
-def transactional_id(entity: str, shards: int, shard: int) -> str:
-    return f"{entity}/{shards}/{shard}"
+def claiming_id(entity: str) -> str:
+    """Of the transaction in which a number of shards takes over all slots: one for all numbers, so that of two who
+    want another number one comes after the other."""
+    return f"{entity}/claim"
 
 
 def record_key(entity: str, slot: int) -> bytes:
@@ -98,24 +115,40 @@ def check(
 def _problem(
     positions: Mapping[int, Position], state: ChangeLogState, given_at: Mapping[int, datetime], topic_has_events: bool
 ) -> str | None:
-    if not positions:
-        return (
-            "there are events on the topic, but no position: publishing would repeat them" if topic_has_events else None
-        )
+    if topic_has_events and not numbers(positions):
+        return "there are events on the topic, but no position: publishing would repeat them"
     for slot, position in sorted(positions.items()):
         number = position.change_number
+        if not number:
+            continue
         if position.epoch != state.epoch:
             return f"slot {slot} was published from another change log"
         if number > state.last_number:
             return f"slot {slot} was published up to change {number}, but the change log ends at {state.last_number}"
-        if number and (number not in given_at or given_at[number].isoformat() != position.changed_at):
+        if number not in given_at or given_at[number].isoformat() != position.changed_at:
             return f"change {number} is not the one that slot {slot} was published up to"
     return None
 
 
-def lowest(positions: Mapping[int, Position], slots: Sequence[int]) -> int:
+def lowest(positions: Mapping[int, Position], slots: Iterable[int]) -> int:
     """The change number after which some slot still needs events; 0 when a slot has never been published."""
     return min((positions[slot].change_number if slot in positions else 0) for slot in slots)
+
+
+def published(positions: Mapping[int, Position], slots: Iterable[int]) -> list[int]:
+    """Up to which change each of the 64 slots is published; those that are none of `slots`: to the end of all days."""
+    return [positions[slot].change_number if slot in slots else _NEVER for slot in range(SLOTS)]
+
+
+def named(positions: Mapping[int, Position]) -> set[int]:
+    """The numbers of shards that the positions name."""
+    return {position.shards for position in positions.values()}
+
+
+def claimed(positions: Mapping[int, Position], epoch: str, of: int) -> list[tuple[int, Position]]:
+    """The same positions for all 64 slots, in the name of `of` shards; a slot that has none is at the beginning."""
+    nothing = Position(0, "", epoch, of)
+    return [(slot, replace(positions.get(slot, nothing), shards=of)) for slot in range(SLOTS)]
 
 
 def numbers(positions: Mapping[int, Position]) -> list[int]:
@@ -123,7 +156,6 @@ def numbers(positions: Mapping[int, Position]) -> list[int]:
     return sorted({position.change_number for position in positions.values()} - {0})
 
 
-def as_records(entity: str, slots: Sequence[int], position: Position) -> list[tuple[bytes, bytes]]:
-    """The records that move `slots` to `position`."""
-    value: Any = position.to_json()
-    return [(record_key(entity, slot), value) for slot in slots]
+def as_records(entity: str, positions: Iterable[tuple[int, Position]]) -> list[tuple[bytes, bytes]]:
+    """The records that move slots to their positions."""
+    return [(record_key(entity, slot), position.to_json()) for slot, position in positions]

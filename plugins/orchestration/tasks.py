@@ -140,13 +140,26 @@ def merge(use_case: str, mapping: str) -> Summary:
     return _guarded(use_case, step)
 
 
-def publish(use_case: str, entity: str) -> Summary:
-    """Send the entity's new changes to its topic."""
+def claim(use_case: str, entity: str) -> Summary:
+    """Make the entity's keys those of so many publishers, once all that others have sent is known."""
 
     def step(work: _Work) -> Summary:
+        from include.steps.publish_entity import claim_entity
+
+        return claim_entity(work.catalogue, work.servers, entity, work.request)
+
+    return _guarded(use_case, step)
+
+
+def publish(use_case: str, entity: str, shard: list[int] | None = None) -> Summary:
+    """Send the entity's new changes to its topic. `shard`: number and count, where several share the work."""
+
+    def step(work: _Work) -> Summary:
+        from include.publish.position import Shard
         from include.steps.publish_entity import publish_entity
 
-        return publish_entity(work.catalogue, work.servers, entity, work.request)
+        one = Shard(*shard) if shard else None
+        return publish_entity(work.catalogue, work.servers, entity, work.request, one)
 
     return _guarded(use_case, step)
 

@@ -40,6 +40,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
 
 _APART = 100
 """Between two priorities: more than an entity has ancestors, so that no parent overtakes a use case."""
+_SHARD = "{{ task.op_kwargs['shard'][0] + 1 }} of {{ task.op_kwargs['shard'][1] }}"
 _RANGE = "{{ task.op_kwargs['share']['range']['number'] + 1 }} of {{ task.op_kwargs['share']['range']['of'] }}"
 
 
@@ -149,17 +150,7 @@ def _wire(catalogue: Catalogue, use_case: UseCase) -> None:
             )(name, str(m))
             for m in use_case.mappings
         }
-    with TaskGroup("publish"):
-        publishes = {
-            e: named_task(
-                tasks.publish,
-                e,
-                pool="publish",
-                outlets=[topic_asset(e)],
-                trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
-            )(name, e)
-            for e in use_case.publishes
-        }
+    publishes = _publishes(catalogue, use_case)
     for dataset, extracted in extracts.items():
         extracted >> loads[dataset]
     for mapping, merged in merges.items():
@@ -198,6 +189,26 @@ def _extracts(
             extracts[d] = task_of(name, str(d), reads[d]) if d in reads else task_of(name, str(d))
             checked >> extracts[d]
     return extracts
+
+
+def _publishes(catalogue: Catalogue, use_case: UseCase) -> dict[str, Any]:
+    """What of each topic waits for the merges: its publish; where several share the work, the claim before them."""
+    name, after_merges = use_case.name, TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
+    shared = {e: of for e in use_case.publishes if (of := catalogue.shards(e)) > 1}
+    first: dict[str, Any] = {}
+    if shared:
+        with TaskGroup("claim"):
+            first = {e: named_task(tasks.claim, e, pool="publish", trigger_rule=after_merges)(name, e) for e in shared}
+    with TaskGroup("publish"):
+        for e in use_case.publishes:
+            settings = {"pool": "publish", "outlets": [topic_asset(e)]}
+            if e in shared:
+                publish = named_task(tasks.publish, e, map_index_template=_SHARD, **settings)
+                shards = [[number, shared[e]] for number in range(shared[e])]
+                first[e] >> publish.partial(use_case=name, entity=e).expand(shard=shards)
+            else:
+                first[e] = named_task(tasks.publish, e, trigger_rule=after_merges, **settings)(name, e)
+    return first
 
 
 def named_task(function: Any, name: str, **settings: Any) -> Any:

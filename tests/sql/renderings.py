@@ -20,7 +20,7 @@ from include.merge.statement import (
     look_statement,
     merge_statement,
 )
-from include.names import IS_GONE, DatasetName, MappingName
+from include.names import IS_GONE, DatasetName, MappingName, key_column
 from include.publish.events import published_columns
 from include.publish.schemas import event_schema
 from include.rendering import render
@@ -58,11 +58,12 @@ def all_renderings(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
     for dataset in sorted({mapping.source for mapping in catalogue.mapping_names()}):
         yield f"ddl/quarantine.{dataset.flat}.sql", quarantine_ddl(catalogue, CLOUD.table, dataset)
     for entity in catalogue.published_entities():
-        columns = ["change_number", "changed_at", "operation", "is_event"]
+        columns = ["change_number", "changed_at", "operation"]
         columns += published_columns(event_schema(entity, catalogue.entity(entity)))
         table = CLOUD.table("change_log", entity)
-        sql = render(catalogue.sql / "statements", "change_log_window.sql", change_log=table, columns=columns)
-        yield f"publish/{entity}.sql", sql
+        window = {"change_log": table, "key": key_column(entity), "columns": columns}
+        yield f"publish/{entity}.sql", render(catalogue.sql / "statements", "change_log_window.sql", **window)
+        yield f"publish/{entity}.facts.sql", render(catalogue.sql / "statements", "change_log_facts.sql", **window)
         sql = render(catalogue.sql / "statements", "change_times.sql", change_log=table, numbers=["n0", "n1"])
         yield f"publish/{entity}.times.sql", sql
     for entity in catalogue.entity_names():

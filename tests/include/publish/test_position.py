@@ -32,7 +32,7 @@ def test_the_last_record_of_a_slot_counts_and_other_entities_do_not() -> None:
 
 
 def test_slots_are_64_and_every_shard_has_its_own() -> None:
-    shards = [position.shard_slots(shard, 3) for shard in range(3)]
+    shards = [position.Shard(number, 3).slots for number in range(3)]
     assert sorted(slot for slots in shards for slot in slots) == list(range(64))
 
 

@@ -11,7 +11,8 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
 from include.errors import EpochBroken, IntegrityError, NotDeployed, Unavailable
-from include.publish.position import POSITIONS_TOPIC, transactional_id
+from include.publish.position import POSITIONS_TOPIC, Shard
+from include.steps import publication
 from include.steps import publish_entity as step
 from include.steps.deploy import apply_topics
 from tests.include.steps.way import Way
@@ -19,7 +20,7 @@ from tests.include.steps.way import Way
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step, "PATIENCE", 3.0)
+    monkeypatch.setattr(publication, "PATIENCE", 3.0)
 
 
 def _changes(way: Way, count: int = 1, *, is_event: bool = True) -> None:
@@ -42,7 +43,7 @@ def _sent(way: Way) -> list[int]:
 
 
 def _fencing_id(way: Way) -> str:
-    return transactional_id(way.world.servers.kafka_settings.topic("customer"), step.SHARDS, 0)
+    return Shard(0, 1).transactional_id(way.world.servers.kafka_settings.topic("customer"))
 
 
 def test_a_dry_run_counts_and_sends_nothing(way: Way) -> None:
@@ -132,7 +133,7 @@ def _before_the_first_send(monkeypatch: pytest.MonkeyPatch, happens: Callable[[]
 
 
 def test_changes_that_others_made_and_sent_meanwhile_are_no_restore(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
-    shipped, done = step._positions, []
+    shipped, done = publication.read_positions, []
 
     def positions_of(*arguments: Any) -> Any:
         if not done:
@@ -141,7 +142,7 @@ def test_changes_that_others_made_and_sent_meanwhile_are_no_restore(way: Way, mo
             way.publish()
         return shipped(*arguments)
 
-    monkeypatch.setattr(step, "_positions", positions_of)
+    monkeypatch.setattr(publication, "read_positions", positions_of)
     told = way.publish()
     assert (told["events"], told["last_change"]) == (0, 25)
     assert _sent(way) == [*range(1, 21), 22, 23, 24, 25]

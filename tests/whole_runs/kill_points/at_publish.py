@@ -19,7 +19,7 @@ def small_transactions(module: Any) -> None:
 def around_the_commit(module: Any) -> None:
     """include.clients.kafka"""
     producer = module.TransactionalProducer
-    shipped_transaction, shipped_send = producer.transaction, producer.send
+    shipped_transaction, shipped_send = producer.transaction, producer.send_all
 
     @contextlib.contextmanager
     def transaction(self: Any) -> Any:
@@ -35,13 +35,14 @@ def around_the_commit(module: Any) -> None:
         if self.sent and dying.wanted("after_publish_commit"):
             dying.die("after_publish_commit", records=self.sent, open=_open_records(self.config, self.topic))
 
-    def send(self: Any, topic: str, *arguments: Any, **options: Any) -> None:
+    def send_all(self: Any, topic: str, records: Any) -> None:
+        given = list(records)
         if ".changes." in topic:
-            self.topic, self.sent = topic, self.sent + 1
-        shipped_send(self, topic, *arguments, **options)
+            self.topic, self.sent = topic, self.sent + len(given)
+        shipped_send(self, topic, given)
 
     producer.sent, producer.topic = 0, ""
-    producer.transaction, producer.send = transaction, send
+    producer.transaction, producer.send_all = transaction, send_all
     _know_the_cluster(module)
 
 

@@ -1,0 +1,93 @@
+"""What is published, and how far is it? (an entity's change log, its topic, and the positions between them)"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from include.catalogue import Catalogue
+from include.errors import NotDeployed
+from include.merge.progress import EntityProgress, read_progress
+from include.names import key_column
+from include.publish import position as positions
+from include.publish.events import Encoder
+from include.publish.position import ChangeLogState, Position
+from include.publish.schemas import event_schema, schema_text, subject
+from include.rendering import render
+from include.steps.environment import are_ours
+from include.steps.servers import Servers
+
+PATIENCE = 120.0
+"""Seconds to wait for another publisher's open transaction, or for one that has fenced us: twice its time-out."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """An entity's change log and its topic. `shards`: how many publish it."""
+
+    catalogue: Catalogue
+    servers: Servers
+    entity: str
+    topic: str
+    encoder: Encoder
+    shards: int
+
+    @property
+    def change_log(self) -> str:
+        return self.servers.cloud.table("change_log", self.entity)
+
+    @property
+    def positions_topic(self) -> str:
+        return self.servers.kafka_settings.topic(positions.POSITIONS_TOPIC)
+
+    @property
+    def name(self) -> str:
+        """The entity as transactions name it: with the prefix of its topics."""
+        return self.servers.kafka_settings.topic(self.entity)
+
+
+def publication(catalogue: Catalogue, servers: Servers, entity: str) -> Publication:
+    """Raises NotDeployed for a missing topic or schema, DeclarationError for an entity without event."""
+    contract, topic = catalogue.entity(entity), servers.kafka_settings.topic(catalogue.topic(entity))
+    if servers.kafka.partitions(topic) is None:
+        raise NotDeployed(
+            f"there is no topic {topic}",
+            where=f"entity {entity}, Kafka {servers.kafka_settings.config['bootstrap.servers']}",
+            remedy="run `python -m include topics apply`",
+        )
+    schema = event_schema(entity, contract)
+    encoder = Encoder(entity, key_column(entity), schema, servers.registry.lookup(subject(topic), schema_text(schema)))
+    return Publication(catalogue, servers, entity, topic, encoder, catalogue.shards(entity))
+
+
+def read_positions(p: Publication) -> dict[int, Position]:
+    """Slot to position, once no transaction is open any more; raises Unavailable when one stays so."""
+    records = p.servers.kafka.committed_records(p.positions_topic, timeout=PATIENCE)
+    are_ours(p.servers, records)
+    return positions.positions_of(p.entity, records)
+
+
+def progress(p: Publication) -> EntityProgress:
+    return read_progress(p.servers.big_query, p.servers.cloud.table("ledger", p.entity))
+
+
+def look(p: Publication) -> tuple[dict[int, Position], EntityProgress]:
+    """The positions, and how far the change log is, once they and the topic are known to belong together. The change
+    log is looked at after the positions, so that it is never behind them."""
+    found = read_positions(p)
+    now = progress(p)
+    state = ChangeLogState(now.epoch, now.change_number)
+    has_events = not positions.numbers(found) and p.servers.kafka.has_committed(p.topic)
+    positions.check(p.entity, found, state, _given_at(p, positions.numbers(found)), has_events, f"topic {p.topic}")
+    return found, now
+
+
+def _given_at(p: Publication, numbers: Sequence[int]) -> Mapping[int, datetime]:
+    """When the change log gave these numbers; those that it does not have are missing."""
+    if not numbers:
+        return {}
+    params = {f"n{index}": number for index, number in enumerate(numbers)}
+    sql = render(p.catalogue.sql / "statements", "change_times.sql", change_log=p.change_log, numbers=list(params))
+    rows = p.servers.big_query.query(sql, params, where=p.change_log)
+    return {row["change_number"]: row["changed_at"] for row in rows}

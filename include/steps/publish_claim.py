@@ -1,0 +1,51 @@
+"""Who may publish an entity? (the task `claim.<entity>`, before several shards; else a part of `publish.<entity>`)
+
+A shard sends only what the positions say is its own: that so many shards publish the entity. Another number takes over
+by one transaction, which comes after all that the shards of the old number have sent, and after which they are fenced.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import Any
+
+from include.errors import Fenced
+from include.publish import position as positions
+from include.publish.position import Shard
+from include.steps.publication import Publication, look, read_positions
+
+log = logging.getLogger(__name__)
+
+
+def claim(p: Publication) -> dict[str, Any]:
+    """Make all 64 slots those of the publication's number of shards, unless they are.
+
+    Returns how many publishers of another number were fenced. (Who claims at the same time and comes later is the one
+    who publishes: the shards see whether it is they.) Raises EpochBroken when change log, topic and positions do not
+    belong together, Unavailable while a transaction stays open.
+    """
+    fenced = 0
+    with suppress(Fenced):
+        fenced = 0 if _is_ours(p) else _claim(p)
+    return {"entity": p.entity, "shards": p.shards, "fenced": fenced}
+
+
+def _claim(p: Publication) -> int:
+    """How many were fenced."""
+    with p.servers.kafka.transactions(positions.claiming_id(p.name)) as producer:
+        found, _ = look(p)
+        others = [Shard(number, of) for of in sorted(positions.named(found) - {p.shards}) for number in range(of)]
+        for other in others:
+            p.servers.kafka.fence(other.transactional_id(p.name))
+        found, now = look(p)  # what they have sent until then
+        with producer.transaction():
+            for key, value in positions.as_records(p.entity, positions.claimed(found, now.epoch, p.shards)):
+                producer.send(p.positions_topic, key, value)
+    log.info("%s: its 64 slots belong to %d shards now; %d others are fenced", p.entity, p.shards, len(others))
+    return len(others)
+
+
+def _is_ours(p: Publication) -> bool:
+    found = read_positions(p)
+    return len(found) == positions.SLOTS and positions.named(found) == {p.shards}

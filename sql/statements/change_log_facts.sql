@@ -1,0 +1,10 @@
+{% import 'slots.sql' as slots %}
+-- What one window of the change log holds: nothing may be missing, and what is read of it is counted beforehand.
+SELECT
+  COUNT(*) AS changes,
+  COUNT(DISTINCT change_number) AS numbers,
+  COUNTIF(is_event AND {{ slots.waits(key) }}) AS events,
+  COUNTIF(NOT is_event AND {{ slots.waits(key) }}) AS without_event,
+  MAX(IF(change_number = @high, changed_at, NULL)) AS changed_at
+FROM {{ change_log | table }}
+WHERE change_number > @low AND change_number <= @high
