@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo up down erase status lint check test stories golden docs lock bench-parse bench-extract bench-merge
+.PHONY: help bootstrap demo up down erase status lint check test stories golden docs lock bench-parse bench-extract bench-merge bench-publish
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,10 @@ bench-parse:  ## what parsing a use case's file costs
 bench-extract:  ## what reading a table costs, against what driver, Parquet and bucket allow
 	@./bootstrap
 	@$(PYTHON) -m benchmarks.extract
+
+bench-publish:  ## what publishing costs, against what the Kafka client can do with ready-made records
+	@./bootstrap
+	@$(PYTHON) -m benchmarks.publish
 
 bench-merge:  ## what a merge costs, against one plain MERGE, dbt and dlt with the same rows
 	@./bootstrap

@@ -16,9 +16,9 @@ DATABASE = "bench"
 def tell(read: Callable[[], int]) -> None:
     """Reads, and prints one line of JSON: rows, wall and CPU seconds (user and system, children too) from its first
     import on, and the peak of resident memory (MiB)."""
-    began, spent = time.monotonic(), _cpu()
+    began, spent = time.monotonic(), cpu()
     rows = read()
-    found = {"rows": rows, "wall": time.monotonic() - began, "cpu": _cpu() - spent, "peak_rss_mib": _peak_rss_mib()}
+    found = {"rows": rows, "wall": time.monotonic() - began, "cpu": cpu() - spent, "peak_rss_mib": peak_rss_mib()}
     print(json.dumps(found))
 
 
@@ -40,12 +40,12 @@ def bucket() -> str:
     return str(json.loads(os.environ["AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT"])["extra"]["bucket"])
 
 
-def _cpu() -> float:
+def cpu() -> float:
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
-def _peak_rss_mib() -> float:
+def peak_rss_mib() -> float:
     """Of this program alone: `ru_maxrss` begins with what the process had that began it."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024

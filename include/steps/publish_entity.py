@@ -85,7 +85,7 @@ def _send_all(p: Publication, shard: Shard) -> dict[str, Any]:
         for window in windows(p, positions.published(found, shard.slots), start, progress.change_number):
             for rows, up_to, changed_at in window.parts(PER_TRANSACTION):
                 at = Position(up_to, changed_at.isoformat(), progress.epoch, shard.of)
-                _send(p, producer, rows, _moved(found, shard, at), counts)
+                send(p, producer, rows, _moved(found, shard, at), counts)
             counts["without_event"] += window.without_event
     told = "{events} events, {tombstones} of them tombstones; {without_event} changes without event".format(**counts)
     of = f" ({shard})" if shard.of > 1 else ""
@@ -110,14 +110,14 @@ def _moved(found: Mapping[int, Position], shard: Shard, at: Position) -> list[tu
     return [(slot, at if found[slot].change_number <= at.change_number else found[slot]) for slot in shard.slots]
 
 
-def _send(
+def send(
     p: Publication,
     producer: TransactionalProducer,
     rows: pa.RecordBatch,
     moved: Sequence[tuple[int, Position]],
     counts: dict[str, int],
 ) -> None:
-    """One transaction: the events of `rows`, then the position of every slot, then the commit."""
+    """One transaction: the events of `rows`, then the positions of the slots that move, then the commit."""
     with producer.transaction():
         if rows.num_rows:
             producer.send_all(p.topic, p.encoder.encode(rows))

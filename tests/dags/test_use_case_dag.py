@@ -71,6 +71,21 @@ def test_a_dataset_that_is_split_is_planned_and_read_before_its_extract(monkeypa
     assert {dag.get_task(f"{verb}.sse_customer").pool for verb in ("plan", "read", "extract")} == {"source_sse"}
 
 
+def test_a_topic_that_several_publish_is_claimed_first_and_each_shard_is_a_task(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Catalogue, "shards", lambda self, entity: {"customer": 3}.get(entity, 1))
+    dag = load(ROOT / "dags" / "customer_base.py").dag
+    claim, publish = dag.get_task("claim.customer"), dag.get_task("publish.customer")
+    assert claim.downstream_task_ids == {"publish.customer"}
+    assert claim.trigger_rule == TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
+    assert {task_id.split(".")[0] for task_id in claim.upstream_task_ids} == {"merge"}
+    assert publish.upstream_task_ids == {"claim.customer"}
+    assert publish.trigger_rule == TriggerRule.ALL_SUCCESS
+    assert publish.op_kwargs_expand_input.value == {"shard": [[0, 3], [1, 3], [2, 3]]}
+    assert "claim.account" not in dag.task_ids
+
+
 def test_every_pool_is_one_that_the_deployment_makes(dag: DAG) -> None:
     made = pools(Catalogue())
     used = {dag.get_task(task_id).pool for task_id in dag.task_ids} - {"default_pool"}

@@ -121,7 +121,7 @@ def test_who_is_fenced_by_nobody_who_publishes_tries_again(way: Way, monkeypatch
 
 
 def _before_the_first_send(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
-    shipped, done = step._send, []
+    shipped, done = step.send, []
 
     def send(*arguments: Any) -> None:
         if not done:
@@ -129,7 +129,7 @@ def _before_the_first_send(monkeypatch: pytest.MonkeyPatch, happens: Callable[[]
             happens()
         shipped(*arguments)
 
-    monkeypatch.setattr(step, "_send", send)
+    monkeypatch.setattr(step, "send", send)
 
 
 def test_changes_that_others_made_and_sent_meanwhile_are_no_restore(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:

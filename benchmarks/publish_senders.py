@@ -1,0 +1,115 @@
+"""How do we send changes, and what is the client's own limit? (each in a process of its own:
+`python -m benchmarks.publish_senders limit|arrow|encode|end_to_end|operator|shard <declarations> <last change>
+[<shard> <of>]`)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measuring import cpu, peak_rss_mib
+from benchmarks.processes import ROOT
+from benchmarks.publish_declarations import ENTITY, declare
+from include.connections import EnvironmentConnections
+from include.publish import position as positions
+from include.publish.events import Event, avro_bodies
+from include.publish.position import Position, Shard
+from include.steps.publication import Publication, publication
+from include.steps.publish_entity import PER_TRANSACTION, publish_entity, send
+from include.steps.publish_window import Window, windows
+from include.steps.request import Request
+from include.steps.servers import Servers
+
+ONE = Shard(0, 1)
+
+
+def limit(p: Publication, last: int) -> Callable[[], int]:
+    """The client alone: the same records, ready-made, in transactions of the same size."""
+    parts = [list(p.encoder.encode(rows)) for window in _all(p, last) for rows, _, _ in window.parts(PER_TRANSACTION)]
+    moved = positions.as_records(p.entity, [(slot, Position(last, "", "", 1)) for slot in ONE.slots])
+
+    def produce() -> int:
+        with p.servers.kafka.transactions("limit/1/0") as producer:
+            for part in parts:
+                with producer.transaction():
+                    producer.send_all(p.topic, part)
+                    producer.send_all(p.positions_topic, ((key, value, []) for key, value in moved))
+        return sum(map(len, parts))
+
+    return produce
+
+
+def arrow(p: Publication, last: int) -> Callable[[], int]:
+    """Our sending, of rows of the change log that are Arrow already."""
+    given = list(_all(p, last))
+
+    def produce() -> int:
+        counts = dict.fromkeys(("events", "tombstones", "without_event"), 0)
+        with p.servers.kafka.transactions(ONE.transactional_id(p.name)) as producer:
+            for window in given:
+                for rows, up_to, at in window.parts(PER_TRANSACTION):
+                    position = Position(up_to, at.isoformat(), "benchmark", 1)
+                    send(p, producer, rows, [(slot, position) for slot in ONE.slots], counts)
+        return counts["events"]
+
+    return produce
+
+
+def encode(p: Publication, last: int) -> Callable[[], int]:
+    """Avro bodies from Arrow, and nothing else."""
+    given = [rows for window in _all(p, last) for rows, _, _ in window.parts(PER_TRANSACTION)]
+    return lambda: sum(len(avro_bodies(rows, p.encoder.schema)) for rows in given)
+
+
+def end_to_end(p: Publication, last: int) -> Callable[[], int]:
+    return lambda: int(publish_entity(p.catalogue, p.servers, ENTITY, Request())["events"])
+
+
+def _all(p: Publication, last: int) -> Iterator[Window]:
+    return windows(p, [0] * positions.SLOTS, 0, last)
+
+
+def operator(p: Publication, last: int) -> Callable[[], int]:
+    """Airflow's ProduceToTopicOperator, with the same events."""
+    from airflow.providers.apache.kafka.operators.produce import ProduceToTopicOperator
+
+    given: list[Event] = []
+    for window in _all(p, last):
+        given += [event for rows, _, _ in window.parts(PER_TRANSACTION) for event in p.encoder.encode(rows)]
+
+    def run() -> int:
+        produce = ProduceToTopicOperator(
+            task_id="produce",
+            kafka_config_id="kafka_default",
+            topic=p.topic,
+            producer_function=lambda: ((event.key, event.value) for event in given),
+        )
+        produce.execute({})
+        return len(given)
+
+    return run
+
+
+def main(what: str, root: str, last: str, *shard: str) -> None:
+    """Prints one line of JSON: events, wall and CPU seconds (of what is measured), and the process's own peak (MiB)."""
+    p = publication(declare(Path(root), ROOT / "sql"), Servers(EnvironmentConnections(os.environ)), ENTITY)
+    measured = _of_shard(p, shard) if shard else globals()[what](p, int(last))
+    began, spent = time.monotonic(), cpu()
+    events = measured()
+    found = {"events": events, "wall": time.monotonic() - began, "cpu": cpu() - spent}
+    print(json.dumps(found | {"peak_rss_mib": peak_rss_mib()}))
+
+
+def _of_shard(p: Publication, shard: tuple[str, ...]) -> Callable[[], Any]:
+    one = Shard(*map(int, shard))
+    return lambda: int(publish_entity(p.catalogue, p.servers, ENTITY, Request(), one)["events"])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

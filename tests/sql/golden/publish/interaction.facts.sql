@@ -1,0 +1,9 @@
+-- What one window of the change log holds: nothing may be missing, and what is read of it is counted beforehand.
+SELECT
+  COUNT(*) AS changes,
+  COUNT(DISTINCT change_number) AS numbers,
+  COUNTIF(is_event AND change_number > @published[OFFSET(MOD(CAST(CONCAT('0x', SUBSTR(`interaction_key`, 1, 2)) AS INT64), 64))]) AS events,
+  COUNTIF(NOT is_event AND change_number > @published[OFFSET(MOD(CAST(CONCAT('0x', SUBSTR(`interaction_key`, 1, 2)) AS INT64), 64))]) AS without_event,
+  MAX(IF(change_number = @high, changed_at, NULL)) AS changed_at
+FROM `project.change_log.interaction`
+WHERE change_number > @low AND change_number <= @high
