@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,12 +16,9 @@ import pyruhvro
 MAGIC = b"\x00"
 
 
-class Event(NamedTuple):
-    """One Kafka record: a None value is a tombstone."""
-
-    key: bytes
-    value: bytes | None
-    headers: list[tuple[str, bytes]]
+Headers = list[tuple[str, bytes]]
+Event = tuple[bytes, bytes | None, Headers]
+"""One Kafka record: key, value (None: a tombstone), headers."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class Encoder:
         """
         removed = pc.equal(rows.column("operation"), "delete")
         keys = _bytes(rows.column(self.key_column))
-        return map(Event, keys, self._values(rows, removed), self._headers(rows, keys, removed.to_pylist()))
+        return zip(keys, self._values(rows, removed), self._headers(rows, keys, removed), strict=True)
 
     def _values(self, rows: pa.RecordBatch, removed: pa.Array) -> list[bytes | None]:
         prefix = MAGIC + self.schema_id.to_bytes(4, "big")
@@ -53,17 +50,17 @@ class Encoder:
             values = pc.if_else(removed, pa.scalar(None, values.type), values)
         return values.to_pylist()  # type: ignore[no-any-return]
 
-    def _headers(
-        self, rows: pa.RecordBatch, keys: list[bytes], removed: list[bool]
-    ) -> Iterator[list[tuple[str, bytes]]]:
+    def _headers(self, rows: pa.RecordBatch, keys: list[bytes], removed: pa.Array) -> list[Headers]:
         """CloudEvents in binary mode (Kafka protocol binding 1.0); `ce_id` is the same whenever this change is sent."""
         version, kind = ("ce_specversion", b"1.0"), ("content-type", b"application/avro")
         source = ("ce_source", f"/common_model/{self.entity}".encode())
-        changed, gone = (("ce_type", f"{self.entity}.{what}".encode()) for what in ("changed", "removed"))
+        what = [("ce_type", f"{self.entity}.{what}".encode()) for what in ("changed", "removed")]
         ids = _bytes(_joined(f"{self.entity}:".encode(), rows.column("change_number").cast(pa.string())))
-        for ce_id, is_gone, at, key in zip(ids, removed, _times(rows.column("changed_at")), keys, strict=True):
-            what = gone if is_gone else changed
-            yield [version, ("ce_id", ce_id), what, source, at, ("ce_subject", key), kind]
+        of_row = zip(ids, removed.to_pylist(), _times(rows.column("changed_at")), keys, strict=True)
+        return [
+            [version, ("ce_id", ce_id), what[gone], source, at, ("ce_subject", key), kind]
+            for ce_id, gone, at, key in of_row
+        ]
 
 
 def _times(column: pa.Array) -> Iterator[tuple[str, bytes]]:

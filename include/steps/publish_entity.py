@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from include.catalogue import Catalogue
 from include.clients.kafka import TransactionalProducer
@@ -123,7 +124,7 @@ def send(
             producer.send_all(p.topic, p.encoder.encode(rows))
         producer.send_all(p.positions_topic, ((key, value, []) for key, value in positions.as_records(p.entity, moved)))
     counts["events"] += rows.num_rows
-    counts["tombstones"] += rows.column("operation").to_pylist().count("delete") if rows.num_rows else 0
+    counts["tombstones"] += pc.equal(rows.column("operation"), "delete").true_count if rows.num_rows else 0
 
 
 def _wait_for_the_other(p: Publication, shard: Shard) -> dict[str, Any]:

@@ -31,15 +31,19 @@ class Window:
 
     def parts(self, size: int) -> Iterator[tuple[pa.RecordBatch, int, datetime]]:
         """Pieces of at most `size` rows, each with the change up to which all is sent with it; at least one."""
-        batches = self.rows.combine_chunks().to_batches(max_chunksize=size)
-        for batch in batches[:-1]:
-            last = batch.num_rows - 1
-            yield batch, batch.column("change_number")[last].as_py(), batch.column("changed_at")[last].as_py()
-        yield batches[-1] if batches else _nothing(self.rows.schema), self.high, self.changed_at
+        for begin in range(0, max(1, self.rows.num_rows), size):
+            rows = _as_one(self.rows.slice(begin, size))
+            if begin + size >= self.rows.num_rows:
+                yield rows, self.high, self.changed_at
+            else:
+                last = rows.select(["change_number", "changed_at"]).slice(size - 1).to_pylist()[0]
+                yield rows, last["change_number"], last["changed_at"]
 
 
-def _nothing(schema: pa.Schema) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)
+def _as_one(rows: pa.Table) -> pa.RecordBatch:
+    """(Copied piece by piece: a whole window twice in memory is more than it needs.)"""
+    columns = [column.combine_chunks() for column in rows.columns]
+    return pa.RecordBatch.from_arrays(columns, schema=rows.schema)
 
 
 def windows(p: Publication, published: list[int], start: int, end: int) -> Iterator[Window]:

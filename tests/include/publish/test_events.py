@@ -87,10 +87,11 @@ def _log(*rows: tuple[int, str, str, str | None]) -> pa.RecordBatch:
 def test_an_event_is_a_cloud_event_in_confluents_wire_format() -> None:
     encoder = Encoder("customer", "customer_key", _schema("string"), 513)
     upsert, removal = encoder.encode(_log((7, "update", "ab", "x"), (8, "delete", "cd", None)))
-    assert upsert.key == b"ab"
-    assert upsert.value is not None
-    assert upsert.value[:5] == b"\x00\x00\x00\x02\x01"
-    assert dict(upsert.headers) == {
+    key, value, headers = upsert
+    assert key == b"ab"
+    assert value is not None
+    assert value[:5] == b"\x00\x00\x00\x02\x01"
+    assert dict(headers) == {
         "ce_specversion": b"1.0",
         "ce_id": b"customer:7",
         "ce_type": b"customer.changed",
@@ -99,8 +100,8 @@ def test_an_event_is_a_cloud_event_in_confluents_wire_format() -> None:
         "ce_subject": b"ab",
         "content-type": b"application/avro",
     }
-    assert (removal.key, removal.value) == (b"cd", None)
-    assert dict(removal.headers)["ce_type"] == b"customer.removed"
+    assert removal[:2] == (b"cd", None)
+    assert dict(removal[2])["ce_type"] == b"customer.removed"
 
 
 def test_no_row_gives_no_event() -> None:
