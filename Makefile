@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo up down erase status lint check test stories golden docs lock bench-parse bench-extract bench-merge bench-publish
+.PHONY: help bootstrap demo up down erase status lint check test stories golden docs lock bench-parse bench-extract bench-merge bench-publish bench-kills
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,10 @@ bench-extract:  ## what reading a table costs, against what driver, Parquet and 
 bench-publish:  ## what publishing costs, against what the Kafka client can do with ready-made records
 	@./bootstrap
 	@$(PYTHON) -m benchmarks.publish
+
+bench-kills:  ## publisher and broker killed at random moments: has a consumer each change once? (KILLS=200 SEED=1)
+	@./bootstrap
+	@KILLS=$(KILLS) SEED=$(SEED) $(PYTHON) -m benchmarks.kills
 
 bench-merge:  ## what a merge costs, against one plain MERGE, dbt and dlt with the same rows
 	@./bootstrap

@@ -38,7 +38,7 @@ SELECT n, TIMESTAMP '2026-01-01 00:00:00+00', IF(MOD(n, 100) = 7, 'delete', 'upd
 FROM UNNEST(GENERATE_ARRAY({first}, {last})) AS n"""
 
 
-def declare(root: Path, sql: Path) -> Catalogue:
+def declare(root: Path, sql: Path, shards: int = 1) -> Catalogue:
     """A root with our statements and tables, and one entity with a topic; what is there stays."""
     folder = root / "sql" / "common_model" / ENTITY
     if not folder.exists():
@@ -46,18 +46,18 @@ def declare(root: Path, sql: Path) -> Catalogue:
             shutil.copytree(sql / name, root / "sql" / name)
         (root / "dags").mkdir()
         folder.mkdir(parents=True)
-        (folder / "contract.yaml").write_text(yaml.safe_dump(_contract(), sort_keys=False), encoding="utf-8")
+        (folder / "contract.yaml").write_text(yaml.safe_dump(_contract(shards), sort_keys=False), encoding="utf-8")
         write_schema(folder, ENTITY, Catalogue(root).entity(ENTITY))
     return Catalogue(root)
 
 
-def _contract() -> object:
+def _contract(shards: int) -> object:
     return {
         "describes": "One row per customer of the benchmark.",
         "owner": "benchmark",
         "mastered": "by_customer",
         "precedence": ["sse"],
-        "event": {"topic": "customer.changes.v1"},
+        "event": {"topic": "customer.changes.v1", "shards": shards},
         "consumers": ["benchmark"],
         "retention": {"keep": "7y", "after": "registered_at"},
         "columns": {name: {"type": kind, "describes": "made for the benchmark"} for name, (kind, _) in COLUMNS.items()},

@@ -1,0 +1,47 @@
+"""What is it that gets killed? (one run of the task `publish.customer`, for all shards with their claim, or for one of
+them without: `python -m benchmarks.kills_publisher <declarations> <shards> [<shard>]`)
+
+Transactions are small, so that a kill at a random moment falls before, in and between many of them, and the broker
+ends soon what was left open. All else is as it is shipped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from benchmarks.processes import ROOT
+from benchmarks.publish_declarations import ENTITY, declare
+from include.clients import kafka
+from include.connections import EnvironmentConnections
+from include.errors import Fenced, Unavailable
+from include.publish.position import Shard
+from include.steps import publication, publish_entity
+from include.steps.request import Request
+from include.steps.servers import Servers
+
+READY = "ready"
+PER_TRANSACTION, TRANSACTION_TIMEOUT_MS, PATIENCE = 20, 5_000, 40.0
+
+
+def main(declarations: str, shards: str, *number: str) -> None:
+    """Prints `ready` once all is imported, begins when it is given a line, and prints a line of JSON at its end: what
+    the task says, or what it was refused with when another one was in its way or the broker was away."""
+    publish_entity.PER_TRANSACTION, publication.PATIENCE = PER_TRANSACTION, PATIENCE
+    kafka.TRANSACTION_TIMEOUT_MS = TRANSACTION_TIMEOUT_MS
+    catalogue = declare(Path(declarations) / shards, ROOT / "sql", int(shards))
+    servers = Servers(EnvironmentConnections(os.environ))
+    shard = Shard(int(number[0]), int(shards)) if number else None
+    print(READY, flush=True)
+    input()
+    try:
+        told = publish_entity.publish_entity(catalogue, servers, ENTITY, Request(), shard)
+    except (Fenced, Unavailable) as refusal:
+        told = {"refused": str(refusal)}
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
