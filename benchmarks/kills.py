@@ -63,7 +63,7 @@ def _silent(text: str) -> None:
 
 
 def _progress(text: str) -> None:
-    print(f"\r{text}", end="\n" if text.endswith("0") else "", file=sys.stderr, flush=True)
+    print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager

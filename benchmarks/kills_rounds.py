@@ -71,7 +71,7 @@ class Rounds:
             self._life = self._published()
             while self.kills < kills:
                 self._round()
-                report(f"{self.kills}")
+                report(f"{self.kills} of {kills} kills, {self.changes.last} changes")
             self._published()
         finally:
             for publisher in self._alive:
