@@ -82,8 +82,7 @@ class Rounds:
         """What an independent consumer has, held against change log and common model."""
         self.changes.fill_common_model()
         settings, topic = self._servers.kafka_settings, self.catalogue.topic(ENTITY)
-        registry = json.loads(self._environment["AIRFLOW_CONN_SCHEMA_REGISTRY"])
-        url = f"http://{registry['host']}:{registry['port']}"
+        url = self._servers.connections.schema_registry().url
         events = consumed(settings.config, settings.topic(topic), url)
         return judged(events, self.changes.wanted(), self.changes.rows())
 
