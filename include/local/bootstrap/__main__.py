@@ -44,7 +44,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bootstrap", description="Sets up everything below .venv and .local.")
-    parser.add_argument("--tests", action="store_true", help="also a browser: what `make test` needs")
+    parser.add_argument(
+        "--tests", action="store_true", help="also a browser and a Java compiler: what `make test` needs"
+    )
     parser.add_argument("--only", choices=["python"], help="only .venv: what `make check` needs")
     parser.add_argument("--lock", action="store_true", help="write all lock files anew from their .in files")
     return parser
@@ -67,6 +69,7 @@ def _one_at_a_time(path: Path, journal: Journal) -> Iterator[None]:
 def _set_up(layout: Layout, recipes: Recipes, *, everything: bool, tests: bool) -> int:
     began, journal = time.monotonic(), recipes.tools.journal
     parts = recipes.all() if everything else [recipes.packages()]
+    parts += [recipes.compiler()] if tests else []
     outdated = [part for part in parts if not part.is_ready]
     journal.begin()
     if outdated:

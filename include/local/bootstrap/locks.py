@@ -30,6 +30,6 @@ def renew(layout: Layout, tools: Tools) -> None:
     compile_lock(str(folder / "big_query"), "3.13", "--override", str(folder / "big_query_override.txt"))
     for peer in sorted((layout.root / "benchmarks" / "peers").glob("*/requirements.in")):
         compile_lock(str(peer.relative_to(layout.root).with_suffix("")), "3.13")
-    for what, name in (("jars", "kafka_jars.sha256"), ("registry", "registry.sha256")):
+    for what, name in (("jars", "kafka_jars.sha256"), ("registry", "registry.sha256"), ("compiler", "compiler.sha256")):
         with tools.journal.step(name):
             write_list(layout.lock(name), tools.need_maven().download(what).iterdir())

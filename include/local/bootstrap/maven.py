@@ -44,9 +44,9 @@ class Maven:
             )
         ]
 
-    def fetch_jars(self, into: Path, checksums: Path) -> None:
-        """Kafka's jars, verified, in `into`; raises Refused."""
-        for jar in verify(self.download("jars"), checksums):
+    def fetch_jars(self, into: Path, checksums: Path, what: str = "jars") -> None:
+        """Kafka's jars, or the `compiler`, verified, in `into`; raises Refused."""
+        for jar in verify(self.download(what), checksums):
             os.replace(jar, into / jar.name)
 
     def fetch_registry(self, into: Path, checksums: Path) -> None:

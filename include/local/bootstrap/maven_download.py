@@ -1,4 +1,4 @@
-"""How is something had from a Maven repository? (with jgo) `maven_download.py probe|jars|registry <folder>`.
+"""How is something had from a Maven repository? (with jgo) `maven_download.py probe|jars|registry|compiler <folder>`.
 
 Run by a Python that has jgo (include/local/locks/maven.txt); leaves what was asked for in `<folder>/files`.
 """
@@ -16,6 +16,7 @@ from jgo.maven import MavenContext, PythonResolver  # type: ignore[import-not-fo
 # the `!` keeps jgo from taking the line as a bill of materials, which would turn kafka-clients into 3.9.1
 KAFKA = ("org.apache.kafka:kafka_2.13:4.4.0", "org.apache.logging.log4j:log4j-slf4j-impl:2.25.5!")
 REGISTRY = ("io.apicurio", "apicurio-registry-app", "3.3.3")
+COMPILER = ("org.eclipse.jdt", "ecj", "3.44.0")
 PROBE = ("org.apache.kafka", "kafka_2.13", "4.4.0")
 
 
@@ -29,7 +30,7 @@ def main(what: str, folder: Path) -> None:
     )
     files = folder / "files"
     files.mkdir(parents=True, exist_ok=True)
-    for path in {"probe": _probe, "jars": _jars, "registry": _registry}[what](context):
+    for path in MAKERS[what](context):
         shutil.move(str(path), str(files / path.name))
 
 
@@ -48,6 +49,14 @@ def _jars(context: Any) -> list[Path]:
 def _registry(context: Any) -> list[Path]:
     group, artifact, version = REGISTRY
     return [Path(context.project(group, artifact).at_version(version).artifact("all", "tar.gz").resolve())]
+
+
+def _compiler(context: Any) -> list[Path]:
+    group, artifact, version = COMPILER
+    return [Path(context.project(group, artifact).at_version(version).artifact("", "jar").resolve())]
+
+
+MAKERS = {"probe": _probe, "jars": _jars, "registry": _registry, "compiler": _compiler}
 
 
 if __name__ == "__main__":

@@ -103,6 +103,15 @@ class Recipes:
 
         return Part("schema registry", folder, (checksums,), folder / "quarkus-run.jar", 400, make, from_maven=True)
 
+    def compiler(self) -> Part:
+        """Eclipse's compiler of Java, for tests: the runtime that comes as a wheel has none."""
+        folder, checksums = self.layout.installed("compiler"), self.layout.lock("compiler.sha256")
+
+        def make() -> None:
+            self.tools.need_maven().fetch_jars(folder, checksums, "compiler")
+
+        return Part("Java compiler", folder, (checksums,), folder, 10, make, from_maven=True)
+
     def jgo(self, uv: Uv, python: Path) -> Part:
         """The tool that fetches the jars: small, made while we look for what is missing, for any Python 3.10."""
         folder, lock = self.layout.installed("maven"), self.layout.lock("maven.txt")
