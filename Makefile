@@ -59,7 +59,7 @@ golden:  ## write the golden renderings of all statements anew, to be read in th
 	@./bootstrap --only python
 	$(PYTHON) -m tests.sql.renderings
 
-docs:  ## write docs/catalogue.md and docs/types.md anew
+docs:  ## write docs/catalogue.md, docs/types.md and docs/topics/ anew
 	@./bootstrap --only python
 	@$(PYTHON) -m include docs write
 

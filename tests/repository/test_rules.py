@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from include.catalogue import ROOT, Catalogue
-from include.steps import catalogue_page, types_page
+from include.steps import catalogue_page, topic_pages, types_page
 
 TEXTS = {".py", ".sql", ".yaml", ".yml", ".md", ".txt", ".in", ".toml", ".sh", ".sha256", ""}
 
@@ -81,6 +81,11 @@ def test_no_file_cites_what_the_repository_does_not_have() -> None:
 def test_the_catalogue_says_what_the_declarations_say() -> None:
     text = (ROOT / catalogue_page.PAGE).read_text(encoding="utf-8")
     assert text == catalogue_page.page(Catalogue()), "run `make docs`"
+
+
+def test_each_topic_has_a_page_that_says_what_its_contract_says_and_no_other_is_there() -> None:
+    there = {str(p.relative_to(ROOT)): p.read_text(encoding="utf-8") for p in (ROOT / topic_pages.FOLDER).iterdir()}
+    assert there == topic_pages.pages(Catalogue()), "run `make docs`"
 
 
 def test_the_page_of_types_says_what_extraction_does() -> None:
