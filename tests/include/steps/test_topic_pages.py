@@ -31,8 +31,8 @@ def _headers(operation: str) -> dict[str, str]:
     at = pa.array([datetime(2026, 1, 31, 4, 12, 9, 123456, UTC)], pa.timestamp("us", "UTC"))
     change = {"change_number": pa.array([4711]), "changed_at": at, "operation": pa.array([operation])}
     rows = pa.RecordBatch.from_pydict({**nothing, **change, "customer_key": pa.array([KEY])})
-    (event,) = Encoder("customer", "customer_key", schema, 7).encode(rows)
-    return {name: value.decode() for name, value in event.headers}
+    ((_, _, sent),) = Encoder("customer", "customer_key", schema, 7).encode(rows)
+    return {name: value.decode() for name, value in sent}
 
 
 @pytest.mark.parametrize(("operation", "message"), [("update", "changed"), ("delete", "removed")])
