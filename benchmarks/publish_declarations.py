@@ -29,7 +29,7 @@ COLUMNS = {
 
 
 def changes(change_log: str, first: int, last: int) -> str:
-    """SQL that appends the changes first to last: every tenth has no event, every hundredth is a removal."""
+    """SQL that appends the changes first to last: every hundredth is a removal."""
     values = ", ".join(f"IF(MOD(n, 100) = 7, NULL, {value})" for _, value in COLUMNS.values())
     return f"""INSERT INTO `{change_log}`
   (change_number, changed_at, operation, is_event, customer_key, source_system, {", ".join(COLUMNS)})

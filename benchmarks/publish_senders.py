@@ -88,7 +88,7 @@ def operator(p: Publication, last: int) -> Callable[[], int]:
             task_id="produce",
             kafka_config_id="kafka_default",
             topic=p.topic,
-            producer_function=lambda: ((event.key, event.value) for event in given),
+            producer_function=lambda: ((key, value) for key, value, _ in given),
         )
         produce.execute({})
         return len(given)
