@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import psutil
 
 from benchmarks.measuring import DATABASE
 from benchmarks.peers.environments import PEERS, python_of
-from benchmarks.processes import ROOT, Cost, environ_of_others, started, told
+from benchmarks.processes import Cost, environ_of_others, started, told
 from benchmarks.values import changes, table_of
+from benchmarks.world import world
 from include.clients.cloud_storage import Bucket
 from include.clients.sql_server import Session, connect
-from include.connections import EnvironmentConnections
 from include.local.platform import Platform
 from include.steps.servers import Servers
 
@@ -61,18 +58,11 @@ def main() -> None:
 
 @contextmanager
 def _servers() -> Iterator[tuple[Platform, Servers]]:
-    with tempfile.TemporaryDirectory() as folder:
-        platform = Platform(Path(folder), ROOT / ".local" / "install")
-        try:
-            platform.up(["sql_server", "cloud_storage"], report=lambda text: None)
-            os.environ.update(platform.environment())
-            servers = Servers(EnvironmentConnections(os.environ))
-            with connect(servers.connections.sql_server("sse"), "master") as session:
-                session.execute(f"CREATE DATABASE {DATABASE}")
-                session.execute(f"ALTER DATABASE {DATABASE} SET ALLOW_SNAPSHOT_ISOLATION ON")
-            yield platform, servers
-        finally:
-            platform.down(report=lambda text: None)
+    with world(["sql_server", "cloud_storage"]) as (platform, servers, _):
+        with connect(servers.connections.sql_server("sse"), "master") as session:
+            session.execute(f"CREATE DATABASE {DATABASE}")
+            session.execute(f"ALTER DATABASE {DATABASE} SET ALLOW_SNAPSHOT_ISOLATION ON")
+        yield platform, servers
 
 
 def _fill(session: Session, first: int, last: int) -> None:

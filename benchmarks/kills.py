@@ -9,19 +9,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from random import Random, SystemRandom
 
 from benchmarks.kills_rounds import Rounds
-from benchmarks.processes import ROOT
-from include.connections import EnvironmentConnections
+from benchmarks.world import silent, world
 from include.local.platform import Platform
 from include.local.processes import family
-from include.steps.servers import Servers
 
 KILLS = 200
 
@@ -40,15 +34,14 @@ class Broker:
             time.sleep(0.05)
 
     def start(self) -> None:
-        self._platform.up(["kafka"], report=_silent)
+        self._platform.up(["kafka"], report=silent)
 
 
 def main() -> None:
     kills = int(os.environ.get("KILLS") or KILLS)
     seed = int(os.environ.get("SEED") or SystemRandom().randrange(10**6))
     print(f"SEED={seed} KILLS={kills} (the seed gives the changes and the plan; when what happens, the machine)")
-    with _platform() as (platform, folder):
-        servers = Servers(EnvironmentConnections(os.environ))
+    with world(["cloud_storage", "big_query", "kafka", "schema_registry"]) as (platform, servers, folder):
         rounds = Rounds(servers, folder / "declarations", Random(seed), broker=Broker(platform))  # noqa: S311
         rounds.run(kills, report=_progress)
         found = rounds.judged()
@@ -58,24 +51,8 @@ def main() -> None:
         sys.exit(1)
 
 
-def _silent(text: str) -> None:
-    pass
-
-
 def _progress(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-
-@contextmanager
-def _platform() -> Iterator[tuple[Platform, Path]]:
-    with tempfile.TemporaryDirectory() as name:
-        platform = Platform(Path(name) / "platform", ROOT / ".local" / "install")
-        try:
-            platform.up(["cloud_storage", "big_query", "kafka", "schema_registry"], report=_silent)
-            os.environ.update(platform.environment())
-            yield platform, Path(name)
-        finally:
-            platform.down(report=_silent)
 
 
 if __name__ == "__main__":

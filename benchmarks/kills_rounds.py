@@ -22,8 +22,8 @@ from benchmarks.kills_consumer import consumed, end_offsets, judged
 from benchmarks.kills_publisher import READY
 from benchmarks.processes import ROOT
 from benchmarks.publish_declarations import ENTITY, declare
+from benchmarks.world import deploy, silent
 from include.publish.position import POSITIONS_TOPIC
-from include.steps.deploy import apply_tables, apply_topics, register_schemas
 from include.steps.publication import publication
 from include.steps.publish_claim import claim
 from include.steps.servers import Servers
@@ -60,12 +60,11 @@ class Rounds:
         self._alive: list[Publisher] = []
         of = {shards: declare(declarations / str(shards), ROOT / "sql", shards) for shards in SHARDS}
         self.catalogue = of[self._shards]
-        for apply in (apply_tables, apply_topics, register_schemas):
-            apply(self.catalogue, servers, lambda text: None)
+        deploy(self.catalogue, servers)
         self.changes = Changes(servers, rng)
         self.kills, self.count = 0, Counter[str]()
 
-    def run(self, kills: int, report: Callable[[str], None] = lambda text: None) -> None:
+    def run(self, kills: int, report: Callable[[str], None] = silent) -> None:
         """Rounds until so many have died; then all is published."""
         try:
             self._life = self._published()

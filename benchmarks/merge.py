@@ -8,7 +8,6 @@ Then, in rounds of their own, what dbt and dlt take (merge_peers.py).
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,9 +17,8 @@ from pathlib import Path
 from benchmarks.merge_declarations import COLUMNS, MAPPING, SOURCE, declare, staged_columns
 from benchmarks.merge_peers import PLAIN, PeerMerges, make_environments
 from benchmarks.processes import ROOT
+from benchmarks.world import silent, world
 from include.catalogue import Catalogue
-from include.connections import EnvironmentConnections
-from include.local.platform import Platform
 from include.merge.execute import execute_merge
 from include.merge.progress import MappingProgress, read_progress
 from include.merge.statement import Chain, Staged, mapping_hash, merge_statement
@@ -148,16 +146,10 @@ def _timed[T](seconds: Seconds, name: str, work: object) -> MappingProgress:
 
 @contextmanager
 def _bench() -> Iterator[Bench]:
-    with tempfile.TemporaryDirectory() as folder:
-        platform = Platform(Path(folder) / "platform", ROOT / ".local" / "install")
-        try:
-            platform.up(["cloud_storage", "big_query"], report=lambda text: None)
-            os.environ.update(platform.environment())
-            servers, catalogue = Servers(EnvironmentConnections(os.environ)), declare(Path(folder), ROOT / "sql")
-            apply_tables(catalogue, servers, lambda text: None)
-            yield Bench(servers, catalogue)
-        finally:
-            platform.down(report=lambda text: None)
+    with world(["cloud_storage", "big_query"]) as (_, servers, folder):
+        catalogue = declare(folder, ROOT / "sql")
+        apply_tables(catalogue, servers, silent)
+        yield Bench(servers, catalogue)
 
 
 def _report(seconds: Seconds) -> None:

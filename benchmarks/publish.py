@@ -7,12 +7,8 @@ Each sender is a process of its own; the topics are made anew before each, and w
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,10 +16,9 @@ from confluent_kafka.admin import AdminClient
 
 from benchmarks.processes import ROOT, Cost, started, told
 from benchmarks.publish_declarations import ENTITY, changes, declare
-from include.connections import EnvironmentConnections
-from include.local.platform import Platform
+from benchmarks.world import deploy, silent, world
 from include.publish.position import POSITIONS_TOPIC
-from include.steps.deploy import apply_tables, apply_topics, register_schemas
+from include.steps.deploy import apply_topics
 from include.steps.publication import publication
 from include.steps.publish_claim import claim
 from include.steps.servers import Servers
@@ -37,9 +32,7 @@ class Bench:
 
     def __init__(self, servers: Servers, root: Path) -> None:
         self.servers, self.root, self.catalogue = servers, root, declare(root, ROOT / "sql")
-        apply_tables(self.catalogue, servers, _silent)
-        apply_topics(self.catalogue, servers, _silent)
-        register_schemas(self.catalogue, servers, _silent)
+        deploy(self.catalogue, servers)
         self.admin = AdminClient(dict(servers.kafka_settings.config))
         log, ledger = (servers.cloud.table(dataset, ENTITY) for dataset in ("change_log", "ledger"))
         for first in range(1, CHANGES + 1, AT_ONCE):
@@ -59,7 +52,7 @@ class Bench:
         self._empty()
         p = publication(self.catalogue, self.servers, ENTITY)
         claim(replace(p, shards=SHARDS))
-        running = [self._started("shard", CHANGES, str(number), str(SHARDS)) for number in range(SHARDS)]
+        running = [self._started("end_to_end", CHANGES, str(number), str(SHARDS)) for number in range(SHARDS)]
         costs = [told(one) for one in running]
         assert self._sent() == sum(cost["events"] for cost in costs) == CHANGES, costs
         together = {name: sum(cost[name] for cost in costs) for name in costs[0]}
@@ -72,7 +65,7 @@ class Bench:
         for topic in (self.catalogue.topic(ENTITY), POSITIONS_TOPIC):
             name = self.servers.kafka_settings.topic(topic)
             self.admin.delete_topics([name])[name].result(30)
-        apply_topics(self.catalogue, self.servers, _silent)
+        apply_topics(self.catalogue, self.servers, silent)
 
     def _sent(self) -> int:
         topic = self.servers.kafka_settings.topic(self.catalogue.topic(ENTITY))
@@ -81,29 +74,14 @@ class Bench:
 
 def main() -> None:
     found: dict[str, list[Cost]] = {}
-    with _bench() as bench:
+    with world(["cloud_storage", "big_query", "kafka", "schema_registry"]) as (_, servers, folder):
+        bench = Bench(servers, folder / "declarations")
         for _ in range(ROUNDS):
             for what in ("limit", "arrow", "end_to_end", "encode"):
                 found.setdefault(what, []).append(bench.send(what))
         found["two shards"] = [bench.send_in_shards()]
         found["operator"] = [bench.send("operator", FOR_THE_OPERATOR)]
     _report(found)
-
-
-def _silent(text: str) -> None:
-    pass
-
-
-@contextmanager
-def _bench() -> Iterator[Bench]:
-    with tempfile.TemporaryDirectory() as folder:
-        platform = Platform(Path(folder) / "platform", ROOT / ".local" / "install")
-        try:
-            platform.up(["cloud_storage", "big_query", "kafka", "schema_registry"], report=_silent)
-            os.environ.update(platform.environment())
-            yield Bench(Servers(EnvironmentConnections(os.environ)), Path(folder) / "declarations")
-        finally:
-            platform.down(report=_silent)
 
 
 def _report(found: dict[str, list[Cost]]) -> None:

@@ -1,5 +1,5 @@
 """How do we send changes, and what is the client's own limit? (each in a process of its own:
-`python -m benchmarks.publish_senders limit|arrow|encode|end_to_end|operator|shard <declarations> <last change>
+`python -m benchmarks.publish_senders limit|arrow|encode|end_to_end|operator <declarations> <last change>
 [<shard> <of>]`)
 """
 
@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from benchmarks.measuring import cpu, peak_rss_mib
 from benchmarks.processes import ROOT
@@ -39,7 +38,7 @@ def limit(p: Publication, last: int) -> Callable[[], int]:
             for part in parts:
                 with producer.transaction():
                     producer.send_all(p.topic, part)
-                    producer.send_all(p.positions_topic, ((key, value, []) for key, value in moved))
+                    producer.send_all(p.positions_topic, moved)
         return sum(map(len, parts))
 
     return produce
@@ -67,8 +66,9 @@ def encode(p: Publication, last: int) -> Callable[[], int]:
     return lambda: sum(len(avro_bodies(rows, p.encoder.schema)) for rows in given)
 
 
-def end_to_end(p: Publication, last: int) -> Callable[[], int]:
-    return lambda: int(publish_entity(p.catalogue, p.servers, ENTITY, Request())["events"])
+def end_to_end(p: Publication, last: int, shard: Shard | None = None) -> Callable[[], int]:
+    """The task `publish.<entity>`, of all shards or of one."""
+    return lambda: int(publish_entity(p.catalogue, p.servers, ENTITY, Request(), shard)["events"])
 
 
 def _all(p: Publication, last: int) -> Iterator[Window]:
@@ -99,16 +99,12 @@ def operator(p: Publication, last: int) -> Callable[[], int]:
 def main(what: str, root: str, last: str, *shard: str) -> None:
     """Prints one line of JSON: events, wall and CPU seconds (of what is measured), and the process's own peak (MiB)."""
     p = publication(declare(Path(root), ROOT / "sql"), Servers(EnvironmentConnections(os.environ)), ENTITY)
-    measured = _of_shard(p, shard) if shard else globals()[what](p, int(last))
+    of_shard = [Shard(*map(int, shard))] if shard else []
+    measured = globals()[what](p, int(last), *of_shard)
     began, spent = time.monotonic(), cpu()
     events = measured()
     found = {"events": events, "wall": time.monotonic() - began, "cpu": cpu() - spent}
     print(json.dumps(found | {"peak_rss_mib": peak_rss_mib()}))
-
-
-def _of_shard(p: Publication, shard: tuple[str, ...]) -> Callable[[], Any]:
-    one = Shard(*map(int, shard))
-    return lambda: int(publish_entity(p.catalogue, p.servers, ENTITY, Request(), one)["events"])
 
 
 if __name__ == "__main__":

@@ -270,10 +270,6 @@ class TransactionalProducer:
             self._producer.abort_transaction(TIMEOUT)
             raise
 
-    def send(self, topic: str, key: bytes, value: bytes | None) -> None:
-        """Hand a record over; waits while the client's queue is full."""
-        self.send_all(topic, [(key, value, [])])
-
     def send_all(self, topic: str, records: Iterable[Record]) -> None:
         """Hand records over, in order; waits while the client's queue is full."""
         produce = self._producer.produce

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from include.errors import EpochBroken
 
@@ -156,6 +157,6 @@ def numbers(positions: Mapping[int, Position]) -> list[int]:
     return sorted({position.change_number for position in positions.values()} - {0})
 
 
-def as_records(entity: str, positions: Iterable[tuple[int, Position]]) -> list[tuple[bytes, bytes]]:
-    """The records that move slots to their positions."""
-    return [(record_key(entity, slot), position.to_json()) for slot, position in positions]
+def as_records(entity: str, positions: Iterable[tuple[int, Position]]) -> list[tuple[bytes, bytes, list[Any]]]:
+    """The records that move slots to their positions: key, value, no headers."""
+    return [(record_key(entity, slot), position.to_json(), []) for slot, position in positions]

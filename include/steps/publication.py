@@ -78,8 +78,9 @@ def look(p: Publication) -> tuple[dict[int, Position], EntityProgress]:
     found = read_positions(p)
     now = progress(p)
     state = ChangeLogState(now.epoch, now.change_number)
-    has_events = not positions.numbers(found) and p.servers.kafka.has_committed(p.topic)
-    positions.check(p.entity, found, state, _given_at(p, positions.numbers(found)), has_events, f"topic {p.topic}")
+    numbers = positions.numbers(found)
+    has_events = not numbers and p.servers.kafka.has_committed(p.topic)
+    positions.check(p.entity, found, state, _given_at(p, numbers), has_events, f"topic {p.topic}")
     return found, now
 
 

@@ -40,8 +40,8 @@ def _claim(p: Publication) -> int:
             p.servers.kafka.fence(other.transactional_id(p.name))
         found, now = look(p)  # what they have sent until then
         with producer.transaction():
-            for key, value in positions.as_records(p.entity, positions.claimed(found, now.epoch, p.shards)):
-                producer.send(p.positions_topic, key, value)
+            claimed = positions.claimed(found, now.epoch, p.shards)
+            producer.send_all(p.positions_topic, positions.as_records(p.entity, claimed))
     log.info("%s: its 64 slots belong to %d shards now; %d others are fenced", p.entity, p.shards, len(others))
     return len(others)
 

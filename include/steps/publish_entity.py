@@ -122,7 +122,7 @@ def send(
     with producer.transaction():
         if rows.num_rows:
             producer.send_all(p.topic, p.encoder.encode(rows))
-        producer.send_all(p.positions_topic, ((key, value, []) for key, value in positions.as_records(p.entity, moved)))
+        producer.send_all(p.positions_topic, positions.as_records(p.entity, moved))
     counts["events"] += rows.num_rows
     counts["tombstones"] += pc.equal(rows.column("operation"), "delete").true_count if rows.num_rows else 0
 
@@ -133,16 +133,17 @@ def _wait_for_the_other(p: Publication, shard: Shard) -> dict[str, Any]:
     Raises Fenced when they do not in time; Unavailable when they do not move at all: then nobody has taken over, and
     the broker has ended our transaction because it took too long.
     """
-    target, began = publications.progress(p).change_number, _published(p, shard)
+    target, found = publications.progress(p).change_number, read_positions(p)
     deadline = time.monotonic() + publications.PATIENCE
-    reached = began
+    began = reached = positions.lowest(found, shard.slots)
     while time.monotonic() < deadline:
         if reached >= target:
             log.info("%s: another publisher has taken over, and has sent all up to change %d", p.entity, target)
             return {"entity": p.entity, "topic": p.topic, "fenced": True, "last_change": target}
         time.sleep(2)
-        reached = _published(p, shard)
-    if not _owns(shard, read_positions(p)):
+        found = read_positions(p)
+        reached = positions.lowest(found, shard.slots)
+    if not _owns(shard, found):
         raise _given_away(p, shard)
     if reached == began:
         raise Unavailable(
@@ -156,7 +157,3 @@ def _wait_for_the_other(p: Publication, shard: Shard) -> dict[str, Any]:
         where=f"topic {p.topic}",
         remedy="see the other run of this task; when none is running, run this one again",
     )
-
-
-def _published(p: Publication, shard: Shard) -> int:
-    return positions.lowest(read_positions(p), shard.slots)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
+from airflow.sdk.bases.xcom import BaseXCom
 
 from orchestration.tasks import Summary, guarded
 
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
     from include.run import Run
     from include.steps.move_request import MoveRequest, RollBackRequest
     from include.steps.servers import Servers
-
-
-_SUMMARY = "return_value"
-"""The XCom that Airflow keeps what a task returns in."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,7 @@ def _make(
 
 def _keep(report: Summary) -> None:
     """As this task's summary, though it fails."""
-    get_current_context()["ti"].xcom_push(key=_SUMMARY, value=report)
+    get_current_context()["ti"].xcom_push(key=BaseXCom.XCOM_RETURN_KEY, value=report)
 
 
 def _move(work: _Work) -> MoveRequest:

@@ -36,9 +36,8 @@ def main(what: str, folder: Path) -> None:
 
 def _probe(context: Any) -> list[Path]:
     """One small file: does the repository answer?"""
-    group, artifact, version = PROBE
     shutil.rmtree(context.repo_cache, ignore_errors=True)
-    return [Path(context.project(group, artifact).at_version(version).artifact("", "pom").resolve())]
+    return _file(context, PROBE, "", "pom")
 
 
 def _jars(context: Any) -> list[Path]:
@@ -47,13 +46,17 @@ def _jars(context: Any) -> list[Path]:
 
 
 def _registry(context: Any) -> list[Path]:
-    group, artifact, version = REGISTRY
-    return [Path(context.project(group, artifact).at_version(version).artifact("all", "tar.gz").resolve())]
+    return _file(context, REGISTRY, "all", "tar.gz")
 
 
 def _compiler(context: Any) -> list[Path]:
-    group, artifact, version = COMPILER
-    return [Path(context.project(group, artifact).at_version(version).artifact("", "jar").resolve())]
+    return _file(context, COMPILER, "", "jar")
+
+
+def _file(context: Any, wanted: tuple[str, str, str], classifier: str, ending: str) -> list[Path]:
+    """Of one artifact, by group, name and version."""
+    group, artifact, version = wanted
+    return [Path(context.project(group, artifact).at_version(version).artifact(classifier, ending).resolve())]
 
 
 MAKERS = {"probe": _probe, "jars": _jars, "registry": _registry, "compiler": _compiler}

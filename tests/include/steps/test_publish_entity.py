@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 from confluent_kafka import Producer
@@ -15,7 +14,7 @@ from include.publish.position import POSITIONS_TOPIC, Shard
 from include.steps import publication
 from include.steps import publish_entity as step
 from include.steps.deploy import apply_topics
-from tests.include.steps.way import Way
+from tests.include.steps.way import Way, before_the_first
 
 
 @pytest.fixture
@@ -100,7 +99,7 @@ def _open_transaction(way: Way) -> Iterator[None]:
 
 def test_who_is_fenced_waits_until_the_other_has_done_it(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     _changes(way)
-    _before_the_first_send(monkeypatch, way.publish)
+    before_the_first(monkeypatch, step, "send", way.publish)
     told = way.publish()
     assert (told["fenced"], told["last_change"]) == (True, 23)
     assert _sent(way) == [*range(1, 21), 22, 23]
@@ -108,41 +107,20 @@ def test_who_is_fenced_waits_until_the_other_has_done_it(way: Way, monkeypatch: 
 
 @pytest.mark.usefixtures("impatient")
 def test_who_is_fenced_by_nobody_who_publishes_tries_again(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
-    def take_over_and_die() -> None:
-        with way.world.servers.kafka.transactions(_fencing_id(way)):
-            pass
-
     _changes(way)
-    _before_the_first_send(monkeypatch, take_over_and_die)
+    before_the_first(monkeypatch, step, "send", lambda: way.world.servers.kafka.fence(_fencing_id(way)))
     with pytest.raises(Unavailable, match="ended our transaction at change 23, and nobody else publishes customer"):
         way.publish()
     assert way.publish()["events"] == 1
     assert _sent(way) == [*range(1, 21), 22, 23, 24]
 
 
-def _before_the_first_send(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
-    shipped, done = step.send, []
-
-    def send(*arguments: Any) -> None:
-        if not done:
-            done.append(1)
-            happens()
-        shipped(*arguments)
-
-    monkeypatch.setattr(step, "send", send)
-
-
 def test_changes_that_others_made_and_sent_meanwhile_are_no_restore(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
-    shipped, done = publication.read_positions, []
+    def others_go_on() -> None:
+        _changes(way)
+        way.publish()
 
-    def positions_of(*arguments: Any) -> Any:
-        if not done:
-            done.append(1)
-            _changes(way)
-            way.publish()
-        return shipped(*arguments)
-
-    monkeypatch.setattr(publication, "read_positions", positions_of)
+    before_the_first(monkeypatch, publication, "read_positions", others_go_on)
     told = way.publish()
     assert (told["events"], told["last_change"]) == (0, 25)
     assert _sent(way) == [*range(1, 21), 22, 23, 24, 25]

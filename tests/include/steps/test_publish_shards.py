@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +15,7 @@ from include.steps import publication
 from include.steps import publish_entity as step
 from include.steps.publish_claim import claim
 from include.steps.request import Request
-from tests.include.steps.way import Way
+from tests.include.steps.way import Way, before_the_first
 
 KEYS = 200
 
@@ -111,7 +109,7 @@ def test_a_shard_of_an_old_number_that_awakes_after_the_claim_sends_nothing(
         for number in range(2):
             _publish(way, number, 2)
 
-    _before_the_first_transaction(monkeypatch, take_over)
+    before_the_first(monkeypatch, TransactionalProducer, "transaction", take_over)
     assert _publish(way, 0, 3)["fenced"]
     assert _all_once(way, last)
 
@@ -124,7 +122,7 @@ def test_who_claims_and_is_stopped_in_the_middle_claims_nothing(way: Way, monkey
         for number in range(5):
             _publish(way, number, 5)
 
-    _before_the_first_transaction(monkeypatch, take_over)
+    before_the_first(monkeypatch, TransactionalProducer, "transaction", take_over)
     assert claim(_publication(way, 3))["fenced"] == 0
     assert _positions(way) == {5}
     assert _publish(way, 0, 3)["fenced"]
@@ -149,17 +147,3 @@ def _with_shards(way: Way, shards: int) -> None:
     path = way.catalogue.entity_path("customer")
     path.write_text(path.read_text().replace("event: {", f"event: {{shards: {shards}, "))
     way.catalogue = Catalogue(way.catalogue.sql.parent)
-
-
-def _before_the_first_transaction(monkeypatch: pytest.MonkeyPatch, happens: Any) -> None:
-    shipped, done = TransactionalProducer.transaction, list[int]()
-
-    @contextmanager
-    def transaction(self: TransactionalProducer) -> Iterator[None]:
-        if not done:
-            done.append(1)
-            happens()
-        with shipped(self):
-            yield
-
-    monkeypatch.setattr(TransactionalProducer, "transaction", transaction)

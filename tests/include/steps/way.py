@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from include.catalogue import Catalogue
 from include.clients.sql_server import connect
 from include.local.estates import t_sql
@@ -157,3 +159,15 @@ def widened(catalogue: Catalogue, root: Path) -> Catalogue:
     mapping.write_text(text.replace("SELECT\n", "SELECT\n  UPPER(Surname) AS nickname,\n"), encoding="utf-8")
     write_schema(folder, "customer", Catalogue(root).entity("customer"))
     return Catalogue(root)
+
+
+def before_the_first(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, happens: Callable[[], object]) -> None:
+    """Something happens just before the first call of `owner.name`, and never again."""
+    shipped, waiting = getattr(owner, name), [happens]
+
+    def call(*arguments: Any) -> Any:
+        if waiting:
+            waiting.pop()()
+        return shipped(*arguments)
+
+    monkeypatch.setattr(owner, name, call)
