@@ -1,4 +1,4 @@
-"""Who may publish an entity? (the task `claim.<entity>`, before several shards; else a part of `publish.<entity>`)
+"""Who may publish an entity? (the task `claim.<entity>`, before several shards; one alone claims when it must)
 
 A shard sends only what the positions say is its own: that so many shards publish the entity. Another number takes over
 by one transaction, which comes after all that the shards of the old number have sent, and after which they are fenced.
@@ -21,19 +21,21 @@ log = logging.getLogger(__name__)
 def claim(p: Publication) -> dict[str, Any]:
     """Make all 64 slots those of the publication's number of shards, unless they are.
 
-    Returns how many publishers of another number were fenced. (Who claims at the same time and comes later is the one
-    who publishes: the shards see whether it is they.) Raises EpochBroken when change log, topic and positions do not
-    belong together, Unavailable while a transaction stays open.
+    Publishers of its own number are fenced first: one that was killed has perhaps left a transaction open, which hides
+    the positions until it is ended. Returns how many publishers of another number were fenced. (Who claims at the same
+    time and comes later is the one who publishes: the shards see whether it is they.) Raises EpochBroken when change
+    log, topic and positions do not belong together, Unavailable while a transaction stays open.
     """
-    fenced = 0
-    with suppress(Fenced):
-        fenced = 0 if _is_ours(p) else _claim(p)
+    for number in range(p.shards):
+        p.servers.kafka.fence(Shard(number, p.shards).transactional_id(p.name))
+    fenced = 0 if _is_ours(p) else take_over(p)
     return {"entity": p.entity, "shards": p.shards, "fenced": fenced}
 
 
-def _claim(p: Publication) -> int:
-    """How many were fenced."""
-    with p.servers.kafka.transactions(positions.claiming_id(p.name)) as producer:
+def take_over(p: Publication) -> int:
+    """All 64 slots become those of the publication's number of shards, as one; publishers of another number are fenced:
+    how many. Raises as `claim` does."""
+    with suppress(Fenced), p.servers.kafka.transactions(positions.claiming_id(p.name)) as producer:
         found, _ = look(p)
         others = [Shard(number, of) for of in sorted(positions.named(found) - {p.shards}) for number in range(of)]
         for other in others:
@@ -42,8 +44,9 @@ def _claim(p: Publication) -> int:
         with producer.transaction():
             claimed = positions.claimed(found, now.epoch, p.shards)
             producer.send_all(p.positions_topic, positions.as_records(p.entity, claimed))
-    log.info("%s: its 64 slots belong to %d shards now; %d others are fenced", p.entity, p.shards, len(others))
-    return len(others)
+        log.info("%s: its 64 slots belong to %d shards now; %d others are fenced", p.entity, p.shards, len(others))
+        return len(others)
+    return 0
 
 
 def _is_ours(p: Publication) -> bool:

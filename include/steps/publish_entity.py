@@ -17,7 +17,7 @@ from include.publish import position as positions
 from include.publish.position import Position, Shard
 from include.steps import publication as publications
 from include.steps.publication import Publication, look, publication, read_positions
-from include.steps.publish_claim import claim
+from include.steps.publish_claim import claim, take_over
 from include.steps.publish_window import windows
 from include.steps.request import Request
 from include.steps.servers import Servers
@@ -44,7 +44,8 @@ def publish_entity(
         return _dry_run(p, shard)
     if shard is not None:
         return _publish(p, shard)
-    claim(p)
+    if p.shards > 1:
+        claim(p)
     return _together([_publish(p, Shard(number, p.shards)) for number in range(p.shards)])
 
 
@@ -80,6 +81,9 @@ def _send_all(p: Publication, shard: Shard) -> dict[str, Any]:
     counts = dict.fromkeys(_COUNTS, 0)
     with p.servers.kafka.transactions(shard.transactional_id(p.name)) as producer:  # first fence, then look
         found, progress = look(p)
+        if not _owns(shard, found) and shard.of == p.shards == 1:  # nobody has claimed for it
+            take_over(p)
+            found, progress = look(p)
         if not _owns(shard, found):
             raise _given_away(p, shard)
         start = positions.lowest(found, shard.slots)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from include.errors import EpochBroken, IntegrityError, NotDeployed, Unavailable
@@ -85,16 +85,17 @@ def test_while_positions_are_hidden_by_an_open_transaction_nothing_is_sent(way: 
 
 
 @contextmanager
-def _open_transaction(way: Way) -> Iterator[None]:
-    """Another entity's publisher, in the middle of its own transaction."""
+def _open_transaction(way: Way, transactional_id: str = "another/1/0") -> Iterator[None]:
+    """Another entity's publisher (or one of a given id), in the middle of its own transaction."""
     settings = way.world.servers.kafka_settings
-    producer = Producer({**settings.config, "transactional.id": "another/1/0"})
+    producer = Producer({**settings.config, "transactional.id": transactional_id})
     producer.init_transactions(30)
     producer.begin_transaction()
     producer.produce(settings.topic(POSITIONS_TOPIC), b"{}", b"another/0")
     producer.flush(30)
     yield
-    producer.abort_transaction(30)
+    with suppress(KafkaException):  # it was fenced, and its transaction ended
+        producer.abort_transaction(30)
 
 
 def test_who_is_fenced_waits_until_the_other_has_done_it(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,6 +136,14 @@ def test_a_change_log_with_a_hole_is_refused_and_nothing_of_it_is_sent(way: Way)
     assert max(_sent(way)) == 25
     big_query.query(f"UPDATE `{log}` SET change_number = 26 WHERE change_number = 1026")
     assert way.publish()["events"] == 2
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_a_killed_publisher_has_left_open_is_ended_before_the_positions_are_read(way: Way) -> None:
+    _changes(way)
+    with _open_transaction(way, _fencing_id(way)):
+        assert way.publish()["events"] == 1
+    assert _sent(way) == [*range(1, 21), *range(22, 29)]
 
 
 def test_another_change_log_than_the_positions_were_made_from_is_refused(way: Way) -> None:
