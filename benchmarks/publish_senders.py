@@ -20,7 +20,8 @@ from include.publish import position as positions
 from include.publish.events import Event, avro_bodies
 from include.publish.position import Position, Shard
 from include.steps.publication import Publication, publication
-from include.steps.publish_entity import PER_TRANSACTION, publish_entity, send
+from include.steps.publish_entity import publish_entity
+from include.steps.publish_send import PER_TRANSACTION, send
 from include.steps.publish_window import Window, windows
 from include.steps.request import Request
 from include.steps.servers import Servers
@@ -49,13 +50,15 @@ def arrow(p: Publication, last: int) -> Callable[[], int]:
     given = list(_all(p, last))
 
     def produce() -> int:
-        counts = dict.fromkeys(("events", "tombstones", "without_event"), 0)
+        sent = 0
         with p.servers.kafka.transactions(ONE.transactional_id(p.name)) as producer:
             for window in given:
                 for rows, up_to, at in window.parts(PER_TRANSACTION):
                     position = Position(up_to, at.isoformat(), "benchmark", 1)
-                    send(p, producer, rows, [(slot, position) for slot in ONE.slots], counts)
-        return counts["events"]
+                    moved = positions.as_records(p.entity, [(slot, position) for slot in ONE.slots])
+                    send(p, producer, rows, moved)
+                    sent += rows.num_rows
+        return sent
 
     return produce
 

@@ -281,6 +281,10 @@ class TransactionalProducer:
                 except BufferError:
                     self._producer.poll(0.05)
 
+    def flush(self) -> None:
+        """Wait until the broker has what was handed over; it is not committed."""
+        self._producer.flush(TIMEOUT)
+
 
 def _offset_after(message: Any) -> int:
     """The offset that a message, or the end of the partition, lets us read from next."""

@@ -60,6 +60,11 @@ class Shard:
         return f"shard {self.number + 1} of {self.of}"
 
 
+def shards_of(numbers: Iterable[int]) -> list[Shard]:
+    """Every shard of each number of shards."""
+    return [Shard(number, of) for of in sorted(numbers) for number in range(of)]
+
+
 def claiming_id(entity: str) -> str:
     """Of the transaction in which a number of shards takes over all slots: one for all numbers, so that of two who
     want another number one comes after the other."""
@@ -75,7 +80,7 @@ def positions_of(entity: str, records: Iterable[tuple[bytes, bytes | None]]) -> 
     found: dict[int, Position] = {}
     for key, value in records:
         owner, _, slot = key.decode().rpartition("/")
-        if owner == entity and value is not None:
+        if owner == entity and value is not None and slot.isdigit():  # `topic/customer` is no slot of an entity `topic`
             found[int(slot)] = Position(**json.loads(value))
     return found
 
@@ -97,19 +102,28 @@ def check(
     state: ChangeLogState,
     given_at: Mapping[int, datetime],
     topic_has_events: bool,
+    topic_problem: str | None,
     where: str,
 ) -> None:
     """Raises EpochBroken when the positions cannot belong to this change log and topic.
 
-    `given_at`: when the change log gave the numbers that the positions name.
+    given_at: when the change log gave the numbers that the positions name. topic_problem: why the topic cannot be the
+    one that was sent to.
     """
+    if topic_problem:
+        raise EpochBroken(
+            f"{entity}: {topic_problem}",
+            where=where,
+            remedy="once nobody restores anything any more, trigger replay_events: the current state, with `The topic "
+            "was emptied or restored`",
+        )
     problem = _problem(positions, state, given_at, topic_has_events)
     if problem:
         raise EpochBroken(
             f"{entity}: {problem}",
             where=where,
-            remedy="find out what was restored or emptied (warehouse, topic or publisher.positions), and to when; "
-            "consumers must be told before anything is sent again: see docs/decisions/0007-positions.md",
+            remedy="find out what was restored or emptied (warehouse, topic or publisher.positions), and to when; then "
+            "go on as docs/replay.md says under *Restored*",
         )
 
 

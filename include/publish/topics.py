@@ -9,6 +9,8 @@ from include.errors import IntegrityError
 from include.publish.position import POSITIONS_TOPIC
 
 DAY_MS = 86_400_000
+PARTITIONS = 12
+"""Of a topic of events, for ever."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,12 @@ def event_topic(name: str) -> Topic:
         "min.compaction.lag.ms": str(7 * DAY_MS),
         "delete.retention.ms": str(7 * DAY_MS),
     }
-    return Topic(name, 12, config)
+    return Topic(name, PARTITIONS, config)
+
+
+def history_topic(name: str) -> Topic:
+    """A topic of a part of an entity's history: every change in it, for 7 days."""
+    return Topic(name, PARTITIONS, {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS)})
 
 
 def positions_topic() -> Topic:

@@ -1,4 +1,4 @@
-"""Which customers was it that the report told of? (a list in the bucket that nobody changes: its name is its digest)"""
+"""Which customers was it that a report told of? (a list in the bucket that nobody changes: its name is its digest)"""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from include.errors import IntegrityError
 from include.steps.servers import Servers
 
 
-def freeze(servers: Servers, keys: Sequence[str]) -> str:
+def freeze(servers: Servers, keys: Sequence[str], folder: str = "moves") -> str:
     """Keep the sorted keys; the path in the bucket."""
-    path = f"moves/{digest_of(keys)}.txt"
+    path = f"{folder}/{digest_of(keys)}.txt"
     servers.bucket.create(path, "\n".join(keys).encode(), "text/plain")  # there already: the same list
     return path
 
@@ -24,7 +24,7 @@ def frozen(servers: Servers, path: str, digest: str) -> list[str]:
         raise IntegrityError(
             "the frozen list of customers is gone, or is not the one that the report is about",
             where=servers.bucket.uri(path),
-            remedy="nothing was changed. Find out who may write there, then trigger the move again",
+            remedy="nothing was changed. Find out who may write there, then trigger the job again",
         )
     return keys
 

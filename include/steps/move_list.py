@@ -1,10 +1,11 @@
-"""Whom does a move ask for, and by whose ids? (those of the form, of a file, or of a query; each once)"""
+"""Whom does a job ask for, and by whose ids? (those of the form, of a file, or of a query; each once)"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from include.catalogue import CUSTOMER, Catalogue
 from include.errors import FormError
@@ -13,12 +14,26 @@ from include.steps.cohort_file import ids_of_file
 from include.steps.cohort_list import MOST, canonical, list_file, right_id
 from include.steps.cohort_query import CohortQuery, read_cohort_query
 from include.steps.cohort_space import IdSpace
-from include.steps.move_request import MOVE, OUR_KEY, MoveRequest
+from include.steps.job_form import OUR_KEY
+from include.steps.move_request import MOVE
 from include.steps.servers import Servers
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 _MOST_TEXT = 5_000_000
 """Characters of all ids: they go to BigQuery as one parameter, and a request may have 10 MB."""
+
+
+class Listing(Protocol):
+    """What a form says of customers: exactly one of ids (and whose), a file in the bucket and a query is given."""
+
+    @property
+    def ids_of(self) -> str: ...
+    @property
+    def cohort(self) -> tuple[str, ...]: ...
+    @property
+    def cohort_file(self) -> str: ...
+    @property
+    def cohort_query(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -48,13 +63,13 @@ def spaces(catalogue: Catalogue) -> dict[str, IdSpace]:
     return found
 
 
-def read_asked(catalogue: Catalogue, servers: Servers, request: MoveRequest) -> Asked:
-    """Raises FormError for a list that is empty, too long or wrong, and for a query that is not there or chooses what
-    is no customer."""
+def read_asked(catalogue: Catalogue, servers: Servers, request: Listing, form: str = MOVE) -> Asked:
+    """form: the job whose form it is. Raises FormError for a list that is empty, too long or wrong, and for a query
+    that is not there or chooses what is no customer."""
     if request.cohort_query:
-        return _chosen(catalogue, servers, request.cohort_query)
+        return _chosen(catalogue, servers, request.cohort_query, form)
     space = spaces(catalogue).get(request.ids_of)
-    where = servers.bucket.uri(request.cohort_file) if request.cohort_file else f"the form of {MOVE}"
+    where = servers.bucket.uri(request.cohort_file) if request.cohort_file else f"the form of {form}"
 
     def problem(what: str, remedy: str) -> FormError:
         return FormError(what, where=where, remedy=remedy)
@@ -82,13 +97,13 @@ def read_asked(catalogue: Catalogue, servers: Servers, request: MoveRequest) -> 
     ids, first = [each for each, _ in listed], dict(reversed(listed))
     once = canonical(ids, space) if space else {key: key for key in ids}
     if len(once) > MOST or sum(len(str(each)) + 1 for each in once) > _MOST_TEXT:
-        raise problem(f"the list has more than {MOST:,} ids", "move several cohorts, one after the other")
+        raise problem(f"the list has more than {MOST:,} ids", "give several cohorts, one after the other")
     written, places = {str(k): str(v) for k, v in once.items()}, {str(k): first[v] for k, v in once.items()}
     return Asked(space.name if space else None, written, len(ids) - len(once), places)
 
 
-def _chosen(catalogue: Catalogue, servers: Servers, name: str) -> Asked:
-    query, where = _query(catalogue, name), f"sql/cohorts/{name}.sql"
+def _chosen(catalogue: Catalogue, servers: Servers, name: str, form: str) -> Asked:
+    query, where = _query(catalogue, name, form), f"sql/cohorts/{name}.sql"
     rows = servers.big_query.query(query.keys(catalogue, servers.cloud.table, most=MOST), where=where)
     keys = [str(row[OUR_KEY]) for row in rows]
     if not keys or len(keys) > MOST:
@@ -99,13 +114,13 @@ def _chosen(catalogue: Catalogue, servers: Servers, name: str) -> Asked:
     return Asked(None, {key: key for key in keys}, 0, {})
 
 
-def _query(catalogue: Catalogue, name: str) -> CohortQuery:
+def _query(catalogue: Catalogue, name: str, form: str) -> CohortQuery:
     if name not in (there := catalogue.cohort_names()):
         problem = f"there is no query {name}{did_you_mean(name, there)}"
         remedy = f"name one of: {', '.join(there) or 'none is there'}"
-        raise FormError(problem, where=f"the form of {MOVE}", remedy=remedy)
+        raise FormError(problem, where=f"the form of {form}", remedy=remedy)
     query = read_cohort_query(catalogue, name)
     if query.entity != CUSTOMER:
         remedy = f"choose a query whose column is {OUR_KEY}"
-        raise FormError(f"the query {name} gives keys of {query.entity}", where=f"the form of {MOVE}", remedy=remedy)
+        raise FormError(f"the query {name} gives keys of {query.entity}", where=f"the form of {form}", remedy=remedy)
     return query

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from include.errors import FormError
-from include.names import did_you_mean
-from include.steps.request import COHORT_FILE, COHORTS, MOST_IN_FORM
+from include.steps.job_form import OUR_KEY, JobForm, cohort_of
+from include.steps.request import COHORTS
 
 MOVE, ROLL_BACK = "move_cohort", "roll_back_move"
-OUR_KEY = "customer_key"
-"""The ids of a list are keys of ours; otherwise `ids_of` names the dataset whose ids they are."""
 REFUSE, LEAVE = "refuse", "leave"
-SHORTEST_REASON, LONGEST_REASON = 10, 500
 _MOVE_KEYS = (
     *COHORTS,
     "ids_of",
@@ -66,7 +61,7 @@ class RollBackRequest:
 def parse_move(given: Mapping[str, Any], systems: Sequence[str], spaces: Sequence[str]) -> MoveRequest:
     """systems: those that have customers; spaces: the datasets whose ids a list may hold. Raises FormError for an
     unknown field, a wrong type, a system or a dataset that does not exist, and for nobody."""
-    form = _Form(MOVE, given, _MOVE_KEYS)
+    form = JobForm(MOVE, given, _MOVE_KEYS)
     return MoveRequest(
         to_system=form.one_of("to_system", systems),
         why=form.reason(),
@@ -75,13 +70,13 @@ def parse_move(given: Mapping[str, Any], systems: Sequence[str], spaces: Sequenc
         ignore_balances=form.flag("ignore_balances", False),
         allow_vanishing=form.whole("allow_vanishing"),
         dry_run=form.flag("dry_run", True),
-        **_cohort(form),
+        **cohort_of(form),
     )
 
 
 def parse_roll_back(given: Mapping[str, Any]) -> RollBackRequest:
     """Raises FormError as parse_move does."""
-    form = _Form(ROLL_BACK, given, _ROLL_BACK_KEYS)
+    form = JobForm(ROLL_BACK, given, _ROLL_BACK_KEYS)
     return RollBackRequest(
         move_id=form.text("move_id", "the id that the move's summary and `python -m include customer <key>` name"),
         why=form.reason(),
@@ -89,76 +84,3 @@ def parse_roll_back(given: Mapping[str, Any]) -> RollBackRequest:
         allow_vanishing=form.whole("allow_vanishing"),
         dry_run=form.flag("dry_run", True),
     )
-
-
-class _Form:
-    """The values of one form; what is wrong with them is said of it."""
-
-    def __init__(self, name: str, given: Mapping[str, Any], keys: Sequence[str]) -> None:
-        self._name, self._given = name, given
-        if unknown := sorted(set(given) - set(keys)):
-            raise self.refused(f"the form has no field {', '.join(unknown)}", f"use {', '.join(keys)}")
-
-    def refused(self, problem: str, remedy: str) -> FormError:
-        return FormError(problem, where=f"the form of {self._name}", remedy=remedy)
-
-    def value(self, name: str) -> Any:
-        return self._given.get(name)
-
-    def text(self, name: str, what: str) -> str:
-        value = self.value(name)
-        if not isinstance(value, str) or not value.strip():
-            raise self.refused(f"{name} is not given", f"write {what}")
-        return value.strip()
-
-    def reason(self) -> str:
-        why = self.text(
-            "why", "why, for whoever reads the history: it is kept for good, so write nobody's data into it"
-        )
-        if not SHORTEST_REASON <= len(why) <= LONGEST_REASON or not why.replace("\n", " ").isprintable():
-            raise self.refused(
-                f"why has {len(why)} characters, or some that cannot be printed",
-                f"write {SHORTEST_REASON} to {LONGEST_REASON} characters that somebody understands in a year",
-            )
-        return why
-
-    def one_of(self, name: str, choices: Sequence[str], default: str | None = None) -> str:
-        value = self.value(name) if self.value(name) is not None else default
-        if value not in choices:
-            said = f"{name} is {value!r}{did_you_mean(value, choices)}" if value else f"{name} is not given"
-            raise self.refused(said, f"choose one of {', '.join(choices)}")
-        return str(value)
-
-    def flag(self, name: str, default: bool) -> bool:
-        value = self._given.get(name, default)
-        if not isinstance(value, bool):
-            raise self.refused(f"{name} is {value!r}", "give true or false")
-        return value
-
-    def whole(self, name: str) -> int:
-        value = self._given.get(name, 0)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise self.refused(f"{name} is {value!r}", "give a whole number, 0 or more")
-        return value
-
-
-def _cohort(form: _Form) -> dict[str, Any]:
-    """Who is moved, by exactly one field: nothing never means everybody; of two lists it is not known which holds."""
-    ids = form.value("cohort") or []
-    if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
-        raise form.refused("cohort is not a list of texts", 'write ["1000017"]')
-    filled = tuple(each for each in ids if each)
-    file, query = (form.value(name) or "" for name in COHORTS[1:])
-    named = [name for name, value in zip(COHORTS, (filled, file, query), strict=True) if value]
-    if len(named) != 1:
-        problem = f"{' and '.join(named)} both name customers" if named else "the form names no customer"
-        raise form.refused(problem, f"give exactly one of {', '.join(COHORTS)}")
-    if len(filled) > MOST_IN_FORM:
-        remedy = f"at most {MOST_IN_FORM:,}: put them into a file, and its path into cohort_file"
-        raise form.refused(f"cohort has {len(filled):,} ids", remedy)
-    if file and (not isinstance(file, str) or not re.fullmatch(COHORT_FILE, file) or ".." in file):
-        remedy = "name an object of the bucket below cohorts/ that ends in .csv or .xlsx: cohorts/moving_in_june.csv"
-        raise form.refused(f"cohort_file is {file!r}", remedy)
-    if query and not isinstance(query, str):
-        raise form.refused("cohort_query is no name", "write the name of a query of sql/cohorts")
-    return {"cohort": filled, "cohort_file": file, "cohort_query": query}

@@ -13,6 +13,7 @@ from include.names import key_column
 from include.publish import position as positions
 from include.publish.events import Encoder
 from include.publish.position import ChangeLogState, Position
+from include.publish.replay import Mark, Replay, mark_of, replays_of
 from include.publish.schemas import event_schema, schema_text, subject
 from include.rendering import render
 from include.steps.environment import are_ours
@@ -61,27 +62,51 @@ def publication(catalogue: Catalogue, servers: Servers, entity: str) -> Publicat
     return Publication(catalogue, servers, entity, topic, encoder, catalogue.shards(entity))
 
 
+@dataclass(frozen=True)
+class Found:
+    """How far each slot is published, what is asked for once more, and how far the change log is."""
+
+    positions: Mapping[int, Position]
+    replays: Mapping[int, Replay]
+    progress: EntityProgress
+    mark: Mark | None
+
+
 def read_positions(p: Publication) -> dict[int, Position]:
     """Slot to position, once no transaction is open any more; raises Unavailable when one stays so."""
-    records = p.servers.kafka.committed_records(p.positions_topic, timeout=PATIENCE)
-    are_ours(p.servers, records)
-    return positions.positions_of(p.entity, records)
+    return positions.positions_of(p.entity, records(p))
+
+
+def records(p: Publication) -> list[tuple[bytes, bytes | None]]:
+    """Of the positions topic, which is ours."""
+    found = p.servers.kafka.committed_records(p.positions_topic, timeout=PATIENCE)
+    are_ours(p.servers, found)
+    return found
 
 
 def progress(p: Publication) -> EntityProgress:
     return read_progress(p.servers.big_query, p.servers.cloud.table("ledger", p.entity))
 
 
-def look(p: Publication) -> tuple[dict[int, Position], EntityProgress]:
+def look(p: Publication, *, topic_was_restored: bool = False) -> Found:
     """The positions, and how far the change log is, once they and the topic are known to belong together. The change
-    log is looked at after the positions, so that it is never behind them."""
-    found = read_positions(p)
-    now = progress(p)
-    state = ChangeLogState(now.epoch, now.change_number)
-    numbers = positions.numbers(found)
+    log is looked at after the positions, so that it is never behind them. topic_was_restored: it may lack events."""
+    found = look_unchecked(p)
+    numbers = positions.numbers(found.positions)
     has_events = not numbers and p.servers.kafka.has_committed(p.topic)
-    positions.check(p.entity, found, state, _given_at(p, numbers), has_events, f"topic {p.topic}")
-    return found, now
+    state = ChangeLogState(found.progress.epoch, found.progress.change_number)
+    gone = None
+    if found.mark and not topic_was_restored:
+        gone = found.mark.problem(p.topic, p.servers.kafka.end_offsets(p.topic))
+    positions.check(p.entity, found.positions, state, _given_at(p, numbers), has_events, gone, f"topic {p.topic}")
+    return found
+
+
+def look_unchecked(p: Publication) -> Found:
+    """The same, whether they belong together or not."""
+    said = records(p)
+    found, asked = positions.positions_of(p.entity, said), replays_of(p.entity, said)
+    return Found(found, asked, progress(p), mark_of(p.entity, said))
 
 
 def _given_at(p: Publication, numbers: Sequence[int]) -> Mapping[int, datetime]:

@@ -12,7 +12,6 @@ from typing import Any
 
 from include.errors import Fenced
 from include.publish import position as positions
-from include.publish.position import Shard
 from include.steps.publication import Publication, look, read_positions
 
 log = logging.getLogger(__name__)
@@ -26,8 +25,8 @@ def claim(p: Publication) -> dict[str, Any]:
     time and comes later is the one who publishes: the shards see whether it is they.) Raises EpochBroken when change
     log, topic and positions do not belong together, Unavailable while a transaction stays open.
     """
-    for number in range(p.shards):
-        p.servers.kafka.fence(Shard(number, p.shards).transactional_id(p.name))
+    for shard in positions.shards_of([p.shards]):
+        p.servers.kafka.fence(shard.transactional_id(p.name))
     fenced = 0 if _is_ours(p) else take_over(p)
     return {"entity": p.entity, "shards": p.shards, "fenced": fenced}
 
@@ -36,13 +35,13 @@ def take_over(p: Publication) -> int:
     """All 64 slots become those of the publication's number of shards, as one; publishers of another number are fenced:
     how many. Raises as `claim` does."""
     with suppress(Fenced), p.servers.kafka.transactions(positions.claiming_id(p.name)) as producer:
-        found, _ = look(p)
-        others = [Shard(number, of) for of in sorted(positions.named(found) - {p.shards}) for number in range(of)]
+        found = look(p).positions
+        others = positions.shards_of(positions.named(found) - {p.shards})
         for other in others:
             p.servers.kafka.fence(other.transactional_id(p.name))
-        found, now = look(p)  # what they have sent until then
+        now = look(p)  # what they have sent until then
         with producer.transaction():
-            claimed = positions.claimed(found, now.epoch, p.shards)
+            claimed = positions.claimed(now.positions, now.progress.epoch, p.shards)
             producer.send_all(p.positions_topic, positions.as_records(p.entity, claimed))
         log.info("%s: its 64 slots belong to %d shards now; %d others are fenced", p.entity, p.shards, len(others))
         return len(others)

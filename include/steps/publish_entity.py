@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -15,15 +16,17 @@ from include.clients.kafka import TransactionalProducer
 from include.errors import Fenced, Unavailable
 from include.publish import position as positions
 from include.publish.position import Position, Shard
+from include.publish.replay import Replay, pending, replays_of
 from include.steps import publication as publications
-from include.steps.publication import Publication, look, publication, read_positions
+from include.steps.publication import Found, Publication, look, publication, records
+from include.steps.publish_again import send_again
 from include.steps.publish_claim import claim, take_over
+from include.steps.publish_send import PER_TRANSACTION, mark, send
 from include.steps.publish_window import windows
 from include.steps.request import Request
 from include.steps.servers import Servers
 
 log = logging.getLogger(__name__)
-PER_TRANSACTION = 10_000
 _COUNTS = ("events", "tombstones", "without_event")
 
 
@@ -56,8 +59,9 @@ def claim_entity(catalogue: Catalogue, servers: Servers, entity: str, request: R
 
 
 def _dry_run(p: Publication, shard: Shard | None) -> dict[str, Any]:
-    found, progress = look(p)
-    waiting = progress.change_number - positions.lowest(found, shard.slots if shard else range(positions.SLOTS))
+    found = look(p)
+    slots = shard.slots if shard else range(positions.SLOTS)
+    waiting = found.progress.change_number - positions.lowest(found.positions, slots)
     log.info("%s: %d changes wait for %s", p.entity, waiting, p.topic)
     return {"entity": p.entity, "topic": p.topic, "dry_run": True, "changes_waiting": waiting}
 
@@ -80,22 +84,36 @@ def _publish(p: Publication, shard: Shard) -> dict[str, Any]:
 def _send_all(p: Publication, shard: Shard) -> dict[str, Any]:
     counts = dict.fromkeys(_COUNTS, 0)
     with p.servers.kafka.transactions(shard.transactional_id(p.name)) as producer:  # first fence, then look
-        found, progress = look(p)
-        if not _owns(shard, found) and shard.of == p.shards == 1:  # nobody has claimed for it
+        found = look(p)
+        if not _owns(shard, found.positions) and shard.of == p.shards == 1:  # nobody has claimed for it
             take_over(p)
-            found, progress = look(p)
-        if not _owns(shard, found):
+            found = look(p)
+        if not _owns(shard, found.positions):
             raise _given_away(p, shard)
-        start = positions.lowest(found, shard.slots)
-        for window in windows(p, positions.published(found, shard.slots), start, progress.change_number):
-            for rows, up_to, changed_at in window.parts(PER_TRANSACTION):
-                at = Position(up_to, changed_at.isoformat(), progress.epoch, shard.of)
-                send(p, producer, rows, _moved(found, shard, at), counts)
-            counts["without_event"] += window.without_event
+        replayed = send_again(p, producer, shard, found, PER_TRANSACTION)
+        _send_new(p, producer, shard, found, counts)
+        if replayed or sum(counts.values()) or found.mark is None:
+            mark(p, producer)
+    progress = found.progress
     told = "{events} events, {tombstones} of them tombstones; {without_event} changes without event".format(**counts)
     of = f" ({shard})" if shard.of > 1 else ""
     log.info("%s%s: %s; the last change on %s is %d", p.entity, of, told, p.topic, progress.change_number)
-    return {"entity": p.entity, "topic": p.topic, **counts, "last_change": progress.change_number}
+    again = {"sent_again": replayed} if replayed else {}
+    return {"entity": p.entity, "topic": p.topic, **counts, **again, "last_change": progress.change_number}
+
+
+def _send_new(
+    p: Publication, producer: TransactionalProducer, shard: Shard, found: Found, counts: dict[str, int]
+) -> None:
+    """What the change log has after the positions, by transactions."""
+    at, progress = found.positions, found.progress
+    start = positions.lowest(at, shard.slots)
+    for window in windows(p, positions.published(at, shard.slots), start, progress.change_number):
+        for rows, up_to, changed_at in window.parts(PER_TRANSACTION):
+            to = Position(up_to, changed_at.isoformat(), progress.epoch, shard.of)
+            send(p, producer, rows, positions.as_records(p.entity, _moved(at, shard, to)))
+            _count(counts, rows)
+        counts["without_event"] += window.without_event
 
 
 def _owns(shard: Shard, found: Mapping[int, Position]) -> bool:
@@ -115,18 +133,7 @@ def _moved(found: Mapping[int, Position], shard: Shard, at: Position) -> list[tu
     return [(slot, at if found[slot].change_number <= at.change_number else found[slot]) for slot in shard.slots]
 
 
-def send(
-    p: Publication,
-    producer: TransactionalProducer,
-    rows: pa.RecordBatch,
-    moved: Sequence[tuple[int, Position]],
-    counts: dict[str, int],
-) -> None:
-    """One transaction: the events of `rows`, then the positions of the slots that move, then the commit."""
-    with producer.transaction():
-        if rows.num_rows:
-            producer.send_all(p.topic, p.encoder.encode(rows))
-        producer.send_all(p.positions_topic, positions.as_records(p.entity, moved))
+def _count(counts: dict[str, int], rows: pa.RecordBatch) -> None:
     counts["events"] += rows.num_rows
     counts["tombstones"] += pc.equal(rows.column("operation"), "delete").true_count if rows.num_rows else 0
 
@@ -137,27 +144,45 @@ def _wait_for_the_other(p: Publication, shard: Shard) -> dict[str, Any]:
     Raises Fenced when they do not in time; Unavailable when they do not move at all: then nobody has taken over, and
     the broker has ended our transaction because it took too long.
     """
-    target, found = publications.progress(p).change_number, read_positions(p)
+    target = publications.progress(p).change_number
+    began = now = _reached(p, shard)
     deadline = time.monotonic() + publications.PATIENCE
-    began = reached = positions.lowest(found, shard.slots)
     while time.monotonic() < deadline:
-        if reached >= target:
+        if now.change_number >= target and not now.to_send_again:
             log.info("%s: another publisher has taken over, and has sent all up to change %d", p.entity, target)
             return {"entity": p.entity, "topic": p.topic, "fenced": True, "last_change": target}
         time.sleep(2)
-        found = read_positions(p)
-        reached = positions.lowest(found, shard.slots)
-    if not _owns(shard, found):
+        before, now = now, _reached(p, shard)
+        if now != before:
+            deadline = time.monotonic() + publications.PATIENCE
+    if not now.is_ours:
         raise _given_away(p, shard)
-    if reached == began:
+    if now == began:
         raise Unavailable(
-            f"the broker has ended our transaction at change {began}, and nobody else publishes {p.entity}",
+            f"the broker has ended our transaction at change {began.change_number}, "
+            f"and nobody else publishes {p.entity}",
             where=f"topic {p.topic}",
             remedy="tried again by itself; if it lasts, ask whether the brokers are slow",
         )
     raise Fenced(
-        f"another publisher of {p.entity} has taken over, and is at change {reached} of {target} after "
+        f"another publisher of {p.entity} has taken over, and stands at change {now.change_number} of {target} for "
         f"{publications.PATIENCE:.0f} s",
         where=f"topic {p.topic}",
         remedy="see the other run of this task; when none is running, run this one again",
     )
+
+
+@dataclass(frozen=True)
+class _Reached:
+    """How far somebody has come with a shard's slots."""
+
+    change_number: int
+    to_send_again: dict[int, Replay]
+    is_ours: bool
+
+
+def _reached(p: Publication, shard: Shard) -> _Reached:
+    said = records(p)
+    at = positions.positions_of(p.entity, said)
+    to_send_again = pending(replays_of(p.entity, said), shard.slots)
+    return _Reached(positions.lowest(at, shard.slots), to_send_again, _owns(shard, at))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,19 +31,25 @@ class Window:
 
     def parts(self, size: int) -> Iterator[tuple[pa.RecordBatch, int, datetime]]:
         """Pieces of at most `size` rows, each with the change up to which all is sent with it; at least one."""
-        for begin in range(0, max(1, self.rows.num_rows), size):
-            rows = _as_one(self.rows.slice(begin, size))
-            if begin + size >= self.rows.num_rows:
-                yield rows, self.high, self.changed_at
-            else:
-                last = rows.select(["change_number", "changed_at"]).slice(size - 1).to_pylist()[0]
-                yield rows, last["change_number"], last["changed_at"]
+        left = self.rows.num_rows
+        for rows in pieces(self.rows, size):
+            left -= rows.num_rows
+            yield (rows, *_last(rows)) if left else (rows, self.high, self.changed_at)
 
 
-def _as_one(rows: pa.Table) -> pa.RecordBatch:
-    """(Copied piece by piece: a whole window twice in memory is more than it needs.)"""
-    columns = [column.combine_chunks() for column in rows.columns]
-    return pa.RecordBatch.from_arrays(columns, schema=rows.schema)
+def pieces(rows: pa.Table, size: int) -> Iterator[pa.RecordBatch]:
+    """At most `size` rows each, in order; at least one piece. (Copied piece by piece: a whole window twice in memory is
+    more than it needs.)"""
+    for begin in range(0, max(1, rows.num_rows), size):
+        piece = rows.slice(begin, size)
+        columns = [column.combine_chunks() for column in piece.columns]
+        yield pa.RecordBatch.from_arrays(columns, schema=piece.schema)
+
+
+def _last(rows: pa.RecordBatch) -> tuple[int, datetime]:
+    """Number and time of the last change of some."""
+    last = rows.select(["change_number", "changed_at"]).slice(rows.num_rows - 1).to_pylist()[0]
+    return last["change_number"], last["changed_at"]
 
 
 def windows(p: Publication, published: list[int], start: int, end: int) -> Iterator[Window]:
@@ -52,10 +58,10 @@ def windows(p: Publication, published: list[int], start: int, end: int) -> Itera
     Raises IntegrityError when a number is missing, or not all that was counted has come.
     """
     edges = ((low, min(low + WINDOW, end)) for low in range(start, end, WINDOW))
-    return _one_ahead(lambda edge: _read(p, published, *edge), edges)
+    return one_ahead(lambda edge: _read(p, published, *edge), edges)
 
 
-def _one_ahead[Item, Result](work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def one_ahead[Item, Result](work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Results in order, the next one in the making while one is used."""
     with ThreadPoolExecutor(1) as pool:
         coming = None
@@ -69,17 +75,28 @@ def _one_ahead[Item, Result](work: Callable[[Item], Result], items: Iterable[Ite
 
 def _read(p: Publication, published: list[int], low: int, high: int) -> Window:
     params: dict[str, Value] = {"low": low, "high": high, "published": published}
-    (facts,) = p.servers.big_query.query(_sql(p, "change_log_facts.sql"), params, where=p.change_log)
+    (facts,) = p.servers.big_query.query(statement(p, "change_log_facts.sql"), params, where=p.change_log)
     if not facts["changes"] == facts["numbers"] == high - low:
         raise _not_whole(p, f"does not have exactly the changes {low + 1} to {high}")
-    columns = ["change_number", "changed_at", "operation", *published_columns(p.encoder.schema)]
-    sql = _sql(p, "change_log_window.sql", columns=columns)
-    batches = list(p.servers.storage_read.ordered(sql, params, where=p.change_log)) if facts["events"] else []
+    sql = statement(p, "change_log_window.sql", columns=event_columns(p))
+    rows = read_rows(p, sql, params, low, high, facts["events"])
+    return Window(high, facts["changed_at"], rows, facts["without_event"])
+
+
+def event_columns(p: Publication) -> list[str]:
+    """The columns of the change log that the encoder takes."""
+    return ["change_number", "changed_at", "operation", *published_columns(p.encoder.schema)]
+
+
+def read_rows(p: Publication, sql: str, params: Mapping[str, Value], low: int, high: int, count: int) -> pa.Table:
+    """The changes of a window (low, high], in the order of their numbers; nothing is asked for when none are counted.
+    Raises IntegrityError unless they are as many as were counted."""
+    batches = list(p.servers.storage_read.ordered(sql, params, where=p.change_log)) if count else []
     rows = pa.Table.from_batches(batches) if batches else pa.table({})
     numbers = rows.column("change_number").combine_chunks() if batches else pa.array([], pa.int64())
-    if len(numbers) != facts["events"] or not _is_rising(numbers, low, high):
-        raise _not_whole(p, f"gave {len(numbers)} of {facts['events']} events of {low + 1} to {high}, or not in order")
-    return Window(high, facts["changed_at"], rows, facts["without_event"])
+    if len(numbers) != count or not _is_rising(numbers, low, high):
+        raise _not_whole(p, f"gave {len(numbers)} of {count} events of {low + 1} to {high}, or not in order")
+    return rows
 
 
 def _is_rising(numbers: pa.Array, low: int, high: int) -> bool:
@@ -87,9 +104,10 @@ def _is_rising(numbers: pa.Array, low: int, high: int) -> bool:
     return not len(values) or bool(low < values[0] and values[-1] <= high and (values[1:] > values[:-1]).all())
 
 
-def _sql(p: Publication, statement: str, **more: Any) -> str:
+def statement(p: Publication, file: str, **more: Any) -> str:
+    """One of `sql/statements`, about the entity's change log."""
     key = p.encoder.key_column
-    return render(p.catalogue.sql / "statements", statement, change_log=p.change_log, key=key, **more)
+    return render(p.catalogue.sql / "statements", file, change_log=p.change_log, key=key, **more)
 
 
 def _not_whole(p: Publication, problem: str) -> IntegrityError:

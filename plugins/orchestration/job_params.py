@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from airflow.sdk import Param
 
-from include.steps.move_request import LEAVE, LONGEST_REASON, OUR_KEY, REFUSE, SHORTEST_REASON
+from include.steps.job_form import LONGEST_REASON, OUR_KEY, SHORTEST_REASON
+from include.steps.move_request import LEAVE, REFUSE
 from orchestration.params import customer_lists
 
 

@@ -37,8 +37,8 @@ def test_slots_are_64_and_every_shard_has_its_own() -> None:
 
 
 def test_what_belongs_together_is_taken() -> None:
-    position.check("customer", {0: _position()}, STATE, {50: AT}, True, "topic")
-    position.check("customer", {}, STATE, {}, False, "topic")
+    position.check("customer", {0: _position()}, STATE, {50: AT}, True, None, "topic")
+    position.check("customer", {}, STATE, {}, False, None, "topic")
 
 
 @pytest.mark.parametrize(
@@ -53,5 +53,5 @@ def test_what_belongs_together_is_taken() -> None:
 )
 def test_what_does_not_belong_together_is_refused(positions, given_at, has_events, says) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(EpochBroken) as caught:
-        position.check("customer", positions, STATE, given_at, has_events, "topic customer")
+        position.check("customer", positions, STATE, given_at, has_events, None, "topic customer")
     assert says in caught.value.problem

@@ -121,7 +121,7 @@ def test_changes_that_others_made_and_sent_meanwhile_are_no_restore(way: Way, mo
         _changes(way)
         way.publish()
 
-    before_the_first(monkeypatch, publication, "read_positions", others_go_on)
+    before_the_first(monkeypatch, publication, "records", others_go_on)
     told = way.publish()
     assert (told["events"], told["last_change"]) == (0, 25)
     assert _sent(way) == [*range(1, 21), 22, 23, 24, 25]

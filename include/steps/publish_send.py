@@ -1,0 +1,36 @@
+"""What is one transaction? (events, and the records that say how far we are)"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from include.clients.kafka import TransactionalProducer
+from include.publish.replay import Mark, mark_record
+from include.steps.publication import Publication
+
+PER_TRANSACTION = 10_000
+
+
+def send(
+    p: Publication,
+    producer: TransactionalProducer,
+    rows: pa.RecordBatch,
+    moved: Sequence[tuple[bytes, bytes, list[Any]]],
+    topic: str = "",
+) -> None:
+    """One transaction: the events of `rows` (to the entity's topic, or to another one), then the records that say how
+    far we are, then the commit."""
+    with producer.transaction():
+        if rows.num_rows:
+            producer.send_all(topic or p.topic, p.encoder.encode(rows))
+        producer.send_all(p.positions_topic, moved)
+
+
+def mark(p: Publication, producer: TransactionalProducer) -> None:
+    """Note where the topic's partitions end, so that a topic that was emptied, made anew or restored is recognised."""
+    ends = tuple(p.servers.kafka.end_offsets(p.topic))
+    with producer.transaction():
+        producer.send_all(p.positions_topic, [mark_record(p.entity, Mark(p.topic, ends))])

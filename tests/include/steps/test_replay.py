@@ -1,0 +1,252 @@
+"""Events are sent once more: each key's last one, nobody is taken back, whoever is killed; steps of one story."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from include.errors import EpochBroken, FormError
+from include.publish.position import POSITIONS_TOPIC
+from include.run import Run
+from include.steps import publication, publish_again, replay_make
+from include.steps import publish_entity as step
+from include.steps.deploy import apply_topics
+from include.steps.publish_claim import claim
+from include.steps.replay_check import check_replay
+from include.steps.replay_make import make_replay
+from include.steps.replay_request import ReplayRequest, parse_replay
+from include.steps.request import Request
+from tests.include.steps.way import Way, before_the_first
+
+KEYS, GONE = 200, 20
+STATE = {"entity": "customer", "what": "current state", "why": "a consumer lost its state", "dry_run": False}
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publication, "PATIENCE", 3.0)
+    for module in (step, replay_make):
+        monkeypatch.setattr(module, "PER_TRANSACTION", 20)
+    monkeypatch.setattr(publish_again, "WINDOW", 64)
+
+
+def _changes(way: Way, operation: str, keys: int) -> None:
+    """A change more of each of the first so many keys."""
+    cloud, big_query = way.world.servers.cloud, way.world.servers.big_query
+    ledger, log = cloud.table("ledger", "customer"), cloud.table("change_log", "customer")
+    big_query.query(
+        f"INSERT INTO `{log}` (change_number, changed_at, operation, is_event, customer_key, source_system) "
+        f"SELECT change_number + n, TIMESTAMP '2026-01-01 00:00:00+00', '{operation}', TRUE, "
+        "TO_HEX(MD5(CAST(n AS STRING))), 'sse' "
+        f"FROM `{ledger}` CROSS JOIN UNNEST(GENERATE_ARRAY(1, {keys})) AS n WHERE name = 'entity'"
+    )
+    big_query.query(f"UPDATE `{ledger}` SET change_number = change_number + {keys} WHERE name = 'entity'")
+
+
+def _request(way: Way, **form: Any) -> ReplayRequest:
+    return parse_replay(STATE | form, way.catalogue.published_entities(), ["sse/customer"])
+
+
+def _check(way: Way, run: str, **form: Any) -> dict[str, Any]:
+    return check_replay(way.catalogue, way.world.servers, _run(run), _request(way, **form))
+
+
+def _run(name: str) -> Run:
+    return Run.begin("replay_events", name, 1)
+
+
+def _replay(way: Way, run: str, **form: Any) -> dict[str, Any]:
+    return make_replay(way.catalogue, way.world.servers, _request(way, **form), _check(way, run, **form))
+
+
+def _sent(way: Way, topic: str = "") -> list[int]:
+    """The change numbers on a topic, partition by partition in the order of the topic."""
+    servers = way.world.servers
+    events = servers.kafka.committed(topic or servers.kafka_settings.topic("customer.changes.v1"))
+    return [int(dict(event.headers())["ce_id"].decode().partition(":")[2]) for event in events]
+
+
+def _state(way: Way) -> set[bytes]:
+    """Whom a consumer has who begins now, and reads to the end."""
+    state: set[bytes] = set()
+    for event in way.world.servers.kafka.committed(way.world.servers.kafka_settings.topic("customer.changes.v1")):
+        (state.discard if event.value() is None else state.add)(event.key())
+    return state
+
+
+def _empty_the_topic(way: Way) -> None:
+    servers = way.world.servers
+    topic = servers.kafka_settings.topic("customer.changes.v1")
+    admin = AdminClient(dict(servers.kafka_settings.config))
+    admin.delete_topics([topic])[topic].result(30)
+    apply_topics(way.catalogue, servers, lambda text: None)
+
+
+def test_of_what_was_never_published_nothing_is_sent_once_more(way: Way) -> None:
+    with pytest.raises(FormError, match="nothing of customer was published yet"):
+        _check(way, "r0")
+
+
+def test_a_dry_run_counts_each_key_once_and_sends_nothing(way: Way) -> None:
+    for operation, keys in (("insert", KEYS), ("update", KEYS), ("delete", GONE)):
+        _changes(way, operation, keys)
+    assert way.publish()["events"] == 2 * KEYS + GONE
+    told = _check(way, "r1", dry_run=True)
+    assert (told["events"], told["tombstones"]) == (KEYS, GONE)
+    assert make_replay(way.catalogue, way.world.servers, _request(way, dry_run=True), told)["dry_run"]
+    assert len(_sent(way)) == 2 * KEYS + GONE
+
+
+def test_each_keys_last_event_is_sent_once_more_and_then_what_is_new(way: Way) -> None:
+    before = _sent(way)
+    _changes(way, "update", 1)  # 421: of a key that is gone
+    told = _replay(way, "r1")
+    assert (told["sent_again"], told["events"]) == (KEYS, 1)
+    last = [*range(KEYS + GONE + 1, 2 * KEYS + 1), *range(2 * KEYS + 1, 2 * KEYS + GONE + 1)]
+    assert sorted(_sent(way)) == sorted([*before, *last, 421])
+    assert len(_state(way)) == KEYS - GONE + 1
+
+
+def test_the_same_run_once_more_sends_nothing(way: Way) -> None:
+    before = len(_sent(way))
+    assert "sent_again" not in _replay(way, "r1")
+    assert len(_sent(way)) == before
+
+
+def test_who_is_killed_in_the_middle_is_followed_by_who_goes_on_there_and_sends_none_of_it_twice(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, shipped, calls = len(_sent(way)), publish_again.send, []
+
+    def killed(*arguments: Any) -> None:
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        shipped(*arguments)
+
+    monkeypatch.setattr(publish_again, "send", killed)
+    with pytest.raises(KeyboardInterrupt):
+        _replay(way, "r2")
+    monkeypatch.setattr(publish_again, "send", shipped)
+    assert 0 < len(_sent(way)) - before <= 60
+    assert len(_state(way)) == KEYS - GONE + 1
+    servers, of_two = way.world.servers, replace(_publication(way), shards=2)
+    claim(of_two)  # and the number of publishers changes in between
+    told = [
+        step.publish_entity(way.catalogue, servers, "customer", Request(), step.Shard(number, 2)) for number in (1, 0)
+    ]
+    assert len(_sent(way)) - before == KEYS
+    assert all(one["sent_again"] for one in told)
+    way.publish()
+    assert len(_sent(way)) - before == KEYS
+
+
+def _publication(way: Way) -> publication.Publication:
+    return publication.publication(way.catalogue, way.world.servers, "customer")
+
+
+def test_whoever_publishes_first_does_it_and_who_has_asked_waits_for_him(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(_sent(way))
+    before_the_first(monkeypatch, publish_again, "send", way.publish)
+    assert _replay(way, "r3")["fenced"]
+    assert len(_sent(way)) - before == KEYS
+
+
+def test_the_rows_of_some_customers_are_sent_once_more_and_an_unknown_one_is_told_by_its_place(way: Way) -> None:
+    servers, before = way.world.servers, len(_sent(way))
+    identity = servers.cloud.table("identity", "customer")
+    log = servers.cloud.table("change_log", "customer")
+    servers.big_query.query(
+        f"INSERT INTO `{identity}` (system, id_space, source_key, customer_key, minted_key) "
+        f"SELECT 'sse', 'customer', CAST(change_number AS STRING), customer_key, customer_key "
+        f"FROM `{log}` WHERE change_number <= 30"
+    )
+    with pytest.raises(FormError, match=r"1 of the customers are unknown \(line 2 of cohort\)"):
+        _check(way, "r4", ids_of="sse/customer", cohort=["5", "777", "25"])
+    told = _replay(way, "r4", ids_of="sse/customer", cohort=["5", "25"])
+    assert (told["sent_again"], len(_sent(way)) - before) == (2, 2)
+    assert _sent(way).count(225) == 5
+
+
+def test_a_topic_that_was_emptied_is_recognised_and_rebuilt(way: Way) -> None:
+    state = _state(way)
+    _empty_the_topic(way)
+    with pytest.raises(EpochBroken, match="events are gone") as refused:
+        way.publish()
+    assert "The topic was emptied or restored" in str(refused.value)
+    with pytest.raises(EpochBroken, match="events are gone"):
+        _check(way, "r5")
+    told = _replay(way, "r5", topic_was_restored=True)
+    assert (told["sent_again"], told["events"]) == (KEYS, 0)
+    assert _state(way) == state
+    assert way.publish()["events"] == 0
+
+
+def test_another_topic_has_none_of_what_was_sent_and_is_refused(way: Way) -> None:
+    _changes(way, "update", 1)
+    p = replace(_publication(way), topic=way.world.servers.kafka_settings.topic(POSITIONS_TOPIC))
+    with pytest.raises(EpochBroken, match="has none of them"):
+        publication.look(p)
+    assert way.publish()["events"] == 1
+
+
+def test_a_history_goes_to_a_topic_of_its_own_each_change_once_though_killed(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, shipped, calls = len(_sent(way)), replay_make.send, []
+    history = {"what": "history", "from_change": 101, "to_change": 300}
+
+    def killed(*arguments: Any) -> None:
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        shipped(*arguments)
+
+    told = _check(way, "r6", **history)
+    assert (told["first_change"], told["last_change"], told["events"]) == (101, 300, 200)
+    monkeypatch.setattr(replay_make, "send", killed)
+    with pytest.raises(KeyboardInterrupt):
+        _replay(way, "r6", **history)
+    assert len(_sent(way, told["topic"])) == 60
+    monkeypatch.setattr(replay_make, "send", shipped)
+    assert _replay(way, "r6", **history)["events"] == 140
+    assert sorted(_sent(way, told["topic"])) == list(range(101, 301))
+    assert len(_sent(way)) == own
+    assert way.world.servers.kafka.config(told["topic"])["retention.ms"] == str(7 * 86_400_000)
+
+
+def test_all_begins_anew_on_an_empty_topic_alone(way: Way) -> None:
+    with pytest.raises(FormError, match="has events"):
+        _check(way, "r7", what="begin anew")
+    state = _state(way)
+    _empty_the_topic(way)
+    told = _replay(way, "r7", what="begin anew")
+    assert told["events"] == told["last_change"] == 422
+    assert sorted(_sent(way)) == list(range(1, 423))
+    assert _state(way) == state
+    assert _replay(way, "r7", what="begin anew")["events"] == 0
+
+
+@pytest.mark.parametrize(
+    ("form", "says"),
+    [
+        ({"entity": "interaktion"}, "entity is 'interaktion'"),
+        ({"what": "all"}, "what is 'all'"),
+        ({"from_change": 5}, "current state has no beginning and no end"),
+        ({"what": "history", "from_change": 5, "to_change": 4}, "the beginning comes after the end"),
+        ({"what": "history", "from_time": "yesterday"}, "from_time is no time"),
+        ({"what": "history", "from_time": "2026-11-27T08:00:00"}, "from_time has no zone"),
+        ({"what": "history", "cohort": ["a"]}, "history does not go with customers"),
+        ({"cohort": ["a"], "topic_was_restored": True}, "lacks events of everybody"),
+        ({"why": "because"}, "why has 7 characters"),
+        ({"topic": "x"}, "the form has no field topic"),
+    ],
+)
+def test_a_wrong_form_is_refused_with_what_is_wrong(way: Way, form: dict[str, Any], says: str) -> None:
+    with pytest.raises(FormError, match=says):
+        _request(way, **form)
