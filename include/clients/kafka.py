@@ -64,7 +64,7 @@ class Kafka:
             return {name: entry.value for name, entry in entries.items()}
 
     def create(self, topic: str, partitions: int, config: Mapping[str, str]) -> None:
-        """Make a topic, unless somebody has made it meanwhile."""
+        """Make a topic, unless somebody has made it meanwhile; its partitions can be used when this returns."""
         with self._translated(topic):
             new = NewTopic(topic, num_partitions=partitions, config=dict(config))
             try:
@@ -72,6 +72,18 @@ class Kafka:
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise
+        self._wait_until_led(topic)
+
+    def _wait_until_led(self, topic: str) -> None:
+        deadline = time.monotonic() + TIMEOUT
+        while True:
+            try:
+                self.end_offsets(topic)
+                return
+            except (NotDeployed, Unavailable):  # not known everywhere yet, or without leaders
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     def alter(self, topic: str, config: Mapping[str, str]) -> None:
         """Set some of a topic's settings; the others stay."""

@@ -1,10 +1,11 @@
-"""How does a job that is run by hand become a DAG? (check, approve, move, publish; no server is asked)"""
+"""How does a job that is run by hand become a DAG? (its tasks and its form; no server is asked)"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from airflow.sdk import DAG, Param, TaskGroup
@@ -14,7 +15,7 @@ from orchestration import job_tasks
 from orchestration.alerts import alert_for
 from orchestration.approval import ApproveMoves
 from orchestration.assets import entity_asset, topic_asset
-from orchestration.job_params import move_form, roll_back_form
+from orchestration.job_params import move_form, replay_form, roll_back_form
 from orchestration.use_case_dag import named_task, run_settings
 
 _AT_ONCE = 16
@@ -40,22 +41,24 @@ def move_cohort_dag(job: Job, doc: str | None) -> DAG:
     spaces = [name.source for name in catalogue.mapping_names(CUSTOMER)]
     systems = list(dict.fromkeys(space.system for space in spaces))
     form = move_form(systems, [str(space) for space in spaces], catalogue.cohort_names())
-    return _dag(catalogue, job, doc or "", form, job_tasks.check_move, job_tasks.move)
+    return _dag(job, doc or "", form, partial(_wire_move, catalogue, job, job_tasks.check_move, job_tasks.move))
 
 
 def roll_back_move_dag(job: Job, doc: str | None) -> DAG:
     """A move is taken back."""
-    return _dag(Catalogue(), job, doc or "", roll_back_form(), job_tasks.check_roll_back, job_tasks.roll_back)
+    wire = partial(_wire_move, Catalogue(), job, job_tasks.check_roll_back, job_tasks.roll_back)
+    return _dag(job, doc or "", roll_back_form(), wire)
 
 
-def _dag(
-    catalogue: Catalogue,
-    job: Job,
-    doc: str,
-    form: Mapping[str, Param],
-    check: Callable[[str], Any],
-    make: Callable[[str, Any, str], Any],
-) -> DAG:
+def replay_events_dag(job: Job, doc: str | None) -> DAG:
+    """Events are sent once more."""
+    catalogue = Catalogue()
+    spaces = [str(name.source) for name in catalogue.mapping_names(CUSTOMER)]
+    form = replay_form(catalogue.published_entities(), spaces, catalogue.cohort_names())
+    return _dag(job, doc or "", form, partial(_wire_replay, job))
+
+
+def _dag(job: Job, doc: str, form: Mapping[str, Param], wire: Callable[[], None]) -> DAG:
     dag = DAG(
         dag_id=job.name,
         description=job.purpose,
@@ -67,7 +70,7 @@ def _dag(
         **_settings(job, doc),
     )
     with dag:
-        _wire(catalogue, job, check, make)
+        wire()
     return dag
 
 
@@ -81,7 +84,9 @@ def _settings(job: Job, doc: str) -> dict[str, Any]:
     }
 
 
-def _wire(catalogue: Catalogue, job: Job, check: Callable[[str], Any], make: Callable[[str, Any, str], Any]) -> None:
+def _wire_move(
+    catalogue: Catalogue, job: Job, check: Callable[[str], Any], make: Callable[[str, Any, str], Any]
+) -> None:
     """check, approve, move, publish: one task each, with all that follows the customers."""
     with TaskGroup("check"):
         report = named_task(check, job.name)(job.name)
@@ -97,3 +102,11 @@ def _wire(catalogue: Catalogue, job: Job, check: Callable[[str], Any], make: Cal
         topics = [topic_asset(entity) for entity in entities if catalogue.entity(entity).event]
         named_task(job_tasks.publish, job.name, pool="publish", outlets=topics)(job.name, moved)
     report >> approved >> moved
+
+
+def _wire_replay(job: Job) -> None:
+    """check, publish."""
+    with TaskGroup("check"):
+        report = named_task(job_tasks.check_replay, job.name)(job.name)
+    with TaskGroup("publish"):
+        named_task(job_tasks.replay, job.name, pool="publish")(job.name, report)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from airflow.sdk import Param
 
+from include.publish.replay import ANEW, HISTORY, STATE
 from include.steps.job_form import LONGEST_REASON, OUR_KEY, SHORTEST_REASON
 from include.steps.move_request import LEAVE, REFUSE
 from orchestration.params import customer_lists
@@ -70,8 +71,49 @@ def roll_back_form() -> dict[str, Param]:
     }
 
 
+def replay_form(entities: Sequence[str], spaces: Sequence[str], cohorts: Sequence[str]) -> dict[str, Param]:
+    """entities: those that are published; spaces: the datasets whose ids a list may hold; cohorts: the queries."""
+    return {
+        "entity": Param(
+            None,
+            type=["null", "string"],
+            title="Whose events",
+            enum=[None, *entities],
+            description_md="One entity: its topic is named in its contract.",
+        ),
+        "what": Param(
+            STATE,
+            type="string",
+            enum=[STATE, HISTORY, ANEW],
+            title="What is sent",
+            description_md=f"**{STATE}**: the last event of each key into the entity's own topic, tombstones included; "
+            f"consumers end with the right state, wherever they are. **{HISTORY}**: every change of a range into a "
+            f"topic of its own, which expires after 7 days. **{ANEW}**: every change from the first one on into the "
+            "entity's own topic, which must be empty: after a restored warehouse, or for a new version of the topic.",
+        ),
+        **_customers(spaces, cohorts),
+        "from_change": _bound("integer", "From change", "The first change number of the history."),
+        "to_change": _bound("integer", "To change", "The last one; empty: to the end."),
+        "from_time": _bound("string", "From time", "With its zone: **2026-11-27T08:00:00Z**."),
+        "to_time": _bound("string", "To time", "The last moment that belongs to it."),
+        "topic_was_restored": Param(
+            False,
+            type="boolean",
+            title="The topic was emptied or restored",
+            description_md="It lacks events that were sent to it (publishing is refused), and nobody restores anything "
+            "any more: the current state mends it.",
+        ),
+        "why": _why("in the log and the summary of this run"),
+        "dry_run": _dry_run(),
+    }
+
+
+def _bound(type_: str, title: str, said: str) -> Param:
+    return Param(None, type=["null", type_], title=title, description_md=f"{said} Of a history only.")
+
+
 def _customers(spaces: Sequence[str], cohorts: Sequence[str]) -> dict[str, Param]:
-    """Exactly one of the three lists."""
+    """At most one of the three lists."""
     return {
         "ids_of": Param(
             OUR_KEY,
@@ -93,14 +135,14 @@ def _allow_vanishing(what: str) -> Param:
     return Param(0, type="integer", minimum=0, title="Keys that may vanish", description_md=what)
 
 
-def _why() -> Param:
+def _why(kept: str = "for good in **migration.move**") -> Param:
     return Param(
         None,
         type=["null", "string"],
         title="Why",
         minLength=SHORTEST_REASON,
         maxLength=LONGEST_REASON,
-        description_md="Kept for good in **migration.move**: write nobody's data into it.",
+        description_md=f"Kept {kept}: write nobody's data into it.",
     )
 
 
@@ -109,5 +151,5 @@ def _dry_run() -> Param:
         True,
         type="boolean",
         title="Dry run",
-        description_md="Only the report. **Nothing is changed.** It fails where the real run would be refused.",
+        description_md="Only the report. **Nothing is changed or sent.** It fails where the real run would be refused.",
     )

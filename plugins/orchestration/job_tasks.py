@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from include.catalogue import Catalogue
     from include.run import Run
     from include.steps.move_request import MoveRequest, RollBackRequest
+    from include.steps.replay_request import ReplayRequest
     from include.steps.servers import Servers
 
 
@@ -86,6 +87,32 @@ def publish(job: str, moved: Summary) -> Summary:
     return guarded(step)
 
 
+def check_replay(job: str) -> Summary:
+    """What would be sent once more, counted. Nothing is written but the frozen list of the customers that are meant."""
+
+    def step() -> Summary:
+        from include.steps.environment import check_environment
+        from include.steps.replay_check import check_replay
+
+        work = _work(job)
+        check_environment(work.servers)
+        return check_replay(work.catalogue, work.servers, work.run, _replay(work))
+
+    return guarded(step)
+
+
+def replay(job: str, report: Summary) -> Summary:
+    """Send once more what the report says, and what is new after it."""
+
+    def step() -> Summary:
+        from include.steps.replay_make import make_replay
+
+        work = _work(job)
+        return make_replay(work.catalogue, work.servers, _replay(work), report)
+
+    return guarded(step)
+
+
 def _make(
     work: _Work, request: Callable[[_Work], MoveRequest | RollBackRequest], report: Summary, approval: str
 ) -> Summary:
@@ -112,6 +139,13 @@ def _roll_back(work: _Work) -> RollBackRequest:
     from include.steps.move_request import parse_roll_back
 
     return parse_roll_back(work.form)
+
+
+def _replay(work: _Work) -> ReplayRequest:
+    from include.steps.move_list import spaces
+    from include.steps.replay_request import parse_replay
+
+    return parse_replay(work.form, work.catalogue.published_entities(), list(spaces(work.catalogue)))
 
 
 def _work(job: str) -> _Work:

@@ -162,8 +162,8 @@ def test_the_rows_of_some_customers_are_sent_once_more_and_an_unknown_one_is_tol
     identity = servers.cloud.table("identity", "customer")
     log = servers.cloud.table("change_log", "customer")
     servers.big_query.query(
-        f"INSERT INTO `{identity}` (system, id_space, source_key, customer_key, minted_key) "
-        f"SELECT 'sse', 'customer', CAST(change_number AS STRING), customer_key, customer_key "
+        f"INSERT INTO `{identity}` (system, id_space, source_key, customer_key, own_key, first_number, is_linked) "
+        f"SELECT 'sse', 'customer', CAST(change_number AS STRING), customer_key, customer_key, 1, FALSE "
         f"FROM `{log}` WHERE change_number <= 30"
     )
     with pytest.raises(FormError, match=r"1 of the customers are unknown \(line 2 of cohort\)"):
