@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from airflow.sdk.exceptions import AirflowSkipException, ParamValidationError
 
 from include.catalogue import CUSTOMER, ROOT, Catalogue
 from include.errors import FormError, Refused
+from include.publish.replay import STATE
 from include.steps.move_list import spaces
 from include.steps.move_request import MoveRequest, RollBackRequest, parse_move, parse_roll_back
+from include.steps.replay_request import Range, ReplayRequest, parse_replay
 from orchestration.approval import ApproveMoves
 from orchestration.use_case_dag import RETRY_POLICY
 from tests.dags.dag_files import load
@@ -32,6 +35,8 @@ def _load(path: Path) -> DAG:
 
 
 DAGS = {path.stem: _load(path) for path in FILES}
+MOVES = ("move_cohort", "roll_back_move")
+AGAIN = {"entity": "customer", "why": "a consumer lost its state"}
 
 
 def _submit(job: str, values: dict[str, Any]) -> dict[str, Any]:
@@ -45,11 +50,11 @@ def _move(values: dict[str, Any]) -> MoveRequest:
 
 
 def test_each_file_has_the_name_of_its_job_and_runs_by_hand_alone() -> None:
-    assert {name: dag.dag_id for name, dag in DAGS.items()} == {n: n for n in ("move_cohort", "roll_back_move")}
+    assert {name: dag.dag_id for name, dag in DAGS.items()} == {n: n for n in (*MOVES, "replay_events")}
     assert {dag.schedule for dag in DAGS.values()} == {None}
 
 
-@pytest.mark.parametrize("job", DAGS)
+@pytest.mark.parametrize("job", MOVES)
 def test_nothing_is_moved_before_it_is_checked_and_approved_nor_published_before_it_is_moved(job: str) -> None:
     below = {task_id: DAGS[job].get_task(task_id).downstream_task_ids for task_id in DAGS[job].task_ids}
     assert below[f"check.{job}"] == {f"approve.{job}", f"move.{job}"}
@@ -59,7 +64,7 @@ def test_nothing_is_moved_before_it_is_checked_and_approved_nor_published_before
     assert {DAGS[job].get_task(task_id).trigger_rule for task_id in below} == {"all_success"}
 
 
-@pytest.mark.parametrize("job", DAGS)
+@pytest.mark.parametrize("job", MOVES)
 def test_a_move_tells_of_each_entity_that_a_customers_system_speaks_for(job: str) -> None:
     mastered = {e for e in CATALOGUE.entity_names() if CATALOGUE.entity(e).mastered == "by_customer"}
     outlets = {
@@ -70,7 +75,7 @@ def test_a_move_tells_of_each_entity_that_a_customers_system_speaks_for(job: str
     assert {"common_model.customer", "common_model.account"} <= outlets[f"move.{job}"]
 
 
-@pytest.mark.parametrize("job", DAGS)
+@pytest.mark.parametrize("job", MOVES)
 def test_a_move_takes_its_turn_among_the_merges_and_its_wait_for_a_person_stops_nobody(job: str) -> None:
     assert DAGS[job].get_task(f"move.{job}").pool == CATALOGUE.merge_pool(CUSTOMER)
     assert DAGS[job].max_active_runs > 1
@@ -153,6 +158,41 @@ def test_what_the_api_lets_through_is_refused_by_the_first_task(values: dict[str
     with pytest.raises(FormError, match=says) as refused:
         _move({**WHO, **values})
     assert refused.value.where == "the form of move_cohort"
+
+
+# -- replays
+def test_nothing_is_sent_once_more_before_it_is_counted() -> None:
+    dag = DAGS["replay_events"]
+    assert {task: dag.get_task(task).downstream_task_ids for task in dag.task_ids} == {
+        "check.replay_events": {"publish.replay_events"},
+        "publish.replay_events": set(),
+    }
+    assert dag.get_task("publish.replay_events").pool == "publish"
+
+
+def test_a_replays_form_with_what_is_needed_alone_counts_the_current_state() -> None:
+    assert _replay(_submit("replay_events", AGAIN)) == ReplayRequest("customer", STATE, AGAIN["why"], dry_run=True)
+    times = {"what": "history", "from_time": "2026-11-27T08:00:00Z", "to_change": 7}
+    found = _replay(_submit("replay_events", {**AGAIN, **times})).range
+    assert found == Range(from_time=datetime(2026, 11, 27, 8, tzinfo=UTC), to_change=7)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"entity": "priority_service"}, "is not one of"),
+        ({"what": "all"}, "is not one of"),
+        ({"from_change": "1"}, "is not of type 'null', 'integer'"),
+        ({"why": "short"}, "is too short"),
+    ],
+)
+def test_the_form_of_a_replay_refuses_wrong_values(values: dict[str, Any], says: str) -> None:
+    with pytest.raises(ParamValidationError, match=says):
+        _submit("replay_events", {**AGAIN, **values})
+
+
+def _replay(values: dict[str, Any]) -> ReplayRequest:
+    return parse_replay(values, CATALOGUE.published_entities(), list(spaces(CATALOGUE)))
 
 
 class _Instance:

@@ -199,7 +199,7 @@ def _as_parameters(sql: str) -> str:
         "v_moved_at": "TIMESTAMP",
         "v_salt": "STRING",
     }
-    sql = re.sub(r"@published\b", "CAST(@published AS ARRAY<INT64>)", sql)
+    sql = re.sub(r"@(published|above|up_to)\b", r"CAST(@\1 AS ARRAY<INT64>)", sql)
     return _VARIABLE.sub(lambda match: f"CAST(@{match[0]} AS {casts.get(match[0], 'ARRAY<TIMESTAMP>')})", sql)
 
 

@@ -20,15 +20,14 @@ from include.merge.statement import (
     look_statement,
     merge_statement,
 )
-from include.names import IS_GONE, DatasetName, MappingName, key_column
-from include.publish.events import published_columns
-from include.publish.schemas import event_schema
+from include.names import IS_GONE, DatasetName, MappingName
 from include.rendering import render
 from include.steps.cohort_list import MOST
 from include.steps.cohort_query import read_cohort_query
 from include.steps.deploy import entity_ddl, quarantine_ddl
 from include.steps.views_there import history_view
 from tests.sql.move_renderings import LIKE_OTHERS, move_renderings
+from tests.sql.publish_renderings import REPLAYED, chosen_table, publish_renderings
 
 GOLDEN = Path(__file__).with_name("golden")
 CLOUD = GoogleCloudSettings("project", "EU", "bucket")
@@ -57,15 +56,7 @@ def all_renderings(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
         yield f"ddl/history.{entity}.sql", history_view(catalogue, CLOUD.table, entity).ddl
     for dataset in sorted({mapping.source for mapping in catalogue.mapping_names()}):
         yield f"ddl/quarantine.{dataset.flat}.sql", quarantine_ddl(catalogue, CLOUD.table, dataset)
-    for entity in catalogue.published_entities():
-        columns = ["change_number", "changed_at", "operation"]
-        columns += published_columns(event_schema(entity, catalogue.entity(entity)))
-        table = CLOUD.table("change_log", entity)
-        window = {"change_log": table, "key": key_column(entity), "columns": columns}
-        yield f"publish/{entity}.sql", render(catalogue.sql / "statements", "change_log_window.sql", **window)
-        yield f"publish/{entity}.facts.sql", render(catalogue.sql / "statements", "change_log_facts.sql", **window)
-        sql = render(catalogue.sql / "statements", "change_times.sql", change_log=table, numbers=["n0", "n1"])
-        yield f"publish/{entity}.times.sql", sql
+    yield from publish_renderings(catalogue, CLOUD)
     for entity in catalogue.entity_names():
         warnings = warnings_statement(catalogue, CLOUD.table, entity)
         if warnings:
@@ -160,7 +151,7 @@ def chains(catalogue: Catalogue, mapping: MappingName) -> dict[str, Chain]:
 
 
 def staging_ddl(catalogue: Catalogue) -> Iterator[str]:
-    """CREATE statements of the staging and landing tables that the renderings read."""
+    """CREATE statements of the staging and landing tables, and of those made on the way, that the renderings read."""
     for dataset in catalogue.dataset_names():
         contract = catalogue.dataset(dataset)
         columns = {name: column.type for name, column in contract.columns.items()}
@@ -173,6 +164,8 @@ def staging_ddl(catalogue: Catalogue) -> Iterator[str]:
             yield _create(CLOUD.table("staging", dataset.staging_table(batch)), read)
             yield _create(CLOUD.table("staging", dataset.keys_table(batch)), {k: read[k] for k in contract.key})
             yield _create(CLOUD.table("staging", dataset.catch_up_table(batch)), {**read, IS_GONE: "BOOL"})
+    for entity in REPLAYED:
+        yield _create(chosen_table(CLOUD, entity), {"change_number": "INT64"})
 
 
 def _create(table: str, columns: dict[str, str]) -> str:
