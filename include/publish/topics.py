@@ -32,9 +32,15 @@ def event_topic(name: str) -> Topic:
     return Topic(name, PARTITIONS, config)
 
 
-def history_topic(name: str) -> Topic:
-    """A topic of a part of an entity's history: every change in it, for 7 days."""
-    return Topic(name, PARTITIONS, {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS)})
+HISTORY_SUFFIX = ".history."
+
+
+def history_topic(topic: str, request: str) -> Topic:
+    """The topic of a part of the history that somebody has asked for: every change in it, for 7 days. topic: of the
+    entity, in full."""
+    return Topic(
+        f"{topic}{HISTORY_SUFFIX}{request}", PARTITIONS, {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS)}
+    )
 
 
 def positions_topic() -> Topic:

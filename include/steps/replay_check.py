@@ -12,6 +12,7 @@ from include.merge.entity_facts import entity_tables
 from include.publish import replay
 from include.publish.position import SLOTS
 from include.publish.replay import HISTORY, STATE, Replay
+from include.publish.topics import history_topic
 from include.rendering import render
 from include.run import Run
 from include.steps.move_frozen import digest_of, freeze
@@ -38,7 +39,7 @@ def check_replay(catalogue: Catalogue, servers: Servers, run: Run, request: Repl
     told: dict[str, Any] = {"request": move_id_of(run), "entity": p.entity, "what": request.what, "topic": p.topic}
     told |= {"why": request.why, "dry_run": request.dry_run}
     if request.what == HISTORY:
-        told |= {"topic": history_topic(p, told["request"])}
+        told |= {"topic": history_topic(p.topic, told["request"]).name}
         found = look_unchecked(p)
     else:
         found = look(p, topic_was_restored=request.topic_was_restored) if request.what == STATE else look_unchecked(p)
@@ -47,11 +48,6 @@ def check_replay(catalogue: Catalogue, servers: Servers, run: Run, request: Repl
         require_empty(p, found, told["request"])
     log.info("%(what)s of %(entity)s: %(events)d events, %(tombstones)d of them tombstones, to %(topic)s", told)
     return told
-
-
-def history_topic(p: Publication, request: str) -> str:
-    """Its full name."""
-    return f"{p.topic}.history.{request}"
 
 
 def require_empty(p: Publication, found: Found, request: str) -> None:

@@ -16,7 +16,7 @@ from include.publish import position as positions
 from include.publish import replay
 from include.publish.position import SLOTS, Position
 from include.publish.replay import ANEW, HISTORY, Mark, Replay
-from include.publish.topics import history_topic as history
+from include.publish.topics import history_topic
 from include.steps.publication import Publication, look, look_unchecked, publication
 from include.steps.publish_entity import publish_entity
 from include.steps.publish_send import PER_TRANSACTION, send
@@ -82,10 +82,10 @@ def _begin_anew(p: Publication, request: str) -> None:
 
 def _send_history(p: Publication, report: Mapping[str, Any]) -> dict[str, Any]:
     """Each change of the report's range once, also when an earlier try has sent some of them."""
-    topic = history(report["topic"])
+    topic = history_topic(p.topic, report["request"])
     p.servers.kafka.create(topic.name, topic.partitions, topic.config)
     sent = 0
-    with p.servers.kafka.transactions(f"{topic.name}/history") as producer:
+    with p.servers.kafka.transactions(f"{p.name}/history/{report['request']}") as producer:
         begin = max(report["first_change"] - 1, _last_number(p, topic.name))
         for window in windows(p, [begin] * SLOTS, begin, report["last_change"]):
             for rows, _, _ in window.parts(PER_TRANSACTION):

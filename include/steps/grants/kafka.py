@@ -8,14 +8,16 @@ from include.catalogue import Catalogue
 from include.clients.kafka import GROUP
 from include.connections import KafkaSettings
 from include.publish.position import POSITIONS_TOPIC
+from include.publish.topics import HISTORY_SUFFIX
 from include.steps.grants import Accounts
 
 _ACLS = "kafka-acls --bootstrap-server <bootstrap> --command-config <admin.properties> --add"
 
 
 def lines(catalogue: Catalogue, settings: KafkaSettings, accounts: Accounts) -> Iterator[str]:
-    """The publisher reads and writes its topics in its own transactions, the deployer makes the topics and stamps them,
-    and each consumer that a contract names reads its topics, in groups that begin with its name."""
+    """The publisher reads and writes its topics in its own transactions and makes those of histories; the deployer
+    makes the topics and stamps them; and each consumer that a contract names reads its topics, in groups that begin with
+    its name."""
     published = sorted({entity for case in catalogue.use_cases.values() for entity in case.publishes})
     topics = {entity: settings.topic(catalogue.topic(entity)) for entity in catalogue.published_entities()}
     positions = settings.topic(POSITIONS_TOPIC)
@@ -24,6 +26,9 @@ def lines(catalogue: Catalogue, settings: KafkaSettings, accounts: Accounts) -> 
         yield _acl(accounts.runner, ["Write"], own)
     for topic in [positions, *(topics[entity] for entity in published)]:
         yield _acl(accounts.runner, ["Read", "Write"], f"--topic {topic}")
+    for entity in published:  # histories, which a job makes
+        histories = f"--topic {topics[entity]}{HISTORY_SUFFIX} --resource-pattern-type prefixed"
+        yield _acl(accounts.runner, ["Create", "Read", "Write"], histories)
     yield _acl(accounts.deployer, ["Create", "Read", "Write", "AlterConfigs"], f"--topic {positions}")
     for topic in topics.values():
         yield _acl(accounts.deployer, ["Create", "Describe", "AlterConfigs"], f"--topic {topic}")
