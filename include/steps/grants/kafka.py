@@ -16,8 +16,8 @@ _ACLS = "kafka-acls --bootstrap-server <bootstrap> --command-config <admin.prope
 
 def lines(catalogue: Catalogue, settings: KafkaSettings, accounts: Accounts) -> Iterator[str]:
     """The publisher reads and writes its topics in its own transactions and makes those of histories; the deployer
-    makes the topics and stamps them; each consumer that a contract names reads its topics, in groups that begin with its
-    name."""
+    makes the topics and stamps them; each consumer that a contract names reads its topics, in groups that begin with
+    its name."""
     published = sorted({entity for case in catalogue.use_cases.values() for entity in case.publishes})
     topics = {entity: settings.topic(catalogue.topic(entity)) for entity in catalogue.published_entities()}
     positions = settings.topic(POSITIONS_TOPIC)
