@@ -83,8 +83,8 @@ def read_positions(p: Publication) -> dict[int, Position]:
 
 
 def records(p: Publication) -> list[tuple[bytes, bytes | None]]:
-    """Of the positions topic, which is ours, once no transaction is open any more; raises Unavailable when one stays so,
-    and OnHold, after a day HeldTooLong, while a person holds the entity."""
+    """Of the positions topic, which is ours, once no transaction is open any more. Raises Unavailable when one stays
+    open, OnHold (after a day HeldTooLong) while a person holds the entity."""
     found = p.servers.kafka.committed_records(p.positions_topic, timeout=PATIENCE)
     are_ours(p.servers, found)
     held = hold.hold_on(p.name, found)
