@@ -113,7 +113,7 @@ def replay(job: str, report: Summary) -> Summary:
         from include.steps.replay_make import make_replay
 
         work = _work(job)
-        return make_replay(work.catalogue, work.servers, _replay(work), report)
+        return measured(make_replay(work.catalogue, work.servers, _replay(work), report))
 
     return guarded(step)
 
