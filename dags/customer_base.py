@@ -9,8 +9,9 @@ the next run reads on from where the last one ended.
 **At 3 a.m.** Open the task that is red and read the lines under *Task failed with exception* in its log: what is wrong,
 where, and what to do. *Unavailable* things are tried again by themselves. *Refused* things need a person: a contract
 that no longer fits its table, a login that was changed, more deletions than the contract allows (ask the source's
-owner, then trigger with that number under *Allow deletions*). Running the DAG again is always safe: what is done is not
-done twice.
+owner, then trigger with that number under *Allow deletions*). Events that are wrong: stop them by
+`python -m include hold publish customer` (or `account`; `docs/holding.md`), which loses nothing. Running the DAG again
+is always safe: what is done is not done twice.
 """
 
 from include.use_case import UseCase

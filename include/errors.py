@@ -13,8 +13,10 @@
     │   ├── OverCeiling          a query would be billed for more than `maximum_bytes_billed` allows
     │   ├── NotDeployed          a table, topic or schema has not been applied
     │   ├── Fenced               another publisher has taken over, and did not finish in our time
+    │   ├── HeldTooLong          a person holds the publishing, and that has lasted for more than a day
     │   └── ForbiddenError       a client's permissions do not allow it
     ├── NotNow               nothing is wrong: the step is begun again at a moment that is known
+    ├── OnHold               nothing is wrong: a person holds the publishing, and the step is left out
     └── Unavailable          may heal: tried again
         ├── SourceUnavailable    no connection, a broken one, a deadlock victim
         ├── TransactionConflict  another transaction changed the same table
@@ -114,6 +116,10 @@ class Fenced(Refused):
     """Another publisher has taken over this transactional id, and did not finish in our time."""
 
 
+class HeldTooLong(Refused):
+    """A person holds the publishing of an entity, and that has lasted for more than a day."""
+
+
 class ForbiddenError(Refused):
     """The service answered that our credentials do not allow it."""
 
@@ -132,6 +138,10 @@ class NotNow(DataPlatformError):
 
 def _not_now(problem: str, where: str, remedy: str, until: datetime) -> NotNow:
     return NotNow(problem, where=where, remedy=remedy, until=until)
+
+
+class OnHold(DataPlatformError):
+    """Nothing is wrong: a person holds the publishing of an entity, and the step is left out."""
 
 
 class Unavailable(DataPlatformError):

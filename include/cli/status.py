@@ -8,7 +8,7 @@ from typing import Any
 from include.catalogue import Catalogue
 from include.cli.report import as_text
 from include.cli.servers import servers
-from include.steps.status import datasets, entities, mappings
+from include.steps.status import datasets, entities, holds, mappings
 
 
 def add(subparsers: Any) -> None:
@@ -24,4 +24,6 @@ def run(args: argparse.Namespace) -> int:
         ("Entities", entities(catalogue, clients)),
     ):
         print(f"{title}\n{as_text(rows)}\n")
+    if held := holds(catalogue, clients):
+        print(f"Publishing is held\n{as_text(held)}\n")
     return 0

@@ -165,8 +165,8 @@ class Kafka:
                         yield message
 
     # -- writing
-    def send(self, topic: str, key: bytes, value: bytes) -> None:
-        """One record outside of any transaction; it is there when this returns."""
+    def send(self, topic: str, key: bytes, value: bytes | None) -> None:
+        """One record (None: a tombstone) outside of any transaction; it is there when this returns."""
         failed: list[KafkaError] = []
         with self._translated(topic):
             producer = Producer({**self._config, "acks": "all", "enable.idempotence": True})

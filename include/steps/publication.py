@@ -10,6 +10,7 @@ from include.catalogue import Catalogue
 from include.errors import NotDeployed
 from include.merge.progress import EntityProgress, read_progress
 from include.names import key_column
+from include.publish import hold
 from include.publish import position as positions
 from include.publish.events import Encoder
 from include.publish.position import ChangeLogState, Position
@@ -25,7 +26,8 @@ PATIENCE = 120.0
 
 @dataclass(frozen=True)
 class Publication:
-    """An entity's change log and its topic. `shards`: how many publish it."""
+    """An entity's change log and its topic. shards: how many publish it. heeds_hold: what a person holds is not even
+    looked at; but for who only tells how far it is."""
 
     catalogue: Catalogue
     servers: Servers
@@ -33,6 +35,7 @@ class Publication:
     topic: str
     encoder: Encoder
     shards: int
+    heeds_hold: bool = True
 
     @property
     def change_log(self) -> str:
@@ -64,23 +67,29 @@ def publication(catalogue: Catalogue, servers: Servers, entity: str) -> Publicat
 
 @dataclass(frozen=True)
 class Found:
-    """How far each slot is published, what is asked for once more, and how far the change log is."""
+    """How far each slot is published, what is asked for once more, how far the change log is, and what holds it (None
+    but for who does not heed it)."""
 
     positions: Mapping[int, Position]
     replays: Mapping[int, Replay]
     progress: EntityProgress
     mark: Mark | None
+    hold: hold.Hold | None
 
 
 def read_positions(p: Publication) -> dict[int, Position]:
-    """Slot to position, once no transaction is open any more; raises Unavailable when one stays so."""
+    """Slot to position. Raises as `records` does."""
     return positions.positions_of(p.entity, records(p))
 
 
 def records(p: Publication) -> list[tuple[bytes, bytes | None]]:
-    """Of the positions topic, which is ours."""
+    """Of the positions topic, which is ours, once no transaction is open any more. Raises Unavailable when one stays
+    open, OnHold (after a day HeldTooLong) while a person holds the entity."""
     found = p.servers.kafka.committed_records(p.positions_topic, timeout=PATIENCE)
     are_ours(p.servers, found)
+    held = hold.hold_on(p.name, found)
+    if held is not None and p.heeds_hold:
+        hold.refuse(p.entity, held, f"topic {p.positions_topic}")
     return found
 
 
@@ -98,7 +107,8 @@ def look(p: Publication, *, topic_was_restored: bool = False) -> Found:
     gone = None
     if found.mark and not topic_was_restored:
         gone = found.mark.problem(p.topic, p.servers.kafka.end_offsets(p.topic))
-    positions.check(p.entity, found.positions, state, _given_at(p, numbers), has_events, gone, f"topic {p.topic}")
+    times = given_at(p.catalogue, p.servers, p.entity, numbers)
+    positions.check(p.entity, found.positions, state, times, has_events, gone, f"topic {p.topic}")
     return found
 
 
@@ -106,14 +116,15 @@ def look_unchecked(p: Publication) -> Found:
     """The same, whether they belong together or not."""
     said = records(p)
     found, asked = positions.positions_of(p.entity, said), replays_of(p.entity, said)
-    return Found(found, asked, progress(p), mark_of(p.entity, said))
+    return Found(found, asked, progress(p), mark_of(p.entity, said), hold.hold_on(p.name, said))
 
 
-def _given_at(p: Publication, numbers: Sequence[int]) -> Mapping[int, datetime]:
-    """When the change log gave these numbers; those that it does not have are missing."""
+def given_at(catalogue: Catalogue, servers: Servers, entity: str, numbers: Sequence[int]) -> Mapping[int, datetime]:
+    """When the change log of an entity gave these numbers; those that it does not have are missing."""
     if not numbers:
         return {}
     params = {f"n{index}": number for index, number in enumerate(numbers)}
-    sql = render(p.catalogue.sql / "statements", "change_times.sql", change_log=p.change_log, numbers=list(params))
-    rows = p.servers.big_query.query(sql, params, where=p.change_log)
+    change_log = servers.cloud.table("change_log", entity)
+    sql = render(catalogue.sql / "statements", "change_times.sql", change_log=change_log, numbers=list(params))
+    rows = servers.big_query.query(sql, params, where=change_log)
     return {row["change_number"]: row["changed_at"] for row in rows}

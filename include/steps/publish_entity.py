@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +21,7 @@ from include.steps import publication as publications
 from include.steps.publication import Found, Publication, look, publication, records
 from include.steps.publish_again import send_again
 from include.steps.publish_claim import claim, take_over
+from include.steps.publish_lag import lag
 from include.steps.publish_send import PER_TRANSACTION, mark, send
 from include.steps.publish_window import windows
 from include.steps.request import Request
@@ -36,15 +37,16 @@ def publish_entity(
     """Send every change after the positions, in order, each transaction with its positions.
 
     shard: one of several publishers, whose claim came before; without it all of the work is done here.
-    Returns the number of events (how many of them are tombstones), of changes without event, and the last change
-    number that is on the topic.
+    Returns the number of events (how many of them are tombstones), of changes without event, the last change number
+    that is on the topic, and how far behind the topic was at the beginning (`Lag`).
     Raises EpochBroken when change log, topic and positions do not belong together, IntegrityError for topics of another
     environment, NotDeployed for a missing topic or schema, DeclarationError for an entity without event; Fenced when
-    another publisher took over and did not finish either, Unavailable when there is none.
+    another publisher took over and did not finish either, Unavailable when there is none; OnHold, after a day
+    HeldTooLong, while a person holds the entity: nothing more of it is committed then.
     """
     p = publication(catalogue, servers, entity)
     if request.dry_run:
-        return _dry_run(p, shard)
+        return _dry_run(p)
     if shard is not None:
         return _publish(p, shard)
     if p.shards > 1:
@@ -58,12 +60,12 @@ def claim_entity(catalogue: Catalogue, servers: Servers, entity: str, request: R
     return {"entity": entity, "shards": p.shards, "dry_run": True} if request.dry_run else claim(p)
 
 
-def _dry_run(p: Publication, shard: Shard | None) -> dict[str, Any]:
-    found = look(p)
-    slots = shard.slots if shard else range(positions.SLOTS)
-    waiting = found.progress.change_number - positions.lowest(found.positions, slots)
-    log.info("%s: %d changes wait for %s", p.entity, waiting, p.topic)
-    return {"entity": p.entity, "topic": p.topic, "dry_run": True, "changes_waiting": waiting}
+def _dry_run(p: Publication) -> dict[str, Any]:
+    found = look(replace(p, heeds_hold=False))
+    waits = lag(p.catalogue, p.servers, p.entity, found.positions, found.progress.change_number)
+    held = {"held_since": found.hold.began} if found.hold else {}
+    log.info("%s: %d changes wait for %s%s", p.entity, waits.changes, p.topic, ", which is held" if held else "")
+    return {"entity": p.entity, "topic": p.topic, "dry_run": True, **waits.told, **held}
 
 
 def _together(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -90,6 +92,7 @@ def _send_all(p: Publication, shard: Shard) -> dict[str, Any]:
             found = look(p)
         if not _owns(shard, found.positions):
             raise _given_away(p, shard)
+        waited = lag(p.catalogue, p.servers, p.entity, found.positions, found.progress.change_number)
         replayed = send_again(p, producer, shard, found, PER_TRANSACTION)
         _send_new(p, producer, shard, found, counts)
         if replayed or sum(counts.values()) or found.mark is None:
@@ -98,8 +101,8 @@ def _send_all(p: Publication, shard: Shard) -> dict[str, Any]:
     told = "{events} events, {tombstones} of them tombstones; {without_event} changes without event".format(**counts)
     of = f" ({shard})" if shard.of > 1 else ""
     log.info("%s%s: %s; the last change on %s is %d", p.entity, of, told, p.topic, progress.change_number)
-    again = {"sent_again": replayed} if replayed else {}
-    return {"entity": p.entity, "topic": p.topic, **counts, **again, "last_change": progress.change_number}
+    told_too = {"sent_again": replayed, **waited.told} if replayed else waited.told
+    return {"entity": p.entity, "topic": p.topic, **counts, **told_too, "last_change": progress.change_number}
 
 
 def _send_new(

@@ -7,8 +7,10 @@ from typing import Any
 from include.catalogue import Catalogue
 from include.merge.progress import EntityProgress, read_progress
 from include.merge.statement import COUNTS
+from include.publish.hold import hold_on
 from include.publish.position import POSITIONS_TOPIC, positions_of
 from include.stage.log import DatasetLog
+from include.steps.publish_lag import lag
 from include.steps.servers import Servers
 
 
@@ -41,21 +43,34 @@ def mappings(catalogue: Catalogue, servers: Servers) -> list[dict[str, Any]]:
 
 
 def entities(catalogue: Catalogue, servers: Servers) -> list[dict[str, Any]]:
-    """Per entity: the last change number, and the last one published; None of what is never published."""
-    topic = servers.kafka_settings.topic(POSITIONS_TOPIC)
-    records = servers.kafka.committed_records(topic, timeout=30)
+    """Per entity: the last change number, the last one published, how many are not yet (see `Lag`), and the age of the
+    oldest of these; None of what is never published."""
+    records = _positions(servers)
     rows = []
     for entity in catalogue.entity_names():
         progress = _progress(servers, entity)
         row: dict[str, Any] = {"entity": entity, "changes": progress.change_number}
-        row |= {"published to": None, "not yet": None, "topic": None}
+        row |= {"published to": None, "not yet": None, "oldest (s)": None, "topic": None}
         if entity in catalogue.published_entities():
             slots = positions_of(entity, records)
-            published = min((position.change_number for position in slots.values()), default=0)
-            row |= {"published to": published, "not yet": progress.change_number - published}
+            waits = lag(catalogue, servers, entity, slots, progress.change_number)
+            row |= {"published to": progress.change_number - waits.changes, "not yet": waits.changes}
+            row |= {"oldest (s)": waits.oldest_s}
             row |= {"topic": servers.kafka_settings.topic(catalogue.topic(entity))}
         rows.append(row)
     return rows
+
+
+def holds(catalogue: Catalogue, servers: Servers) -> list[dict[str, Any]]:
+    """What a person holds: nothing of it is published."""
+    records = _positions(servers)
+    names = {entity: servers.kafka_settings.topic(entity) for entity in catalogue.published_entities()}
+    found = {entity: hold for entity, name in names.items() if (hold := hold_on(name, records))}
+    return [{"entity": entity, "since": hold.began, "why": hold.why} for entity, hold in found.items()]
+
+
+def _positions(servers: Servers) -> list[tuple[bytes, bytes | None]]:
+    return servers.kafka.committed_records(servers.kafka_settings.topic(POSITIONS_TOPIC), timeout=30)
 
 
 def _progress(servers: Servers, entity: str) -> EntityProgress:

@@ -75,8 +75,8 @@ def alert_for(use_case: Told, doc: str, *, lasts: bool = True) -> Callable[[Cont
 def all_clear_for(use_case: Told) -> Callable[[Context], None]:
     """The DAG's callback for a success: one message when the use case was failing and is whole again.
 
-    A dry run, a bite (`only`) or some customers prove nothing of the whole, so they end nothing. Raises as `alert_for`
-    does.
+    A dry run, a bite (`only`) or some customers prove nothing of the whole, so they end nothing; nor does a run whose
+    publishing a person holds. Raises as `alert_for` does.
     """
 
     def all_clear(context: Context) -> None:
@@ -84,7 +84,7 @@ def all_clear_for(use_case: Told) -> Callable[[Context], None]:
 
         conf = getattr(context.get("dag_run"), "conf", None) or {}
         since = Variable.get(_failing(use_case), default=None)
-        if since is None or any(conf.get(name) for name in _PARTS):
+        if since is None or any(conf.get(name) for name in _PARTS) or _is_held(context):
             return
         lines = [*_head(use_case, context), f"It failed since {since}", "", *_links(use_case, context, [])]
         title, text = f"{use_case.name} is healthy again", "\n".join(lines)
@@ -105,10 +105,24 @@ def tell_quarantined(use_case: Told, dataset: str, summary: Mapping[str, Any], c
         "the mapping is mended.",
     ]
     title = f"{use_case.name}: {rows} kept aside, tier {use_case.tier}"
+    _tell(use_case, title, lines)
+
+
+def tell_late(use_case: Told, entity: str, waited: str, context: Context) -> None:
+    """One message to `alerts_tier_<n>`: events came late, and the run goes on. One that is not delivered stops nothing.
+    waited: how many changes, for how long."""
+    lines = [
+        *_head(use_case, context),
+        f"{waited}. They are sent now. See why no run before this one has sent them.",
+    ]
+    _tell(use_case, f"{use_case.name}: events of {entity} are late, tier {use_case.tier}", lines)
+
+
+def _tell(use_case: Told, title: str, lines: list[str]) -> None:
     try:
         deliver(_connection(use_case), title, "\n".join(lines), is_failure=True)
     except DataPlatformError as error:
-        log.warning("nobody was told that %d rows were kept aside: %s", number, scrubbed(error))
+        log.warning("nobody was told (%s): %s", title, scrubbed(error))
 
 
 def _connection(use_case: Told) -> str:
@@ -154,13 +168,25 @@ def _failures(context: Context) -> dict[tuple[str, int], Mapping[str, str]]:
 
 def _failed(context: Context) -> list[tuple[str, int]]:
     """The failed task instances of the run, in the DAG's order. Airflow calls instance 2 of a mapped task `task_2`."""
-    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-
-    dag, run_id = context["dag"], str(context["run_id"])
-    states = RuntimeTaskInstance.get_task_states(dag_id=dag.dag_id, run_ids=[run_id]).get(run_id, {})
-    found = [_instance(name, dag.task_ids) for name, state in states.items() if state == "failed"]
+    dag = context["dag"]
+    found = [_instance(name, dag.task_ids) for name, state in _states(context).items() if state == "failed"]
     order = {task_id: number for number, task_id in enumerate(dag.task_ids)}
     return sorted(found, key=lambda instance: (order.get(instance[0], len(order)), instance[1]))
+
+
+def _is_held(context: Context) -> bool:
+    """Whether some publishing was left out: in a whole run that is only when a person holds it."""
+    states = _states(context).items()
+    return any(state == "skipped" and name.startswith(("claim.", "publish.")) for name, state in states)
+
+
+def _states(context: Context) -> dict[str, Any]:
+    """The state of each task instance of the run, by Airflow's name of it."""
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    run_id = str(context["run_id"])
+    states: dict[str, Any] = RuntimeTaskInstance.get_task_states(dag_id=context["dag"].dag_id, run_ids=[run_id])
+    return dict(states.get(run_id, {}))
 
 
 def _instance(name: str, task_ids: list[str]) -> tuple[str, int]:

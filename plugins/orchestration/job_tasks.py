@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import get_current_context
 from airflow.sdk.bases.xcom import BaseXCom
 
+from orchestration.lag import measured
 from orchestration.tasks import Summary, guarded
 
 if TYPE_CHECKING:
@@ -73,16 +74,20 @@ def roll_back(job: str, report: Summary, approval: str) -> Summary:
 
 
 def publish(job: str, moved: Summary) -> Summary:
-    """Send the new changes of each entity that has events of the move to its topic."""
+    """Send the new changes of each entity that has events of the move to its topic; skipped at the end when a person
+    holds one of them."""
 
     def step() -> Summary:
         from include.steps.publish_entity import publish_entity
+        from include.steps.publish_hold import publish_all
         from include.steps.request import Request
 
         work = _work(job)
-        return {
-            entity: publish_entity(work.catalogue, work.servers, entity, Request()) for entity in moved["publishes"]
-        }
+
+        def publish_one(entity: str) -> Summary:
+            return measured(publish_entity(work.catalogue, work.servers, entity, Request()))
+
+        return publish_all(moved["publishes"], publish_one)
 
     return guarded(step)
 
@@ -108,7 +113,7 @@ def replay(job: str, report: Summary) -> Summary:
         from include.steps.replay_make import make_replay
 
         work = _work(job)
-        return make_replay(work.catalogue, work.servers, _replay(work), report)
+        return measured(make_replay(work.catalogue, work.servers, _replay(work), report))
 
     return guarded(step)
 

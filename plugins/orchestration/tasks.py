@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSkipException
 
-from include.errors import DataPlatformError, NotNow, Unavailable
+from include.errors import DataPlatformError, NotNow, OnHold, Unavailable
 from orchestration.alerts import tell_quarantined
+from orchestration.lag import judged, measured
 from orchestration.scrubbed import kind, place
 
 if TYPE_CHECKING:
@@ -152,14 +153,17 @@ def claim(use_case: str, entity: str) -> Summary:
 
 
 def publish(use_case: str, entity: str, shard: list[int] | None = None) -> Summary:
-    """Send the entity's new changes to its topic. `shard`: number and count, where several share the work."""
+    """Send the entity's new changes to its topic; skipped while a person holds it. `shard`: number and count, where
+    several share the work."""
 
     def step(work: _Work) -> Summary:
         from include.publish.position import Shard
         from include.steps.publish_entity import publish_entity
 
         one = Shard(*shard) if shard else None
-        return publish_entity(work.catalogue, work.servers, entity, work.request, one)
+        summary = publish_entity(work.catalogue, work.servers, entity, work.request, one)
+        is_first = one is None or one.number == 0
+        return judged(work.use_case, measured(summary), is_first, get_current_context())
 
     return _guarded(use_case, step)
 
@@ -183,6 +187,9 @@ def guarded[Result: (Summary, list[Summary])](step: Callable[[], Result]) -> Res
     except NotNow as wait:  # the task gives its slot back, and no try is spent
         log.info("waits: %s", wait)
         raise AirflowRescheduleException(wait.until) from None  # type: ignore[no-untyped-call]
+    except OnHold as hold:  # neither green nor red, and no asset is said to be updated
+        log.info("skipped: %s", hold)
+        raise AirflowSkipException(str(hold)) from None
     except (DataPlatformError, AirflowSkipException) as error:
         raise error from None
     except Exception as error:  # noqa: BLE001 - nothing may leave a task with a value in it

@@ -4,34 +4,22 @@ parent's merge before its child's."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import groupby
 
 import pytest
-from airflow import settings
 from airflow.executors.base_executor import BaseExecutor
 from airflow.jobs.job import Job
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
-from airflow.models import import_all_models
-from airflow.models.base import Base
-from airflow.models.dag import DagModel
-from airflow.models.dagbundle import DagBundleModel
 from airflow.models.pool import Pool
-from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.taskinstance import TaskInstance
 from airflow.sdk import DAG
-from airflow.serialization.definitions.dag import SerializedDAG
-from airflow.serialization.serialized_objects import DagSerialization, LazyDeserializedDAG
-from airflow.utils.db import synchronize_log_template
 from airflow.utils.session import create_session
-from airflow.utils.state import DagRunState, TaskInstanceState
-from airflow.utils.types import DagRunTriggeredByType, DagRunType
+from airflow.utils.state import TaskInstanceState
 
 from include.catalogue import ROOT, Catalogue
 from include.names import MappingName
 from tests.dags.dag_files import load
-
-BUNDLE = "bundle"
+from tests.dags.database import deployed, new_run
 
 
 def _dag(name: str) -> DAG:
@@ -48,42 +36,17 @@ def taken() -> Iterator[list[TaskInstance]]:
     for dag in dags:
         for task in dag.tasks:
             task.pool = "the_only"
-    import_all_models()
-    Base.metadata.create_all(settings.engine)
-    _deploy(dags)
-    for dag in dags:
-        _run(dag)
-    yield list(_by_the_scheduler())
-    Base.metadata.drop_all(settings.engine)
-
-
-def _deploy(dags: list[DAG]) -> None:
-    lazy = [LazyDeserializedDAG.from_dag(dag) for dag in dags]
-    with create_session() as session:
-        synchronize_log_template(session=session)
-        session.add_all([DagBundleModel(name=BUNDLE), Pool(pool="the_only", slots=1, include_deferred=False)])
-        session.flush()
-        SerializedDAG.bulk_write_to_db(BUNDLE, None, lazy, session=session)
-        for dag in lazy:
-            SerializedDagModel.write_dag(dag, bundle_name=BUNDLE, session=session)
-        session.query(DagModel).update({"is_paused": False})
+    with deployed(dags):
+        for dag in dags:
+            _run(dag)
+        yield list(_by_the_scheduler())
 
 
 def _run(dag: DAG) -> None:
     """A run whose merges are ready, all at once."""
-    now = datetime.now(UTC)
     with create_session() as session:
-        run = DagSerialization.from_dict(DagSerialization.to_dict(dag)).create_dagrun(
-            run_id="run",
-            logical_date=now,
-            data_interval=(now, now),
-            run_after=now,
-            run_type=DagRunType.MANUAL,
-            triggered_by=DagRunTriggeredByType.TEST,
-            state=DagRunState.RUNNING,
-            session=session,
-        )
-        for task in run.get_task_instances(session=session):
+        session.merge(Pool(id=9, pool="the_only", slots=1, include_deferred=False))
+        for task in new_run(dag, session).get_task_instances(session=session):
             if task.task_id.startswith("merge."):
                 task.state = TaskInstanceState.SCHEDULED
 

@@ -72,6 +72,49 @@ def test_status_tells_how_far_everything_is(shell: Callable[..., tuple[int, str,
     assert rows["customer/from_sse_customer"][0] == "2"
     assert rows["customer"][:3] == ["4", "4", "0"]
     assert rows["account"][:3] == ["0", "0", "0"]
+    assert "is held" not in out
+
+
+def test_publishing_is_held_by_a_person_shown_and_let_go(shell: Callable[..., tuple[int, str, str]]) -> None:
+    assert "is not held" in shell("hold", "publish", "customer", "--let-go")[1]
+    code, out, _ = shell("hold", "publish", "customer", "--why", "letters are wrong")
+    assert (code, out.startswith("Held: nothing more of customer is published, since ")) == (0, True)
+    (held,) = shell("status")[1].partition("Publishing is held\n")[2].splitlines()[1:2]
+    assert held.split()[0] == "customer"
+    assert held.endswith("UTC letters are wrong")
+    code, out, _ = shell("hold", "publish", "customer", "--let-go")
+    assert (code, "is let go: its next run sends what has waited" in out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("entity", "says"),
+    [
+        ("custmer", "there is no entity custmer, did you mean customer"),
+        ("priority_service", "priority_service has no event, so nothing of it is published"),
+    ],
+)
+def test_what_is_never_published_cannot_be_held(
+    shell: Callable[..., tuple[int, str, str]], entity: str, says: str
+) -> None:
+    code, _, err = shell("hold", "publish", entity)
+    assert (code, says in err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["account/from_sse_account", "17", "--let-go"], "--why and --let-go belong to `hold publish`"),
+        (["account/from_sse_account", "0"], "argument batch: '0' is not a whole number from 1 on"),
+        (["publish", "customer", "--why", "x", "--let-go"], "not allowed with argument --why"),
+    ],
+)
+def test_words_that_hold_nothing_are_refused(
+    shell: Callable[..., tuple[int, str, str]], capsys: pytest.CaptureFixture[str], words: list[str], says: str
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        shell("hold", *words)
+    assert refused.value.code == 2
+    assert says in capsys.readouterr().err
 
 
 def test_tail_shows_the_newest_changes_in_their_order(shell: Callable[..., tuple[int, str, str]]) -> None:

@@ -16,29 +16,12 @@ from include.steps import publish_entity as step
 from include.steps.deploy import apply_topics
 from tests.include.steps.way import Way, before_the_first
 
+_changes, _sent = Way.changes, Way.sent
+
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publication, "PATIENCE", 3.0)
-
-
-def _changes(way: Way, count: int = 1, *, is_event: bool = True) -> None:
-    """The next changes, as a merge leaves them."""
-    cloud, big_query = way.world.servers.cloud, way.world.servers.big_query
-    ledger, log = cloud.table("ledger", "customer"), cloud.table("change_log", "customer")
-    big_query.query(
-        f"INSERT INTO `{log}` (change_number, changed_at, operation, is_event, customer_key, source_system) "
-        f"SELECT change_number + n, TIMESTAMP '2026-01-01 00:00:00+00', 'update', {is_event}, TO_HEX(MD5('x')), 'sse' "
-        f"FROM `{ledger}` CROSS JOIN UNNEST(GENERATE_ARRAY(1, {count})) AS n WHERE name = 'entity'"
-    )
-    big_query.query(f"UPDATE `{ledger}` SET change_number = change_number + {count} WHERE name = 'entity'")
-
-
-def _sent(way: Way) -> list[int]:
-    """The change numbers on the topic, sorted."""
-    topic = way.world.servers.kafka_settings.topic("customer.changes.v1")
-    events = way.world.servers.kafka.committed(topic)
-    return sorted(int(dict(event.headers())["ce_id"].decode().partition(":")[2]) for event in events)
 
 
 def _fencing_id(way: Way) -> str:

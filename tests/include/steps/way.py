@@ -108,6 +108,23 @@ class Way:
     def publish(self, **request: Any) -> dict[str, Any]:
         return publish_entity(self.catalogue, self.world.servers, "customer", Request(**request))
 
+    def changes(self, count: int = 1, *, is_event: bool = True) -> None:
+        """The next changes, as a merge leaves them; all of one key."""
+        cloud, big_query = self.world.servers.cloud, self.world.servers.big_query
+        ledger, log = cloud.table("ledger", "customer"), cloud.table("change_log", "customer")
+        big_query.query(
+            f"INSERT INTO `{log}` (change_number, changed_at, operation, is_event, customer_key, source_system) "
+            f"SELECT change_number + n, TIMESTAMP '2026-01-01 00:00:00+00', 'update', {is_event}, TO_HEX(MD5('x')), "
+            f"'sse' FROM `{ledger}` CROSS JOIN UNNEST(GENERATE_ARRAY(1, {count})) AS n WHERE name = 'entity'"
+        )
+        big_query.query(f"UPDATE `{ledger}` SET change_number = change_number + {count} WHERE name = 'entity'")
+
+    def sent(self) -> list[int]:
+        """The change numbers on the topic, sorted."""
+        topic = self.world.servers.kafka_settings.topic("customer.changes.v1")
+        events = self.world.servers.kafka.committed(topic)
+        return sorted(int(dict(event.headers())["ce_id"].decode().partition(":")[2]) for event in events)
+
     def names(self) -> dict[str, str]:
         """Source key to family name in the common model."""
         cloud = self.world.servers.cloud
