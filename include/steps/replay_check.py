@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from include.catalogue import Catalogue
@@ -35,7 +36,7 @@ def check_replay(catalogue: Catalogue, servers: Servers, run: Run, request: Repl
     of which nothing was published yet, customers of an entity that is not of customers; EpochBroken when change log,
     topic and positions do not belong together; else as publishing does.
     """
-    p = publication(catalogue, servers, request.entity)
+    p = replace(publication(catalogue, servers, request.entity), heeds_hold=False)  # counting sends nothing
     told: dict[str, Any] = {"request": move_id_of(run), "entity": p.entity, "what": request.what, "topic": p.topic}
     told |= {"why": request.why, "dry_run": request.dry_run}
     if request.what == HISTORY:
