@@ -9,6 +9,7 @@ environment. Mended here:
 - bytes processed of jobs and dry runs (always the whole table: nothing is pruned), and `maximumBytesBilled`
 - loads, look-ups and jobs that a kill cut off: `big_query_mends`, beside this file
 - what makes small scripts slow: `big_query_memory`, `big_query_translations`, `big_query_jobs`
+- what makes large results slow: `big_query_results`
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ sys.path.append(str(pathlib.Path(__file__).parent))  # last, so that our folder'
 import big_query_jobs as jobs  # type: ignore[import-not-found,unused-ignore]
 import big_query_memory as memory  # type: ignore[import-not-found,unused-ignore]
 import big_query_mends as mends  # type: ignore[import-not-found,unused-ignore]
+import big_query_results as results  # type: ignore[import-not-found,unused-ignore]
 import big_query_translations as translations  # type: ignore[import-not-found,unused-ignore]
 
 _SMALLEST_BILL = 10 << 20  # BigQuery bills at least 10 MB per query
@@ -237,6 +239,7 @@ def serve(port: int, read_port: int, project: str, folder: pathlib.Path) -> None
         database.execute(f"SET GLOBAL threads = {int(threads)}")
     database.execute("SET GLOBAL catalog_error_max_schemas = 0")  # else what is not there is compared with all names
     mends.end_orphaned_jobs()
+    results.keep_in_memory()
     storage_read, _ = grpc_server.start("127.0.0.1", read_port)
     uvicorn.run("local_bigquery:app", host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=2)
     storage_read.stop(None)

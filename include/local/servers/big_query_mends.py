@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import big_query_results as results  # type: ignore[import-not-found,unused-ignore]
 import duckdb
 from local_bigquery.catalog import datasets, metadata, tables  # type: ignore[import-not-found,unused-ignore]
 from local_bigquery.engine import database  # type: ignore[import-not-found,unused-ignore]
@@ -88,7 +89,7 @@ def mend_catalog() -> None:
             return [found for found in _all_of(project, dataset) if found[0] == table]
         if project in database._attached:
             return database.fetch(_LAKES_OBJECTS.format(lake=_lake(project)), [dataset, table])
-        if (project, dataset) == ("emulator", tables.RESULTS) and table is not None:
+        if project == results.PLACE and table is not None:
             return _size_of_result(shipped_fetch, table)
         return shipped_objects(project, dataset, table) if project == "emulator" else []
 
@@ -97,7 +98,7 @@ def mend_catalog() -> None:
             return shipped_fetch(_LAKES_IS_DATASET.format(lake=_lake(params[0])), params[1:])
         if _COLUMNS in sql and params[0] in database._attached:
             return shipped_fetch(sql.replace(_COLUMNS, _LAKES_COLUMNS.format(lake=_lake(params[0]))), params[1:])
-        if _COLUMNS in sql and _NOT_NULL in sql and params[:2] == ["emulator", tables.RESULTS]:
+        if _COLUMNS in sql and _NOT_NULL in sql and params[:2] == [results.PLACE, tables.RESULTS]:
             return []
         return shipped_fetch(sql, params)
 
@@ -150,7 +151,7 @@ def _lake(project: str) -> str:
 def _size_of_result(fetch: Callable[..., Any], table: str) -> list[tuple[str, str, int]]:
     """A query's result is a table of DuckDB itself, which knows how long it is."""
     try:
-        ((rows,),) = fetch(f"SELECT COUNT(*) FROM {database.quote('emulator', tables.RESULTS, table)}")
+        ((rows,),) = fetch(f"SELECT COUNT(*) FROM {database.quote(results.PLACE, tables.RESULTS, table)}")
     except duckdb.CatalogException:
         return []
     return [(table, "TABLE", rows)]
