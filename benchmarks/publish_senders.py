@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
+
 from benchmarks.measuring import cpu, peak_rss_mib
 from benchmarks.processes import ROOT
 from benchmarks.publish_declarations import ENTITY, declare
@@ -22,7 +24,7 @@ from include.publish.position import Position, Shard
 from include.steps.publication import Publication, publication
 from include.steps.publish_entity import publish_entity
 from include.steps.publish_send import PER_TRANSACTION, send
-from include.steps.publish_window import Window, windows
+from include.steps.publish_window import Waiting, last_of, pieces, windows
 from include.steps.request import Request
 from include.steps.servers import Servers
 
@@ -31,7 +33,7 @@ ONE = Shard(0, 1)
 
 def limit(p: Publication, last: int) -> Callable[[], int]:
     """The client alone: the same records, ready-made, in transactions of the same size."""
-    parts = [list(p.encoder.encode(rows)) for window in _all(p, last) for rows, _, _ in window.parts(PER_TRANSACTION)]
+    parts = [list(p.encoder.encode(piece)) for rows in _all(p, last) for piece in pieces(rows, PER_TRANSACTION)]
     moved = positions.as_records(p.entity, [(slot, Position(last, "", "", 1)) for slot in ONE.slots])
 
     def produce() -> int:
@@ -52,12 +54,13 @@ def arrow(p: Publication, last: int) -> Callable[[], int]:
     def produce() -> int:
         sent = 0
         with p.servers.kafka.transactions(ONE.transactional_id(p.name)) as producer:
-            for window in given:
-                for rows, up_to, at in window.parts(PER_TRANSACTION):
+            for rows in given:
+                for piece in pieces(rows, PER_TRANSACTION):
+                    up_to, at = last_of(piece)
                     position = Position(up_to, at.isoformat(), "benchmark", 1)
                     moved = positions.as_records(p.entity, [(slot, position) for slot in ONE.slots])
-                    send(p, producer, rows, moved)
-                    sent += rows.num_rows
+                    send(p, producer, piece, moved)
+                    sent += piece.num_rows
         return sent
 
     return produce
@@ -65,8 +68,8 @@ def arrow(p: Publication, last: int) -> Callable[[], int]:
 
 def encode(p: Publication, last: int) -> Callable[[], int]:
     """Avro bodies from Arrow, and nothing else."""
-    given = [rows for window in _all(p, last) for rows, _, _ in window.parts(PER_TRANSACTION)]
-    return lambda: sum(len(avro_bodies(rows, p.encoder.schema)) for rows in given)
+    given = [piece for rows in _all(p, last) for piece in pieces(rows, PER_TRANSACTION)]
+    return lambda: sum(len(avro_bodies(piece, p.encoder.schema)) for piece in given)
 
 
 def end_to_end(p: Publication, last: int, shard: Shard | None = None) -> Callable[[], int]:
@@ -74,8 +77,8 @@ def end_to_end(p: Publication, last: int, shard: Shard | None = None) -> Callabl
     return lambda: int(publish_entity(p.catalogue, p.servers, ENTITY, Request(), shard)["events"])
 
 
-def _all(p: Publication, last: int) -> Iterator[Window]:
-    return windows(p, [0] * positions.SLOTS, 0, last)
+def _all(p: Publication, last: int) -> Iterator[pa.Table]:
+    return windows(Waiting(p, [0] * positions.SLOTS, 0, last), last)
 
 
 def operator(p: Publication, last: int) -> Callable[[], int]:
@@ -83,8 +86,8 @@ def operator(p: Publication, last: int) -> Callable[[], int]:
     from airflow.providers.apache.kafka.operators.produce import ProduceToTopicOperator
 
     given: list[Event] = []
-    for window in _all(p, last):
-        given += [event for rows, _, _ in window.parts(PER_TRANSACTION) for event in p.encoder.encode(rows)]
+    for rows in _all(p, last):
+        given += [event for piece in pieces(rows, PER_TRANSACTION) for event in p.encoder.encode(piece)]
 
     def run() -> int:
         produce = ProduceToTopicOperator(

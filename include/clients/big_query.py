@@ -89,10 +89,10 @@ class BigQuery:
         with translated(where):
             return [dict(row) for row in job.result()]
 
-    def finish_without_rows(self, job: bigquery.QueryJob, *, where: str) -> None:
-        """Wait for the end; the result stays in the job's destination table."""
+    def finish_without_rows(self, job: bigquery.QueryJob, *, where: str) -> int:
+        """Wait for the end; the result stays in the job's destination table: how many rows it has."""
         with translated(where):
-            job.result(max_results=0)
+            return int(job.result(max_results=0).total_rows or 0)
 
     def dry_run_bytes(self, sql: str, params: Mapping[str, Value] | None = None, *, where: str = "BigQuery") -> int:
         """Bytes that a statement would read; nothing is run or billed."""

@@ -13,6 +13,7 @@ from google.cloud.bigquery_storage_v1.services.big_query_read.transports.grpc im
 
 from include.clients.big_query import BigQuery, Value, translated
 from include.connections import GoogleCloudSettings
+from include.errors import IntegrityError
 
 _NO_LIMIT = [("grpc.max_receive_message_length", -1)]
 
@@ -25,11 +26,20 @@ class StorageRead:
         self._client = _client(settings)
 
     def ordered(self, sql: str, params: Mapping[str, Value], *, where: str) -> Iterator[pa.RecordBatch]:
-        """The rows of `sql`, which ends in an ORDER BY. Raises as BigQuery.query does."""
+        """The rows of `sql`, which ends in an ORDER BY. Raises as BigQuery.query does; IntegrityError, at the end,
+        unless they are as many as the result has."""
         job = self._big_query.start(sql, params, where=where)
-        self._big_query.finish_without_rows(job, where=where)
+        count, read = self._big_query.finish_without_rows(job, where=where), 0
         with translated(where):
-            yield from self._read(job.destination)
+            for batch in self._read(job.destination) if count else ():
+                read += batch.num_rows
+                yield batch
+        if read != count:
+            raise IntegrityError(
+                f"of {count} rows of a result {read} have come",
+                where=where,
+                remedy="nothing of them was used; tell Google, with the job's id from BigQuery's job history",
+            )
 
     def _read(self, table: Any) -> Iterator[pa.RecordBatch]:
         session = self._client.create_read_session(

@@ -17,6 +17,7 @@ import pyarrow as pa
 from include.catalogue import CUSTOMER
 from include.clients.big_query import Value
 from include.clients.kafka import TransactionalProducer
+from include.errors import IntegrityError
 from include.publish import replay
 from include.publish.position import Shard
 from include.publish.replay import Replay
@@ -103,4 +104,11 @@ def _parts(p: Publication, chosen: str) -> Iterator[_Part]:
 
 def _read(p: Publication, chosen: str, part: _Part) -> pa.Table:
     sql = statement(p, "replay_window.sql", chosen=chosen, columns=event_columns(p))
-    return read_rows(p, sql, {"low": part.low, "high": part.high}, part.low, part.high, part.changes)
+    rows = read_rows(p, sql, {"low": part.low, "high": part.high}, part.low, part.high)
+    if rows.num_rows != part.changes:
+        raise IntegrityError(
+            f"of {part.changes} changes that were chosen {rows.num_rows} have come",
+            where=chosen,
+            remedy="nothing of them was sent; it goes on there when it is tried again",
+        )
+    return rows

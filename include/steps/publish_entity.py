@@ -6,13 +6,14 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.catalogue import Catalogue
-from include.clients.kafka import TransactionalProducer
+from include.clients.kafka import Record, TransactionalProducer
 from include.errors import Fenced, Unavailable
 from include.publish import position as positions
 from include.publish.position import Position, Shard
@@ -23,7 +24,7 @@ from include.steps.publish_again import send_again
 from include.steps.publish_claim import claim, take_over
 from include.steps.publish_lag import lag
 from include.steps.publish_send import PER_TRANSACTION, mark, send
-from include.steps.publish_window import windows
+from include.steps.publish_window import Waiting, last_of, look_ahead, pieces, windows
 from include.steps.request import Request
 from include.steps.servers import Servers
 
@@ -109,14 +110,24 @@ def _send_new(
     p: Publication, producer: TransactionalProducer, shard: Shard, found: Found, counts: dict[str, int]
 ) -> None:
     """What the change log has after the positions, by transactions."""
-    at, progress = found.positions, found.progress
-    start = positions.lowest(at, shard.slots)
-    for window in windows(p, positions.published(at, shard.slots), start, progress.change_number):
-        for rows, up_to, changed_at in window.parts(PER_TRANSACTION):
-            to = Position(up_to, changed_at.isoformat(), progress.epoch, shard.of)
-            send(p, producer, rows, positions.as_records(p.entity, _moved(at, shard, to)))
-            _count(counts, rows)
-        counts["without_event"] += window.without_event
+    at, end = found.positions, found.progress.change_number
+    waiting = Waiting(p, positions.published(at, shard.slots), positions.lowest(at, shard.slots), end)
+    if waiting.start == end:
+        return
+    facts, reached = look_ahead(waiting), waiting.start
+
+    def moved(number: int, changed_at: datetime) -> Sequence[Record]:
+        to = Position(number, changed_at.isoformat(), found.progress.epoch, shard.of)
+        return positions.as_records(p.entity, _moved(at, shard, to))
+
+    for rows in windows(waiting, facts.events):
+        for piece in pieces(rows, PER_TRANSACTION):
+            reached, changed_at = last_of(piece)
+            send(p, producer, piece, moved(reached, changed_at))
+            _count(counts, piece)
+    if reached < end:  # the last changes have no event
+        send(p, producer, None, moved(end, facts.changed_at))
+    counts["without_event"] += facts.without_event
 
 
 def _owns(shard: Shard, found: Mapping[int, Position]) -> bool:
@@ -138,7 +149,7 @@ def _moved(found: Mapping[int, Position], shard: Shard, at: Position) -> list[tu
 
 def _count(counts: dict[str, int], rows: pa.RecordBatch) -> None:
     counts["events"] += rows.num_rows
-    counts["tombstones"] += pc.equal(rows.column("operation"), "delete").true_count if rows.num_rows else 0
+    counts["tombstones"] += pc.equal(rows.column("operation"), "delete").true_count
 
 
 def _wait_for_the_other(p: Publication, shard: Shard) -> dict[str, Any]:

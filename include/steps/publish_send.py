@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pyarrow as pa
 
-from include.clients.kafka import TransactionalProducer
+from include.clients.kafka import Record, TransactionalProducer
 from include.publish.replay import Mark, mark_record
 from include.steps.publication import Publication
 
@@ -17,14 +16,14 @@ PER_TRANSACTION = 10_000
 def send(
     p: Publication,
     producer: TransactionalProducer,
-    rows: pa.RecordBatch,
-    moved: Sequence[tuple[bytes, bytes, list[Any]]],
+    rows: pa.RecordBatch | None,
+    moved: Sequence[Record],
     topic: str = "",
 ) -> None:
     """One transaction: the events of `rows` (to the entity's topic, or to another one), then the records that say how
     far we are, then the commit."""
     with producer.transaction():
-        if rows.num_rows:
+        if rows is not None:
             producer.send_all(topic or p.topic, p.encoder.encode(rows))
         producer.send_all(p.positions_topic, moved)
 

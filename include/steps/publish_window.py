@@ -21,44 +21,69 @@ WINDOW = 50_000
 
 
 @dataclass(frozen=True)
-class Window:
-    """The changes (low, high]: `rows` are those that wait for an event, in order. `changed_at`: of the last change."""
+class Waiting:
+    """The changes (start, end] of a publication that its positions do not have. published: up to which change each of
+    the 64 slots is."""
 
-    high: int
-    changed_at: datetime
-    rows: pa.Table
+    p: Publication
+    published: list[int]
+    start: int
+    end: int
+
+    @property
+    def by_slot(self) -> bool:
+        """Whether some of them are published already, or are another publisher's."""
+        return set(self.published) != {self.start}
+
+    def params(self, low: int, high: int) -> dict[str, Value]:
+        return {"low": low, "high": high, **({"published": self.published} if self.by_slot else {})}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """So many changes wait for an event, so many have none; and when the last of all was made."""
+
+    events: int
     without_event: int
+    changed_at: datetime
 
-    def parts(self, size: int) -> Iterator[tuple[pa.RecordBatch, int, datetime]]:
-        """Pieces of at most `size` rows, each with the change up to which all is sent with it; at least one."""
-        left = self.rows.num_rows
-        for rows in pieces(self.rows, size):
-            left -= rows.num_rows
-            yield (rows, *_last(rows)) if left else (rows, self.high, self.changed_at)
+
+def look_ahead(waiting: Waiting) -> Facts:
+    """Of changes of which there are some. Raises IntegrityError when a number is missing, or is there twice."""
+    p, start, end = waiting.p, waiting.start, waiting.end
+    sql = statement(p, "change_log_facts.sql", by_slot=waiting.by_slot)
+    (found,) = p.servers.big_query.query(sql, waiting.params(start, end), where=p.change_log)
+    if not found["changes"] == found["numbers"] == end - start:
+        raise _not_whole(p, f"does not have exactly the changes {start + 1} to {end}")
+    return Facts(found["events"], found["without_event"], found["changed_at"])
+
+
+def windows(waiting: Waiting, events: int) -> Iterator[pa.Table]:
+    """Those that wait for an event, by windows, in order. Raises IntegrityError, instead of giving the last window,
+    unless so many events have come."""
+    p, start, end, came = waiting.p, waiting.start, waiting.end, 0
+    sql = statement(p, "change_log_window.sql", columns=event_columns(p), by_slot=waiting.by_slot)
+    edges = [(low, min(low + WINDOW, end)) for low in range(start, end, WINDOW)]
+    for rows in one_ahead(lambda edge: read_rows(p, sql, waiting.params(*edge), *edge), edges):
+        came, edges = came + rows.num_rows, edges[1:]
+        if not edges and came != events:
+            raise _not_whole(p, f"gave {came} of {events} events of {start + 1} to {end}")
+        yield rows
 
 
 def pieces(rows: pa.Table, size: int) -> Iterator[pa.RecordBatch]:
-    """At most `size` rows each, in order; at least one piece. (Copied piece by piece: a whole window twice in memory is
-    more than it needs.)"""
-    for begin in range(0, max(1, rows.num_rows), size):
+    """At most `size` rows each, in order. (Copied piece by piece: a whole window twice in memory is more than it
+    needs.)"""
+    for begin in range(0, rows.num_rows, size):
         piece = rows.slice(begin, size)
         columns = [column.combine_chunks() for column in piece.columns]
         yield pa.RecordBatch.from_arrays(columns, schema=piece.schema)
 
 
-def _last(rows: pa.RecordBatch) -> tuple[int, datetime]:
+def last_of(rows: pa.RecordBatch) -> tuple[int, datetime]:
     """Number and time of the last change of some."""
     last = rows.select(["change_number", "changed_at"]).slice(rows.num_rows - 1).to_pylist()[0]
     return last["change_number"], last["changed_at"]
-
-
-def windows(p: Publication, published: list[int], start: int, end: int) -> Iterator[Window]:
-    """The changes (start, end] by windows. published: up to which change each of the 64 slots is.
-
-    Raises IntegrityError when a number is missing, or not all that was counted has come.
-    """
-    edges = ((low, min(low + WINDOW, end)) for low in range(start, end, WINDOW))
-    return one_ahead(lambda edge: _read(p, published, *edge), edges)
 
 
 def one_ahead[Item, Result](work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -73,35 +98,23 @@ def one_ahead[Item, Result](work: Callable[[Item], Result], items: Iterable[Item
             yield coming.result()
 
 
-def _read(p: Publication, published: list[int], low: int, high: int) -> Window:
-    params: dict[str, Value] = {"low": low, "high": high, "published": published}
-    (facts,) = p.servers.big_query.query(statement(p, "change_log_facts.sql"), params, where=p.change_log)
-    if not facts["changes"] == facts["numbers"] == high - low:
-        raise _not_whole(p, f"does not have exactly the changes {low + 1} to {high}")
-    sql = statement(p, "change_log_window.sql", columns=event_columns(p))
-    rows = read_rows(p, sql, params, low, high, facts["events"])
-    return Window(high, facts["changed_at"], rows, facts["without_event"])
-
-
 def event_columns(p: Publication) -> list[str]:
     """The columns of the change log that the encoder takes."""
     return ["change_number", "changed_at", "operation", *published_columns(p.encoder.schema)]
 
 
-def read_rows(p: Publication, sql: str, params: Mapping[str, Value], low: int, high: int, count: int) -> pa.Table:
-    """The changes of a window (low, high], in the order of their numbers; nothing is asked for when none are counted.
-    Raises IntegrityError unless they are as many as were counted."""
-    batches = list(p.servers.storage_read.ordered(sql, params, where=p.change_log)) if count else []
+def read_rows(p: Publication, sql: str, params: Mapping[str, Value], low: int, high: int) -> pa.Table:
+    """The changes of a window (low, high], in the order of their numbers. Raises IntegrityError when they are not."""
+    batches = list(p.servers.storage_read.ordered(sql, params, where=p.change_log))
     rows = pa.Table.from_batches(batches) if batches else pa.table({})
-    numbers = rows.column("change_number").combine_chunks() if batches else pa.array([], pa.int64())
-    if len(numbers) != count or not _is_rising(numbers, low, high):
-        raise _not_whole(p, f"gave {len(numbers)} of {count} events of {low + 1} to {high}, or not in order")
+    if batches and not _is_rising(rows.column("change_number").combine_chunks(), low, high):
+        raise _not_whole(p, f"gave the changes {low + 1} to {high} not in order")
     return rows
 
 
 def _is_rising(numbers: pa.Array, low: int, high: int) -> bool:
     values = numbers.to_numpy()
-    return not len(values) or bool(low < values[0] and values[-1] <= high and (values[1:] > values[:-1]).all())
+    return bool(low < values[0] and values[-1] <= high and (values[1:] > values[:-1]).all())
 
 
 def statement(p: Publication, file: str, **more: Any) -> str:

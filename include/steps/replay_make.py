@@ -20,7 +20,7 @@ from include.publish.topics import history_topic
 from include.steps.publication import Publication, look, look_unchecked, publication
 from include.steps.publish_entity import publish_entity
 from include.steps.publish_send import PER_TRANSACTION, send
-from include.steps.publish_window import windows
+from include.steps.publish_window import Waiting, look_ahead, pieces, windows
 from include.steps.replay_check import require_empty, require_no_other
 from include.steps.replay_request import ReplayRequest
 from include.steps.request import Request
@@ -87,11 +87,12 @@ def _send_history(p: Publication, report: Mapping[str, Any]) -> dict[str, Any]:
     sent = 0
     with p.servers.kafka.transactions(f"{p.name}/history/{report['request']}") as producer:
         begin = max(report["first_change"] - 1, _last_number(p, topic.name))
-        for window in windows(p, [begin] * SLOTS, begin, report["last_change"]):
-            for rows, _, _ in window.parts(PER_TRANSACTION):
-                if rows.num_rows:
-                    send(p, producer, rows, [], topic.name)
-                    sent += rows.num_rows
+        waiting = Waiting(p, [begin] * SLOTS, begin, report["last_change"])
+        expected = look_ahead(waiting).events if begin < waiting.end else 0
+        for rows in windows(waiting, expected):
+            for piece in pieces(rows, PER_TRANSACTION):
+                send(p, producer, piece, [], topic.name)
+                sent += piece.num_rows
     log.info("%s: %d events to %s", p.entity, sent, topic.name)
     return {"request": report["request"], "entity": p.entity, "topic": topic.name, "events": sent}
 

@@ -1,10 +1,16 @@
 {% import 'slots.sql' as slots %}
--- What one window of the change log holds: nothing may be missing, and what is read of it is counted beforehand.
+-- What waits in the change log, from one number to another: nothing may be missing, and what is read of it is counted
+-- beforehand.
 SELECT
   COUNT(*) AS changes,
   COUNT(DISTINCT change_number) AS numbers,
+{% if by_slot %}
   COUNTIF(is_event AND {{ slots.waits(key) }}) AS events,
   COUNTIF(NOT is_event AND {{ slots.waits(key) }}) AS without_event,
+{% else %}
+  COUNTIF(is_event) AS events,
+  COUNTIF(NOT is_event) AS without_event,
+{% endif %}
   MAX(IF(change_number = @high, changed_at, NULL)) AS changed_at
 FROM {{ change_log | table }}
 WHERE change_number > @low AND change_number <= @high

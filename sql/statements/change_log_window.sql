@@ -3,5 +3,6 @@
 SELECT {% for name in columns %}{{ name | column }}{{ ', ' if not loop.last }}{% endfor %}
 
 FROM {{ change_log | table }}
-WHERE change_number > @low AND change_number <= @high AND is_event AND {{ slots.waits(key) }}
+WHERE change_number > @low AND change_number <= @high AND is_event{% if by_slot %} AND {{ slots.waits(key) }}{% endif %}
+
 ORDER BY change_number

@@ -23,7 +23,7 @@ def publish_renderings(catalogue: Catalogue, cloud: GoogleCloudSettings) -> Iter
         columns = ["change_number", "changed_at", "operation"]
         columns += published_columns(event_schema(entity, catalogue.entity(entity)))
         table = cloud.table("change_log", entity)
-        window = {"change_log": table, "key": key_column(entity), "columns": columns}
+        window = {"change_log": table, "key": key_column(entity), "columns": columns, "by_slot": entity != CUSTOMER}
         yield f"publish/{entity}.sql", render(statements, "change_log_window.sql", **window)
         yield f"publish/{entity}.facts.sql", render(statements, "change_log_facts.sql", **window)
         sql = render(statements, "change_times.sql", change_log=table, numbers=["n0", "n1"])

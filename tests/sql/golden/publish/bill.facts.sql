@@ -1,4 +1,5 @@
--- What one window of the change log holds: nothing may be missing, and what is read of it is counted beforehand.
+-- What waits in the change log, from one number to another: nothing may be missing, and what is read of it is counted
+-- beforehand.
 SELECT
   COUNT(*) AS changes,
   COUNT(DISTINCT change_number) AS numbers,

@@ -1,9 +1,10 @@
--- What one window of the change log holds: nothing may be missing, and what is read of it is counted beforehand.
+-- What waits in the change log, from one number to another: nothing may be missing, and what is read of it is counted
+-- beforehand.
 SELECT
   COUNT(*) AS changes,
   COUNT(DISTINCT change_number) AS numbers,
-  COUNTIF(is_event AND change_number > @published[OFFSET(MOD(CAST(CONCAT('0x', SUBSTR(`customer_key`, 1, 2)) AS INT64), 64))]) AS events,
-  COUNTIF(NOT is_event AND change_number > @published[OFFSET(MOD(CAST(CONCAT('0x', SUBSTR(`customer_key`, 1, 2)) AS INT64), 64))]) AS without_event,
+  COUNTIF(is_event) AS events,
+  COUNTIF(NOT is_event) AS without_event,
   MAX(IF(change_number = @high, changed_at, NULL)) AS changed_at
 FROM `project.change_log.customer`
 WHERE change_number > @low AND change_number <= @high

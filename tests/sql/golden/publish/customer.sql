@@ -1,5 +1,5 @@
 -- What of one window of the change log is to be sent, in the order of its numbers.
 SELECT `change_number`, `changed_at`, `operation`, `customer_key`, `given_name`, `family_name`, `email`, `registered_at`
 FROM `project.change_log.customer`
-WHERE change_number > @low AND change_number <= @high AND is_event AND change_number > @published[OFFSET(MOD(CAST(CONCAT('0x', SUBSTR(`customer_key`, 1, 2)) AS INT64), 64))]
+WHERE change_number > @low AND change_number <= @high AND is_event
 ORDER BY change_number
