@@ -28,7 +28,11 @@ from include.steps.publication import publication
 from include.steps.publish_claim import claim
 from include.steps.servers import Servers
 
-CHANGES, SHARDS = 300, (1, 2, 3)
+CHANGES, SHARDS = 600, (1, 2, 3)
+MEASURED_EVERY = 10
+"""Rounds, after which a publisher is left alone: how long does one live now?"""
+SMALL = {"segment.ms": "10000", "min.cleanable.dirty.ratio": "0.01"}
+"""Of the topic of positions: all of it is read at each start, and small transactions would make it long."""
 KINDS = {"alone": 50, "one of its shards": 20, "one of two": 20, "broker": 5, "broker and publisher": 5}
 """Of a hundred rounds."""
 LONGEST = 240.0
@@ -61,14 +65,17 @@ class Rounds:
         of = {shards: declare(declarations / str(shards), ROOT / "sql", shards) for shards in SHARDS}
         self.catalogue = of[self._shards]
         deploy(self.catalogue, servers)
+        servers.kafka.alter(servers.kafka_settings.topic(POSITIONS_TOPIC), SMALL)
         self.changes = Changes(servers, rng)
-        self.kills, self.count = 0, Counter[str]()
+        self.kills, self.rounds, self.count = 0, 0, Counter[str]()
 
     def run(self, kills: int, report: Callable[[str], None] = silent) -> None:
         """Rounds until so many have died; then all is published."""
         try:
-            self._life = self._published()
+            self._published()
             while self.kills < kills:
+                if self.rounds % MEASURED_EVERY == 0:
+                    self._life = self._published()
                 self._round()
                 report(f"{self.kills} of {kills} kills, {self.changes.last} changes")
             self._published()
@@ -87,19 +94,21 @@ class Rounds:
 
     def told(self) -> str:
         counted = ", ".join(f"{what}: {times}" for what, times in sorted(self.count.items()))
-        return f"{self.changes.last} changes; a publisher lives {self._life:.1f} s; {counted}"
+        return f"{self.changes.last} changes, {self.rounds} rounds; a publisher lives {self._life:.1f} s; {counted}"
 
     def _published(self) -> float:
         """A publisher that nobody kills sends what is left; how long it lived."""
+        publisher = self._ready(self._shards)
         self.changes.grow(CHANGES)
-        publisher, began = self._start(self._shards), time.monotonic()
-        said = self._end_of(publisher)
+        _go(publisher)
+        began, said = time.monotonic(), self._end_of(publisher)
         assert said.get("last_change") == self.changes.last, said
         assert "fenced" not in said
         return time.monotonic() - began
 
     # -- rounds
     def _round(self) -> None:
+        self.rounds += 1
         self.changes.grow(CHANGES)
         if self._rng.random() < 0.3:
             self._shards = self._rng.choice(SHARDS)
@@ -169,13 +178,11 @@ class Rounds:
         return publisher
 
     def _ready(self, shards: int, *shard: int) -> Publisher:
-        """A publisher, which has not begun."""
+        """A publisher, which does not begin yet."""
         command = [sys.executable, "-m", "benchmarks.kills_publisher", str(self._root), str(shards), *map(str, shard)]
         environ = {**os.environ, **self._environment}
         publisher = Publisher(command, cwd=ROOT, env=environ, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True)
         self._alive.append(publisher)
-        assert publisher.stdout is not None
-        assert publisher.stdout.readline().strip() == READY, publisher.communicate()
         return publisher
 
     def _wait(self) -> None:
@@ -218,6 +225,9 @@ class Rounds:
 
 
 def _go(publisher: Publisher) -> None:
+    """It begins, and has imported all that it needs."""
+    assert publisher.stdout is not None
     assert publisher.stdin is not None
+    assert publisher.stdout.readline().strip() == READY, publisher.communicate()
     publisher.stdin.write("\n")
     publisher.stdin.flush()
