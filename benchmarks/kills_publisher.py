@@ -23,7 +23,7 @@ from include.steps.request import Request
 from include.steps.servers import Servers
 
 READY = "ready"
-PER_TRANSACTION, TRANSACTION_TIMEOUT_MS, PATIENCE = 20, 5_000, 40.0
+PER_TRANSACTION, TRANSACTION_TIMEOUT_MS, PATIENCE = 8, 5_000, 40.0
 
 
 def main(declarations: str, shards: str, *number: str) -> None:

@@ -29,8 +29,8 @@ from include.steps.publish_claim import claim
 from include.steps.servers import Servers
 
 CHANGES, SHARDS = 600, (1, 2, 3)
-MEASURED_EVERY = 10
-"""Rounds, after which a publisher is left alone: how long does one live now?"""
+MEASURED_EVERY = 15
+"""Rounds, after which nobody is killed: all is published, and then it is measured how long a publisher lives."""
 SMALL = {"segment.ms": "10000", "min.cleanable.dirty.ratio": "0.01"}
 """Of the topic of positions: all of it is read at each start, and small transactions would make it long."""
 KINDS = {"alone": 50, "one of its shards": 20, "one of two": 20, "broker": 5, "broker and publisher": 5}
@@ -72,9 +72,9 @@ class Rounds:
     def run(self, kills: int, report: Callable[[str], None] = silent) -> None:
         """Rounds until so many have died; then all is published."""
         try:
-            self._published()
             while self.kills < kills:
                 if self.rounds % MEASURED_EVERY == 0:
+                    self._published()
                     self._life = self._published()
                 self._round()
                 report(f"{self.kills} of {kills} kills, {self.changes.last} changes")
@@ -149,15 +149,19 @@ class Rounds:
         return has_died
 
     def _one_of_two(self) -> bool:
-        """A second one, perhaps of another number of shards, begins while the first is at work."""
-        first, self._shards = self._ready(self._shards), self._rng.choice((self._shards, *SHARDS))
-        both = [first, self._ready(self._shards)]
+        """A second one, perhaps of another number of shards, begins while the first is at work; who dies is tried
+        again, beside the other."""
+        numbers = (self._shards, self._rng.choice((self._shards, *SHARDS)))
+        both = [self._ready(number) for number in numbers]
         for publisher in both:
             _go(publisher)
             self._wait()
-        self._rng.shuffle(both)
-        has_died = self._kill(both[0])
-        self._end_of(both[1])
+        victim = self._rng.randrange(2)
+        has_died = self._kill(both[victim])
+        if has_died:
+            both[victim] = self._start(numbers[victim])
+        for publisher in both:
+            self._end_of(publisher)
         return has_died
 
     def _with_broker(self, and_publisher: bool) -> bool:
