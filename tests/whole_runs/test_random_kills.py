@@ -12,7 +12,7 @@ from benchmarks.publish_declarations import declare
 from include.catalogue import ROOT
 from tests.conftest import World
 
-KILLS, CHANGES = 5, 300
+KILLS, CHANGES = 4, 300
 
 
 def test_whoever_publishes_is_killed_and_each_change_comes_once(
