@@ -12,7 +12,7 @@ from pathlib import Path
 from subprocess import PIPE
 from typing import Any
 
-from benchmarks.kills_publisher import CLOSED, OPEN, READY
+from benchmarks.kills_publisher import OPEN, READY
 from benchmarks.processes import ROOT
 
 LONGEST = 240.0
@@ -40,10 +40,14 @@ class Publisher:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def until_it_sends(self) -> None:
-        """Returns with its first transaction, or with its end: another one may have sent all."""
-        while self.is_alive() and not self._noted():
-            time.sleep(0.005)
+    def until_it_sends(self, transaction: int) -> None:
+        """Returns when so many transactions have begun, or with its end: it may have fewer to send."""
+        while self.is_alive() and self.transactions() < transaction:
+            time.sleep(0.002)
+
+    def transactions(self) -> int:
+        """How many have begun."""
+        return self._noted().count(OPEN)
 
     def kill(self) -> bool:
         """Whether it was alive."""
@@ -52,7 +56,7 @@ class Publisher:
 
     def is_within_a_transaction(self) -> bool:
         """Whether it is, or was when it died."""
-        return self._noted() == OPEN
+        return self._noted().endswith(OPEN)
 
     def told(self) -> dict[str, Any] | None:
         """What it says at its end; None when it was killed, or has said it before."""
@@ -67,7 +71,4 @@ class Publisher:
         return told
 
     def _noted(self) -> bytes:
-        """The last that it has noted."""
-        noted = self._notes.read_bytes() if self._notes.exists() else b""
-        assert set(noted) <= set(OPEN + CLOSED)
-        return noted[-1:]
+        return self._notes.read_bytes() if self._notes.exists() else b""

@@ -32,7 +32,9 @@ SMALL = {"segment.ms": "10000", "min.cleanable.dirty.ratio": "0.01"}
 KINDS = {"alone": 40, "one of its shards": 20, "one of two": 20, "broker": 10, "broker and publisher": 10}
 """Of a hundred rounds."""
 WHILE_IT_SENDS = 0.7
-"""Of the deaths come when transactions have begun; the others at any moment of a publisher's life."""
+"""Of the deaths come when one of the transactions has begun; the others at any moment of a publisher's life."""
+A_TRANSACTION = 0.02
+"""Seconds: one and what is between it and the next."""
 
 
 class Killable(Protocol):
@@ -57,7 +59,7 @@ class Rounds:
         changes: int = CHANGES,
     ) -> None:
         self._servers, self._root, self._rng, self._environment = servers, declarations, rng, environment
-        self._broker, self._shards, self._life, self._sending = broker, 1, 0.0, 0.0
+        self._broker, self._shards, self._life, self._transactions = broker, 1, 0.0, 0
         self._more = changes
         self._started: list[Publisher] = []
         of = {shards: declare(declarations / str(shards), ROOT / "sql", shards) for shards in SHARDS}
@@ -90,7 +92,7 @@ class Rounds:
 
     def told(self) -> str:
         counted = ", ".join(f"{what}: {times}" for what, times in sorted(self.count.items()))
-        lives = f"a publisher lives {self._life:.1f} s, and sends for {self._sending:.1f} s of them"
+        lives = f"a publisher lives {self._life:.1f} s, and has {self._transactions} transactions"
         hit = f"{self.open} of {self.kills} kills hit an open transaction"
         return f"{self.changes.last} changes, {self.rounds} rounds; {lives}; {hit}; {counted}"
 
@@ -105,12 +107,10 @@ class Rounds:
         publisher = self._ready(self._shards)
         self.changes.grow(self._more)
         publisher.go()
-        began = time.monotonic()
-        publisher.until_it_sends()
-        sends, said = time.monotonic(), self._end_of(publisher)
+        began, said = time.monotonic(), self._end_of(publisher)
         assert said.get("last_change") == self.changes.last, said
         assert "fenced" not in said
-        self._life, self._sending = time.monotonic() - began, time.monotonic() - sends
+        self._life, self._transactions = time.monotonic() - began, publisher.transactions()
 
     # -- rounds
     def _round(self) -> None:
@@ -143,7 +143,7 @@ class Rounds:
         for publisher in shards:
             publisher.go()
         victim = self._rng.randrange(number)
-        self._wait(shards[victim])
+        self._wait(shards[victim], of=number)
         has_died = self._kill(shards[victim])
         if has_died:
             shards[victim] = self._start(number, victim)
@@ -192,12 +192,14 @@ class Rounds:
         self._started.append(Publisher(self._root, notes, {**os.environ, **self._environment}, shards, *shard))
         return self._started[-1]
 
-    def _wait(self, publisher: Publisher) -> None:
-        """A random part of a publisher's life, or of the time for which it sends."""
+    def _wait(self, publisher: Publisher, of: int = 1) -> None:
+        """A random part of a publisher's life, or until it is in or after one of its transactions. of: how many share
+        the work."""
         if self._rng.random() < WHILE_IT_SENDS:
-            publisher.until_it_sends()
-            return time.sleep(self._rng.uniform(0, self._sending))
-        return time.sleep(self._rng.uniform(0, self._life))
+            publisher.until_it_sends(self._rng.randint(1, max(1, self._transactions // of)))
+            time.sleep(self._rng.uniform(0, A_TRANSACTION))
+        else:
+            time.sleep(self._rng.uniform(0, self._life))
 
     def _kill(self, publisher: Publisher) -> bool:
         """Whether it was alive."""

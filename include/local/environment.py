@@ -52,7 +52,7 @@ def _sql_server(laptop: Laptop) -> dict[str, Any]:
 
 
 def _kafka(laptop: Laptop) -> dict[str, Any]:
-    """(One broker: a topic on three could not be made, and no record be confirmed by two.)"""
+    """(One broker: a topic on three could not be made.)"""
     return {"conn_type": "kafka", "extra": {"bootstrap.servers": laptop.address("kafka"), "replication_factor": 1}}
 
 

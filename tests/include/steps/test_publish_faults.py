@@ -135,7 +135,6 @@ def test_a_broker_that_stays_away_fails_the_task_and_the_next_one_sends_the_rest
     assert "tried again by itself; if it lasts, ask whether the brokers are up" in failed.value.remedy
     assert SECRET not in str(failed.value)
     broker.start()
-    assert _tried_again(lambda: _sent(way))[-1] == last - MORE + PER_TRANSACTION
     assert _tried_again(way.publish)["events"] == MORE - PER_TRANSACTION
     assert _sent(way) == list(range(1, last + 1))
 
