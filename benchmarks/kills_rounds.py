@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from subprocess import PIPE, Popen
 from typing import Any, Protocol
 
 from confluent_kafka import IsolationLevel
 
 from benchmarks.kills_changes import Changes
 from benchmarks.kills_consumer import consumed, end_offsets, judged
-from benchmarks.kills_publisher import READY
+from benchmarks.kills_process import LONGEST, Publisher
 from benchmarks.processes import ROOT
 from benchmarks.publish_declarations import ENTITY, declare
 from benchmarks.world import deploy, silent
@@ -28,12 +24,17 @@ from include.steps.publication import publication
 from include.steps.publish_claim import claim
 from include.steps.servers import Servers
 
-CHANGES, SHARDS = 300, (1, 2, 3)
-KINDS = {"alone": 50, "one of its shards": 20, "one of two": 20, "broker": 5, "broker and publisher": 5}
+CHANGES, SHARDS = 600, (1, 2, 3)
+MEASURED_EVERY = 15
+"""Rounds, after which nobody is killed: all is published, and then it is measured how long a publisher lives."""
+SMALL = {"segment.ms": "10000", "min.cleanable.dirty.ratio": "0.01"}
+"""Of the topic of positions: all of it is read at each start, and small transactions would make it long."""
+KINDS = {"alone": 40, "one of its shards": 20, "one of two": 20, "broker": 10, "broker and publisher": 10}
 """Of a hundred rounds."""
-LONGEST = 240.0
-"""Seconds that a publisher may live which nobody kills."""
-Publisher = Popen[str]
+WHILE_IT_SENDS = 0.7
+"""Of the deaths come when one of the transactions has begun; the others at any moment of a publisher's life."""
+A_TRANSACTION = 0.02
+"""Seconds: one and what is between it and the next."""
 
 
 class Killable(Protocol):
@@ -44,7 +45,8 @@ class Killable(Protocol):
 
 
 class Rounds:
-    """A world with one entity. environment: its connections, for the publishers; broker: None when it must live."""
+    """A world with one entity. environment: its connections, for the publishers; broker: None when it must live;
+    changes: how many there are more in each round."""
 
     def __init__(
         self,
@@ -54,28 +56,31 @@ class Rounds:
         *,
         environment: Mapping[str, str] = os.environ,
         broker: Killable | None = None,
+        changes: int = CHANGES,
     ) -> None:
         self._servers, self._root, self._rng, self._environment = servers, declarations, rng, environment
-        self._broker, self._shards, self._life = broker, 1, 0.0
-        self._alive: list[Publisher] = []
+        self._broker, self._shards, self._life, self._transactions = broker, 1, 0.0, 0
+        self._more = changes
+        self._started: list[Publisher] = []
         of = {shards: declare(declarations / str(shards), ROOT / "sql", shards) for shards in SHARDS}
         self.catalogue = of[self._shards]
         deploy(self.catalogue, servers)
+        servers.kafka.alter(servers.kafka_settings.topic(POSITIONS_TOPIC), SMALL)
         self.changes = Changes(servers, rng)
-        self.kills, self.count = 0, Counter[str]()
+        self.kills, self.open, self.rounds, self.count = 0, 0, 0, Counter[str]()
 
     def run(self, kills: int, report: Callable[[str], None] = silent) -> None:
         """Rounds until so many have died; then all is published."""
         try:
-            self._life = self._published()
             while self.kills < kills:
+                if self.rounds % MEASURED_EVERY == 0:
+                    self._measure()
                 self._round()
                 report(f"{self.kills} of {kills} kills, {self.changes.last} changes")
             self._published()
         finally:
-            for publisher in self._alive:
+            for publisher in self._started:
                 publisher.kill()
-                publisher.wait()
 
     def judged(self) -> dict[str, int]:
         """What an independent consumer has, held against change log and common model."""
@@ -87,20 +92,30 @@ class Rounds:
 
     def told(self) -> str:
         counted = ", ".join(f"{what}: {times}" for what, times in sorted(self.count.items()))
-        return f"{self.changes.last} changes; a publisher lives {self._life:.1f} s; {counted}"
+        lives = f"a publisher lives {self._life:.1f} s, and has {self._transactions} transactions"
+        hit = f"{self.open} of {self.kills} kills hit an open transaction"
+        return f"{self.changes.last} changes, {self.rounds} rounds; {lives}; {hit}; {counted}"
 
-    def _published(self) -> float:
-        """A publisher that nobody kills sends what is left; how long it lived."""
-        self.changes.grow(CHANGES)
-        publisher, began = self._start(self._shards), time.monotonic()
-        said = self._end_of(publisher)
+    def _measure(self) -> None:
+        """How long does a publisher live that nobody kills, and that has nothing to send but a round's changes?"""
+        if self.rounds:
+            self._published()
+        self._published()
+
+    def _published(self) -> None:
+        """A publisher that nobody kills sends what is left."""
+        publisher = self._ready(self._shards)
+        self.changes.grow(self._more)
+        publisher.go()
+        began, said = time.monotonic(), self._end_of(publisher)
         assert said.get("last_change") == self.changes.last, said
         assert "fenced" not in said
-        return time.monotonic() - began
+        self._life, self._transactions = time.monotonic() - began, publisher.transactions()
 
     # -- rounds
     def _round(self) -> None:
-        self.changes.grow(CHANGES)
+        self.rounds += 1
+        self.changes.grow(self._more)
         if self._rng.random() < 0.3:
             self._shards = self._rng.choice(SHARDS)
         possible = {kind: often for kind, often in KINDS.items() if self._broker or "broker" not in kind}
@@ -114,12 +129,10 @@ class Rounds:
 
     def _alone(self) -> bool:
         publisher = self._start(self._shards)
-        self._wait()
+        self._wait(publisher)
         has_died = self._kill(publisher)
-        if has_died and self._is_open():
-            self.count["(of those alone: in an open transaction)"] += 1
-            if self._rng.random() < 0.7:  # else the next one finds it open, and waits for the broker
-                self._until_closed()
+        if has_died and self._rng.random() < 0.3:  # else the next one may find a transaction open, and ends it
+            self._until_closed()
         return has_died
 
     def _one_of_its_shards(self) -> bool:
@@ -128,75 +141,76 @@ class Rounds:
         claim(replace(publication(self.catalogue, self._servers, ENTITY), shards=number))
         shards = [self._ready(number, shard) for shard in range(number)]
         for publisher in shards:
-            _go(publisher)
-        self._wait()
+            publisher.go()
         victim = self._rng.randrange(number)
+        self._wait(shards[victim], of=number)
         has_died = self._kill(shards[victim])
         if has_died:
-            shards[victim] = self._ready(number, victim)
-            _go(shards[victim])
+            shards[victim] = self._start(number, victim)
         for publisher in shards:
             self._end_of(publisher)
         return has_died
 
     def _one_of_two(self) -> bool:
-        """A second one, perhaps of another number of shards, begins while the first is at work."""
-        first, self._shards = self._ready(self._shards), self._rng.choice((self._shards, *SHARDS))
-        both = [first, self._ready(self._shards)]
+        """A second one, perhaps of another number of shards, begins while the first is at work; who dies is tried
+        again, beside the other."""
+        numbers = (self._shards, self._rng.choice((self._shards, *SHARDS)))
+        both = [self._ready(number) for number in numbers]
         for publisher in both:
-            _go(publisher)
-            self._wait()
-        self._rng.shuffle(both)
-        has_died = self._kill(both[0])
-        self._end_of(both[1])
+            publisher.go()
+            self._wait(publisher)
+        victim = self._rng.randrange(2)
+        has_died = self._kill(both[victim])
+        if has_died:
+            both[victim] = self._start(numbers[victim])
+        for publisher in both:
+            self._end_of(publisher)
         return has_died
 
     def _with_broker(self, and_publisher: bool) -> bool:
         assert self._broker
         publisher = self._start(self._shards)
-        self._wait()
-        is_at_work = self._kill(publisher) if and_publisher else publisher.poll() is None
+        self._wait(publisher)
+        is_at_work = self._kill(publisher) if and_publisher else publisher.is_alive()
         if is_at_work:
+            is_open = publisher.is_within_a_transaction()
             self._broker.kill()
+            self.open += is_open and not and_publisher
             self._broker.start()
         self._end_of(publisher)
         return is_at_work
 
     # -- publishers
-    def _start(self, shards: int) -> Publisher:
-        publisher = self._ready(shards)
-        _go(publisher)
+    def _start(self, shards: int, *shard: int) -> Publisher:
+        publisher = self._ready(shards, *shard)
+        publisher.go()
         return publisher
 
     def _ready(self, shards: int, *shard: int) -> Publisher:
-        """A publisher, which has not begun."""
-        command = [sys.executable, "-m", "benchmarks.kills_publisher", str(self._root), str(shards), *map(str, shard)]
-        environ = {**os.environ, **self._environment}
-        publisher = Publisher(command, cwd=ROOT, env=environ, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True)
-        self._alive.append(publisher)
-        assert publisher.stdout is not None
-        assert publisher.stdout.readline().strip() == READY, publisher.communicate()
-        return publisher
+        """A publisher, which does not begin yet."""
+        notes = self._root / f"notes-{len(self._started)}"
+        self._started.append(Publisher(self._root, notes, {**os.environ, **self._environment}, shards, *shard))
+        return self._started[-1]
 
-    def _wait(self) -> None:
-        """A random part of a publisher's life."""
-        time.sleep(self._rng.uniform(0, self._life))
+    def _wait(self, publisher: Publisher, of: int = 1) -> None:
+        """A random part of a publisher's life, or until it is in or after one of its transactions. of: how many share
+        the work."""
+        if self._rng.random() < WHILE_IT_SENDS:
+            publisher.until_it_sends(self._rng.randint(1, max(1, self._transactions // of)))
+            time.sleep(self._rng.uniform(0, A_TRANSACTION))
+        else:
+            time.sleep(self._rng.uniform(0, self._life))
 
     def _kill(self, publisher: Publisher) -> bool:
         """Whether it was alive."""
-        publisher.kill()
-        return publisher.wait() == -signal.SIGKILL and bool(self._end_of(publisher))
+        if not publisher.kill():
+            return False
+        self.open += publisher.is_within_a_transaction()
+        return True
 
     def _end_of(self, publisher: Publisher) -> dict[str, Any]:
         """What it says at its end. Only whom we have killed says nothing."""
-        if publisher not in self._alive:
-            return {}
-        said, complained = publisher.communicate(timeout=LONGEST)
-        self._alive.remove(publisher)
-        if publisher.returncode == -signal.SIGKILL:
-            return {"killed": True}
-        assert publisher.returncode == 0, f"a publisher failed after {self.kills} kills:\n{complained}"
-        told: dict[str, Any] = json.loads(said.splitlines()[-1])
+        told = publisher.told() or {}
         for what in told.keys() & {"refused", "fenced"}:
             self.count[f"({what})"] += 1
         return told
@@ -215,9 +229,3 @@ class Rounds:
         while self._is_open():
             assert time.monotonic() < until, "the broker does not end a transaction whose publisher is dead"
             time.sleep(0.2)
-
-
-def _go(publisher: Publisher) -> None:
-    assert publisher.stdin is not None
-    publisher.stdin.write("\n")
-    publisher.stdin.flush()

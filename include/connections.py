@@ -23,6 +23,12 @@ APPROVE_MOVES_ABOVE = 1_000
 QUERY_TIMEOUT = 900
 """Seconds: a count of the largest tables is silent for some minutes, and a task may last hours."""
 
+_KAFKA, _RECORD_BYTES = "kafka_default", "message.max.bytes"
+REPLICATION_FACTOR = 3
+"""Brokers on which a topic is, unless its connection says another number."""
+RECORD_BYTES = 1_000_000
+"""The largest record that librdkafka hands over when `message.max.bytes` says nothing else."""
+
 
 @dataclass(frozen=True)
 class SqlServerSettings:
@@ -65,10 +71,14 @@ class GoogleCloudSettings:
 
 @dataclass(frozen=True)
 class KafkaSettings:
-    """Connection `kafka_default`: librdkafka's own settings; `topic_prefix` goes before every topic of ours."""
+    """Connection `kafka_default`: librdkafka's own settings; `topic_prefix` goes before every topic of ours, and
+    `replication_factor` is on how many brokers each of them is. `record_bytes`: of the largest record that is sent (its
+    key, value and headers, before they are compressed), from the same settings."""
 
     config: Mapping[str, Any] = field(repr=False)
     topic_prefix: str = ""
+    replication_factor: int = REPLICATION_FACTOR
+    record_bytes: int = RECORD_BYTES
 
     def topic(self, name: str) -> str:
         return self.topic_prefix + name
@@ -134,10 +144,12 @@ def _whole(connection: str, name: str, of: str, given: Any, least: int = 1) -> i
 
 def kafka_settings(extra: Mapping[str, Any]) -> KafkaSettings:
     """Settings from the extras of the connection `kafka_default`."""
-    config = {k: v for k, v in extra.items() if k != "topic_prefix"}
+    config = {k: v for k, v in extra.items() if k not in ("topic_prefix", "replication_factor")}
     if not config.get("bootstrap.servers"):
-        raise _incomplete("kafka_default", "the extra bootstrap.servers")
-    return KafkaSettings(config, extra.get("topic_prefix", ""))
+        raise _incomplete(_KAFKA, "the extra bootstrap.servers")
+    replicas = _whole(_KAFKA, "replication_factor", "brokers", extra.get("replication_factor")) or REPLICATION_FACTOR
+    record_bytes = _whole(_KAFKA, _RECORD_BYTES, "bytes", config.get(_RECORD_BYTES)) or RECORD_BYTES
+    return KafkaSettings(config, extra.get("topic_prefix", ""), replicas, record_bytes)
 
 
 def registry_settings(host: str | None, login: str | None, password: str | None) -> RegistrySettings:

@@ -10,6 +10,7 @@
     │   ├── EpochBroken          the source or topic was rewound: positions mean something else now
     │   ├── TooManyDeletions     more rows vanished than the contract allows
     │   ├── IntegrityError       counts or bytes disagree: something would be lost or doubled
+    │   ├── TooLarge             Kafka takes no record of this size
     │   ├── OverCeiling          a query would be billed for more than `maximum_bytes_billed` allows
     │   ├── NotDeployed          a table, topic or schema has not been applied
     │   ├── Fenced               another publisher has taken over, and did not finish in our time
@@ -102,6 +103,10 @@ class TooManyBadRows(Refused):
 
 class IntegrityError(Refused):
     """Counts or bytes disagree: going on would lose, double or round something."""
+
+
+class TooLarge(Refused):
+    """Kafka takes no record of this size."""
 
 
 class OverCeiling(Refused):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -17,8 +19,9 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from include.clients.kafka_errors import MISSING, Errors
 from include.connections import KafkaSettings
-from include.errors import DataPlatformError, Fenced, ForbiddenError, NotDeployed, Unavailable
+from include.errors import DataPlatformError, TooLarge, Unavailable
 
 Record = tuple[bytes, bytes | None, list[tuple[str, bytes]]]
 """Key, value (None: a tombstone), headers."""
@@ -27,34 +30,50 @@ GROUP = "publisher"
 TIMEOUT = 30.0
 """Seconds until a cluster that does not answer is said to be down."""
 TRANSACTION_TIMEOUT_MS = 60_000
-_FORBIDDEN = {
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-    KafkaError.GROUP_AUTHORIZATION_FAILED,
-    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-    KafkaError._AUTHENTICATION,
-    KafkaError.SASL_AUTHENTICATION_FAILED,
-}
-_FENCED = {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
-_SILENT = {KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN}
-_ASK_BROKERS = "tried again by itself; if it lasts, ask whether the brokers are up"
-_MISSING = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
 
 
 class Kafka:
     """A cluster. Topic names are given in full, prefix included."""
 
     def __init__(self, settings: KafkaSettings) -> None:
-        self._config = {"log_level": 0, "error_cb": lambda error: None, **settings.config}
-        self._where = f"Kafka {settings.config['bootstrap.servers']}"
+        self._complaints: deque[KafkaError] = deque(maxlen=100)  # what clients tell of their own accord
+        self._config = {"log_level": 0, "error_cb": self._complaints.append, **settings.config}
+        self._replicas, self._where = settings.replication_factor, f"Kafka {settings.config['bootstrap.servers']}"
+        self._errors = Errors(self._where, self._replicas)
         self._admin: AdminClient | None = None  # kept: a client that is collected at once answers _DESTROY
 
     # -- topics
     def partitions(self, topic: str) -> int | None:
         """The number of partitions, or None when there is no such topic."""
+        found = self._described(topic)
+        return None if found is None else len(found)
+
+    def replicas(self, topic: str) -> int:
+        """On how many brokers a topic is: the fewest of its partitions' numbers. Raises NotDeployed without one."""
+        found = self._described(topic)
+        if found is None:
+            raise self._errors.missing(topic)
+        return min(len(partition.replicas) for partition in found)
+
+    def _described(self, topic: str) -> list[Any] | None:
         with self._translated(topic):
-            found = self._admin_client().list_topics(timeout=TIMEOUT).topics.get(topic)
-            return len(found.partitions) if found is not None and found.error is None else None
+            asked = self._admin_client().describe_topics(TopicCollection([topic]), request_timeout=TIMEOUT)
+            try:
+                return list(self._answer(asked[topic]).partitions)
+            except KafkaException as error:
+                if error.args[0].code() not in MISSING:
+                    raise
+                return None
+
+    def _answer(self, future: Future[Any]) -> Any:
+        """What the brokers answer. A login that they refuse is told at once: the client itself would go on trying."""
+        self._complaints.clear()
+        while not future.done():
+            self._admin_client().poll(0.005)
+            for complaint in self._complaints:
+                if complaint.code() == KafkaError._AUTHENTICATION:
+                    raise KafkaException(complaint)
+        return future.result()
 
     def config(self, topic: str) -> dict[str, str]:
         """A topic's settings."""
@@ -66,7 +85,7 @@ class Kafka:
     def create(self, topic: str, partitions: int, config: Mapping[str, str]) -> None:
         """Make a topic, unless somebody has made it meanwhile; its partitions can be used when this returns."""
         with self._translated(topic):
-            new = NewTopic(topic, num_partitions=partitions, config=dict(config))
+            new = NewTopic(topic, partitions, self._replicas, config=dict(config))
             try:
                 self._admin_client().create_topics([new])[topic].result(TIMEOUT)
             except KafkaException as error:
@@ -96,7 +115,7 @@ class Kafka:
         """The offset after the last record of each partition, records of open transactions included."""
         count = self.partitions(topic)
         if count is None:
-            raise self._missing(topic)
+            raise self._errors.missing(topic)
         with self._consumer("read_uncommitted") as consumer, self._translated(topic):
             tails = [consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=TIMEOUT) for p in range(count)]
             return [high for _, high in tails]
@@ -142,7 +161,7 @@ class Kafka:
                 if messages:
                     deadline = time.monotonic() + TIMEOUT
                 elif time.monotonic() > deadline:
-                    raise self._silent(topic)
+                    raise self._errors.silent(topic, TIMEOUT)
                 for message in messages:
                     if _offset_after(message) >= ends[message.partition()] or message.error() is not None:
                         open_partitions.discard(message.partition())
@@ -175,7 +194,7 @@ class Kafka:
             if failed:
                 raise KafkaException(failed[0])
         if waiting:
-            raise self._silent(topic)
+            raise self._errors.silent(topic, TIMEOUT)
 
     def fence(self, transactional_id: str) -> None:
         """End whatever transaction is open under this id; a producer that has it cannot commit any more."""
@@ -200,12 +219,15 @@ class Kafka:
         )
         with self._translated(transactional_id):
             producer.init_transactions(TIMEOUT)
-            yield TransactionalProducer(producer)
+            yield TransactionalProducer(producer, f"{self._where}, {transactional_id}")
 
     # -- inside
     def _admin_client(self) -> AdminClient:
         if self._admin is None:
-            self._admin = AdminClient(self._config)
+            try:
+                self._admin = AdminClient(self._config)
+            except KafkaException as error:
+                raise self._errors.of_settings(error) from None
         return self._admin
 
     @contextmanager
@@ -232,60 +254,48 @@ class Kafka:
         except DataPlatformError:
             raise
         except (KafkaException, SystemError) as error:
-            raise self._error(_kafka_error(error), what) from error
-
-    def _error(self, error: KafkaError | None, what: str) -> DataPlatformError:
-        code = error.code() if error is not None else None
-        where = f"{self._where}, {what}"
-        if code in _MISSING:
-            return self._missing(what)
-        if code in _FENCED:
-            return Fenced("another publisher has taken over", where=where, remedy="none: the other one goes on")
-        if error is not None and code in _FORBIDDEN:
-            remedy = "correct the login of kafka_default, or grant what `python -m include grants kafka` prints"
-            return ForbiddenError(f"Kafka does not allow it ({error.name()})", where=where, remedy=remedy)
-        name = error.name() if error is not None else "the client failed"
-        silent = f"Kafka did not answer within {TIMEOUT:.0f} s ({name})"
-        return Unavailable(silent if code in _SILENT else f"Kafka: {name}", where=where, remedy=_ASK_BROKERS)
-
-    def _silent(self, topic: str) -> Unavailable:
-        return Unavailable(
-            f"the brokers of {topic} were silent for {TIMEOUT:.0f} s",
-            where=self._where,
-            remedy=_ASK_BROKERS,
-        )
-
-    def _missing(self, topic: str) -> NotDeployed:
-        return NotDeployed(
-            f"there is no topic {topic}", where=self._where, remedy="run `python -m include topics apply`"
-        )
+            raise self._errors.of(error, what, TIMEOUT) from error
 
 
 class TransactionalProducer:
     """Sends records in transactions; each is visible to read_committed readers as a whole or never."""
 
-    def __init__(self, producer: Producer) -> None:
-        self._producer = producer
+    def __init__(self, producer: Producer, where: str) -> None:
+        self._producer, self._where = producer, where
+        self._largest: tuple[int, str] = (0, "none")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commits when the block ends, aborts when it raises. A commit fails unless every record was delivered."""
+        """Commits when the block ends, aborts when it raises. A commit fails unless every record was delivered.
+
+        Raises TooLarge when one is larger than the brokers take.
+        """
+        self._largest = (0, "none")
         self._producer.begin_transaction()
         try:
             yield
             self._producer.commit_transaction(TIMEOUT)
         except KafkaException as error:
-            if not error.args[0].fatal():
-                self._producer.abort_transaction(TIMEOUT)
+            self._abort()
+            if error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
+                raise self._too_large() from error
             raise
         except Exception:
-            self._producer.abort_transaction(TIMEOUT)
+            self._abort()
             raise
+
+    def _abort(self) -> None:
+        """What has gone wrong is told, and not that it cannot be taken back: then the broker does so, by and by."""
+        with suppress(KafkaException):
+            self._producer.abort_transaction(TIMEOUT)
 
     def send_all(self, topic: str, records: Iterable[Record]) -> None:
         """Hand records over, in order; waits while the client's queue is full."""
-        produce = self._producer.produce
+        produce, (most, _) = self._producer.produce, self._largest
         for key, value, headers in records:
+            if value is not None and len(value) > most:
+                most = len(value)
+                self._largest = most, _name(key, headers)
             while True:
                 try:
                     produce(topic, value, key, headers=headers)
@@ -297,6 +307,21 @@ class TransactionalProducer:
         """Wait until the broker has what was handed over; it is not committed."""
         self._producer.flush(TIMEOUT)
 
+    def _too_large(self) -> TooLarge:
+        size, name = self._largest
+        return TooLarge(
+            f"Kafka does not take the event {name} of {size:,} bytes: it is too large",
+            where=self._where,
+            remedy="raise the extra message.max.bytes of kafka_default, run `python -m include topics apply`, and tell "
+            "the consumers; or withhold the column that is so large (`event: {withhold: […]}` of the entity's "
+            "contract). Nothing of its transaction was sent; what was sent before it stays, and the next run goes on",
+        )
+
+
+def _name(key: bytes, headers: list[tuple[str, bytes]]) -> str:
+    """`customer:4711`: the entity, and the number of the change."""
+    return dict(headers).get("ce_id", key).decode()
+
 
 def _offset_after(message: Any) -> int:
     """The offset that a message, or the end of the partition, lets us read from next."""
@@ -306,13 +331,3 @@ def _offset_after(message: Any) -> int:
     if error.code() == KafkaError._PARTITION_EOF:
         return int(message.offset())
     raise KafkaException(error)
-
-
-def _kafka_error(error: BaseException) -> KafkaError | None:
-    """librdkafka's error, also out of the SystemError that wraps it when a callback was running."""
-    chain: BaseException | None = error
-    while chain is not None:
-        if isinstance(chain, KafkaException):
-            return chain.args[0]
-        chain = chain.__cause__ or chain.__context__
-    return None

@@ -22,7 +22,7 @@ def connections(laptop: Laptop) -> dict[str, str]:
         "sse": _sql_server(laptop),
         "mis": _sql_server(laptop),
         "google_cloud_default": _google_cloud(laptop),
-        "kafka_default": {"conn_type": "kafka", "extra": {"bootstrap.servers": laptop.address("kafka")}},
+        "kafka_default": _kafka(laptop),
         "schema_registry": {"conn_type": "http", "host": laptop.url("schema_registry") + API},
         **{f"alerts_tier_{tier}": _alerts(laptop) for tier in TIERS},
     }
@@ -49,6 +49,11 @@ def _sql_server(laptop: Laptop) -> dict[str, Any]:
         "password": laptop.secrets.sql_server_password,
         "extra": {"Encrypt": "yes", "TrustServerCertificate": "yes"},
     }
+
+
+def _kafka(laptop: Laptop) -> dict[str, Any]:
+    """(One broker: a topic on three could not be made.)"""
+    return {"conn_type": "kafka", "extra": {"bootstrap.servers": laptop.address("kafka"), "replication_factor": 1}}
 
 
 def _google_cloud(laptop: Laptop) -> dict[str, Any]:

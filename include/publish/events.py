@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyruhvro
 
-MAGIC = b"\x00"
+from include.errors import IntegrityError
 
+MAGIC = b"\x00"
 
 Headers = list[tuple[str, bytes]]
 Event = tuple[bytes, bytes | None, Headers]
@@ -38,17 +39,44 @@ class Encoder:
         """The events of `rows` (change_number, changed_at, operation, the key, the published columns), in order.
 
         Columns are made ready as a whole, in native code; a Python object is made only of what a record is made of.
+        Raises IntegrityError for a change without a key, and for a column that is not of its schema's type.
         """
+        self._refuse_without_key(rows)
         removed = pc.equal(rows.column("operation"), "delete")
         keys = _bytes(rows.column(self.key_column))
         return zip(keys, self._values(rows, removed), self._headers(rows, keys, removed), strict=True)
 
+    def _refuse_without_key(self, rows: pa.RecordBatch) -> None:
+        """(Avro would write an empty text, and a compacted topic takes no record without a key.)"""
+        if rows.column(self.key_column).null_count:
+            without = rows.filter(pc.is_null(rows.column(self.key_column)))
+            number = without.column("change_number")[0]
+            raise self._unfit(f"the change {number} has no {self.key_column}", "its keys are NOT NULL")
+
     def _values(self, rows: pa.RecordBatch, removed: pa.Array) -> list[bytes | None]:
         prefix = MAGIC + self.schema_id.to_bytes(4, "big")
-        values = _joined(prefix, avro_bodies(rows, self.schema))
+        try:
+            bodies = avro_bodies(rows, self.schema)
+        except ValueError:  # (its text says nothing of the column, and might of a value)
+            raise self._of_another_type(rows) from None
+        values = _joined(prefix, bodies)
         if removed.true_count:
             values = pc.if_else(removed, pa.scalar(None, values.type), values)
         return values.to_pylist()  # type: ignore[no-any-return]
+
+    def _of_another_type(self, rows: pa.RecordBatch) -> IntegrityError:
+        wrong = [field for field in self.schema["fields"] if not _fits(rows, {**self.schema, "fields": [field]})]
+        columns = ", ".join(f"{field['name']} ({rows.column(field['name']).type})" for field in wrong)
+        number = rows.column("change_number")[0] if rows.num_rows else None
+        return self._unfit(f"from change {number} on, the schema cannot hold {columns}", "the contract names the types")
+
+    def _unfit(self, problem: str, rule: str) -> IntegrityError:
+        return IntegrityError(
+            f"{self.entity}: {problem}",
+            where=f"change log of {self.entity}, schema {self.schema_id}",
+            remedy=f"{rule}: find out who has changed the table `change_log.{self.entity}`, and compare it with "
+            "`python -m include tables apply`. Nothing of this transaction was sent",
+        )
 
     def _headers(self, rows: pa.RecordBatch, keys: list[bytes], removed: pa.Array) -> list[Headers]:
         """CloudEvents in binary mode (Kafka protocol binding 1.0); `ce_id` is the same whenever this change is sent."""
@@ -104,10 +132,18 @@ def avro_bodies(rows: pa.RecordBatch, schema: dict[str, Any]) -> pa.Array:
     1.11, "Binary Encoding"), so such a column is handed over as a string column over the same bytes.
     """
     names = [field["name"] for field in schema["fields"]]
-    columns = [_as_carried(rows.column(name)) for name in names]
+    columns = [_as_carried(rows.column(field["name"]), field["type"]) for field in schema["fields"]]
     wire = schema | {"fields": [field | {"type": _wire_type(field["type"])} for field in schema["fields"]]}
     encoded = pyruhvro.serialize_record_batch(pa.RecordBatch.from_arrays(columns, names=names), json.dumps(wire), 1)
     return pa.concat_arrays(encoded)
+
+
+def _fits(rows: pa.RecordBatch, schema: dict[str, Any]) -> bool:
+    try:
+        avro_bodies(rows, schema)
+    except ValueError:
+        return False
+    return True
 
 
 def _wire_type(avro: Any) -> Any:
@@ -121,10 +157,12 @@ def _wire_type(avro: Any) -> Any:
     return avro
 
 
-def _as_carried(column: pa.Array) -> pa.Array:
-    """The column in a type that pyruhvro carries, value for value."""
+def _as_carried(column: pa.Array, avro: Any) -> pa.Array:
+    """The column in a type that pyruhvro carries, value for value. Raises ValueError for a decimal of another scale."""
     kind = column.type
     if pa.types.is_decimal(kind):
+        if not any(isinstance(branch, dict) and branch.get("scale") == kind.scale for branch in avro):
+            raise ValueError("another scale would be another number")
         return _text_over(_big_endian(column, kind.byte_width), column, kind.byte_width)
     if pa.types.is_binary(kind):
         offsets = np.frombuffer(column.buffers()[1], np.int32)[column.offset : column.offset + len(column) + 1]

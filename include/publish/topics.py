@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from include.errors import IntegrityError
+from include.connections import RECORD_BYTES, REPLICATION_FACTOR
 from include.publish.position import POSITIONS_TOPIC
 
 DAY_MS = 86_400_000
-PARTITIONS = 12
-"""Of a topic of events, for ever."""
+OF_EVENTS = 12
+"""Partitions of a topic of events, for ever."""
+HISTORY_SUFFIX = ".history."
+_FRAMING = 48_588
+"""Bytes that a topic takes beside those of the largest record: with the client's default it is Kafka's own default."""
+PARTITIONS, REPLICAS = "partitions", "replicas"
+_FIXED = (PARTITIONS, REPLICAS)
 
 
 @dataclass(frozen=True)
@@ -19,52 +24,67 @@ class Topic:
 
     name: str
     partitions: int
-    config: Mapping[str, str] = field(default_factory=dict)
+    replicas: int
+    config: Mapping[str, str]
 
 
-def event_topic(name: str) -> Topic:
+def event_topic(name: str, replicas: int = REPLICATION_FACTOR, record_bytes: int = RECORD_BYTES) -> Topic:
     """A topic of events: compacted, but nothing younger than 7 days; tombstones stay 7 days after compaction."""
-    config = {
-        "cleanup.policy": "compact",
-        "min.compaction.lag.ms": str(7 * DAY_MS),
-        "delete.retention.ms": str(7 * DAY_MS),
-    }
-    return Topic(name, PARTITIONS, config)
+    week = {"min.compaction.lag.ms": str(7 * DAY_MS), "delete.retention.ms": str(7 * DAY_MS)}
+    return Topic(name, OF_EVENTS, replicas, {"cleanup.policy": "compact", **week, **_safe(replicas, record_bytes)})
 
 
-HISTORY_SUFFIX = ".history."
-
-
-def history_topic(topic: str, request: str) -> Topic:
+def history_topic(
+    topic: str, request: str, replicas: int = REPLICATION_FACTOR, record_bytes: int = RECORD_BYTES
+) -> Topic:
     """The topic of a part of the history that somebody has asked for: every change in it, for 7 days. topic: of the
     entity, in full."""
-    return Topic(
-        f"{topic}{HISTORY_SUFFIX}{request}", PARTITIONS, {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS)}
-    )
+    config = {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS), **_safe(replicas, record_bytes)}
+    return Topic(f"{topic}{HISTORY_SUFFIX}{request}", OF_EVENTS, replicas, config)
 
 
-def positions_topic() -> Topic:
-    """The positions: one partition, so that they are read as one whole."""
-    return Topic(POSITIONS_TOPIC, 1, {"cleanup.policy": "compact"})
+def positions_topic(replicas: int = REPLICATION_FACTOR, record_bytes: int = RECORD_BYTES) -> Topic:
+    """The positions: one partition, so that they are read as one whole. Who reads them begins at their start each time,
+    so that a tombstone need not wait for anybody longer than a day."""
+    config = {"cleanup.policy": "compact", "delete.retention.ms": str(DAY_MS)}
+    return Topic(POSITIONS_TOPIC, 1, replicas, {**config, **_safe(replicas, record_bytes)})
+
+
+def _safe(replicas: int, record_bytes: int) -> dict[str, str]:
+    """What is confirmed is on all brokers but one, so that one may be away, or lost; and a record that is too large is
+    refused by the client, which knows its name, and not by the broker."""
+    return {"min.insync.replicas": str(max(1, replicas - 1)), "max.message.bytes": str(record_bytes + _FRAMING)}
+
+
+@dataclass(frozen=True)
+class There:
+    """A topic as it is. config: with what it has from its broker."""
+
+    partitions: int
+    replicas: int
+    config: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What must be done so that a topic is as it must be; nothing when `is_new` is False and `config` is empty."""
+    """A setting of a topic that is another than it must be. `of`: what it is now, None when there is no such topic."""
 
-    topic: Topic
-    is_new: bool
-    config: Mapping[str, str]
+    setting: str
+    of: str | None
+    must_be: str
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether no deployment may change it."""
+        return self.of is not None and self.setting in _FIXED
 
 
-def compare(wanted: Topic, partitions: int | None, config: Mapping[str, str], where: str) -> Difference:
-    """`partitions` is None when there is no such topic. Raises IntegrityError when it has another number of them."""
-    if partitions is None:
-        return Difference(wanted, True, wanted.config)
-    if partitions != wanted.partitions:
-        raise IntegrityError(
-            f"topic {wanted.name} has {partitions} partitions, it must have {wanted.partitions}",
-            where=where,
-            remedy="partitions are never added, because it breaks the order per key: make a new version of the topic",
-        )
-    return Difference(wanted, False, {k: v for k, v in wanted.config.items() if config.get(k) != v})
+def differences(wanted: Topic, there: There | None) -> Iterator[Difference]:
+    """All settings of a topic that is not there; of one that is, those that must become others."""
+    config = there.config if there else {}
+    fixed = {PARTITIONS: there.partitions, REPLICAS: there.replicas} if there else {}
+    is_now = {name: str(number) for name, number in fixed.items()} | dict(config)
+    must_be = {PARTITIONS: str(wanted.partitions), REPLICAS: str(wanted.replicas), **wanted.config}
+    for setting, value in must_be.items():
+        if is_now.get(setting) != value:
+            yield Difference(setting, is_now.get(setting, "") if there else None, value)

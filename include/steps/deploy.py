@@ -13,7 +13,6 @@ from include.merge.entity_facts import TableName, entity_tables, facts
 from include.names import DatasetName
 from include.publish.schema_files import schema_mistakes
 from include.publish.schemas import event_schema, schema_text, subject
-from include.publish.topics import Topic, compare, event_topic, positions_topic
 from include.rendering import render
 from include.steps.environment import (
     check_datasets,
@@ -26,6 +25,7 @@ from include.steps.environment import (
 from include.steps.rules_there import Rules, described
 from include.steps.servers import Servers
 from include.steps.tables_there import Wanted, columns_there
+from include.steps.topics_there import Compared, compared, refuse_fixed
 from include.steps.views_there import HISTORY, View, descriptions_there, history_view
 
 _OURS = ("staging", "conformed", "identity", "common_model", "change_log", "ledger", "migration", "quarantine")
@@ -109,29 +109,29 @@ def entity_ddl(catalogue: Catalogue, name_of: TableName, entity: str) -> dict[st
 
 
 def apply_topics(catalogue: Catalogue, servers: Servers, report: Report) -> None:
-    """Create the events' topics and `publisher.positions`, or set what differs. Raises IntegrityError for another
-    number of partitions, which is never changed, and for topics of another environment."""
+    """Create the events' topics and `publisher.positions`, or set what differs. Raises IntegrityError, before anything
+    is changed, for another number of partitions or replicas, which is never changed, and for topics of another
+    environment."""
     check_datasets(servers)
     is_stamped = topics_are_ours(servers)
-    _apply_topic(positions_topic(), servers, report)
+    positions, *events = compared(catalogue, servers)
+    refuse_fixed([positions, *events])
+    _apply_topic(positions, servers, report)
     if not is_stamped:
         stamp_topics(servers)
-    for entity in catalogue.published_entities():
-        _apply_topic(event_topic(catalogue.topic(entity)), servers, report)
+    for topic in events:
+        _apply_topic(topic, servers, report)
 
 
-def _apply_topic(topic: Topic, servers: Servers, report: Report) -> None:
-    full_name = servers.kafka_settings.topic(topic.name)
-    partitions = servers.kafka.partitions(full_name)
-    there = servers.kafka.config(full_name) if partitions is not None else {}
-    difference = compare(topic, partitions, there, f"topic {full_name}")
-    if difference.is_new:
-        servers.kafka.create(full_name, topic.partitions, topic.config)
-        report(f"topic {full_name}: created")
+def _apply_topic(found: Compared, servers: Servers, report: Report) -> None:
+    if found.is_new:
+        servers.kafka.create(found.name, found.topic.partitions, found.topic.config)
+        report(f"topic {found.name}: created")
         return
-    if difference.config:
-        servers.kafka.alter(full_name, difference.config)
-    report(f"topic {full_name}: {f'set {dict(difference.config)}' if difference.config else 'as it must be'}")
+    config = {one.setting: one.must_be for one in found.differences}
+    if config:
+        servers.kafka.alter(found.name, config)
+    report(f"topic {found.name}: {f'set {config}' if config else 'as it must be'}")
 
 
 def register_schemas(catalogue: Catalogue, servers: Servers, report: Report) -> None:

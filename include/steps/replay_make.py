@@ -82,7 +82,8 @@ def _begin_anew(p: Publication, request: str) -> None:
 
 def _send_history(p: Publication, report: Mapping[str, Any]) -> dict[str, Any]:
     """Each change of the report's range once, also when an earlier try has sent some of them."""
-    topic = history_topic(p.topic, report["request"])
+    settings = p.servers.kafka_settings
+    topic = history_topic(p.topic, report["request"], settings.replication_factor, settings.record_bytes)
     p.servers.kafka.create(topic.name, topic.partitions, topic.config)
     sent = 0
     with p.servers.kafka.transactions(f"{p.name}/history/{report['request']}") as producer:

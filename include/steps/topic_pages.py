@@ -53,7 +53,8 @@ def _info(catalogue: Catalogue, entity: str, topic: str) -> dict[str, Any]:
 
 def _channel(entity: str, topic: Topic) -> dict[str, Any]:
     config: dict[str, Any] = {name: int(text) if text.isdigit() else [text] for name, text in topic.config.items()}
-    kafka = {"topic": topic.name, "partitions": topic.partitions, "topicConfiguration": config}
+    size = {"partitions": topic.partitions, "replicas": topic.replicas}
+    kafka = {"topic": topic.name, **size, "topicConfiguration": config}
     names = (f"{entity}.{what}" for what in ("changed", "removed"))
     return {
         "address": topic.name,

@@ -41,6 +41,49 @@ def test_extras_of_a_uri_may_be_nested() -> None:
     assert kafka.config == {"bootstrap.servers": "b:9092"}
 
 
+SCRAM = {
+    "security.protocol": "SASL_SSL",
+    "sasl.mechanism": "SCRAM-SHA-512",
+    "sasl.username": "migration",
+    "sasl.password": "p@ss/word",
+    "ssl.ca.location": "/etc/ssl/certs/ca-certificates.crt",
+    "ssl.endpoint.identification.algorithm": "https",
+}
+OAUTH = {
+    "security.protocol": "SASL_SSL",
+    "sasl.mechanism": "OAUTHBEARER",
+    "sasl.oauthbearer.method": "oidc",
+    "sasl.oauthbearer.client.id": "migration",
+    "sasl.oauthbearer.client.secret": "p@ss/word",
+    "sasl.oauthbearer.scope": "kafka",
+    "sasl.oauthbearer.extensions": "logicalCluster=lkc-1,identityPoolId=pool-1",
+}
+MUTUAL_TLS = {
+    "security.protocol": "SSL",
+    "ssl.keystore.location": "/run/secrets/client.p12",
+    "ssl.keystore.password": "p@ss/word",
+    "enable.ssl.certificate.verification": True,
+}
+
+
+@pytest.mark.parametrize("login", [SCRAM, OAUTH, MUTUAL_TLS], ids=["scram", "oauth", "mutual tls"])
+def test_each_setting_of_a_login_to_kafka_reaches_its_client(login: dict[str, object]) -> None:
+    where = {"bootstrap.servers": "b:9092", "sasl.oauthbearer.token.endpoint.url": "https://id.example/token"}
+    ours = {"topic_prefix": "x.", "replication_factor": "1", "message.max.bytes": 2_000_000}
+    environ = {"AIRFLOW_CONN_KAFKA_DEFAULT": json.dumps({"extra": where | login | ours})}
+    settings = EnvironmentConnections(environ).kafka()
+    assert settings.config == where | login | {"message.max.bytes": 2_000_000}
+    assert (settings.topic_prefix, settings.replication_factor, settings.record_bytes) == ("x.", 1, 2_000_000)
+    assert "p@ss/word" not in repr(settings)
+
+
+def test_a_cluster_of_production_is_not_asked_how_many_brokers_it_has() -> None:
+    settings = EnvironmentConnections(
+        {"AIRFLOW_CONN_KAFKA_DEFAULT": json.dumps({"extra": {"bootstrap.servers": "b"}})}
+    ).kafka()
+    assert (settings.replication_factor, settings.record_bytes) == (3, 1_000_000)
+
+
 def test_no_password_is_in_the_text_of_a_setting_or_an_error() -> None:
     connections = EnvironmentConnections({"AIRFLOW_CONN_SSE": json.dumps(SQL_SERVER)})
     broken = EnvironmentConnections({"AIRFLOW_CONN_SSE": '{"password": "p@ss/word", '})
@@ -62,6 +105,16 @@ def test_no_password_is_in_the_text_of_a_setting_or_an_error() -> None:
             "a whole number of bytes as maximum_bytes_billed, not '1 TB'",
         ),
         ("kafka_default", {"extra": {}}, "bootstrap.servers"),
+        (
+            "kafka_default",
+            {"extra": {"bootstrap.servers": "b:9092", "replication_factor": 0}},
+            "a whole number of brokers as replication_factor, not '0'",
+        ),
+        (
+            "kafka_default",
+            {"extra": {"bootstrap.servers": "b:9092", "message.max.bytes": "1 MB"}},
+            "a whole number of bytes as message.max.bytes, not '1 MB'",
+        ),
         ("schema_registry", {"host": "registry"}, "whole URL"),
     ],
 )

@@ -12,14 +12,14 @@ from benchmarks.publish_declarations import declare
 from include.catalogue import ROOT
 from tests.conftest import World
 
-KILLS = 8
+KILLS, CHANGES = 4, 300
 
 
 def test_whoever_publishes_is_killed_and_each_change_comes_once(
     new_world: Callable[..., World], tmp_path: Path
 ) -> None:
     world, seed = new_world("kills", declare(tmp_path / "1", ROOT / "sql")), SystemRandom().randrange(10**6)
-    rounds = Rounds(world.servers, tmp_path, Random(seed), environment=world.environment)
+    rounds = Rounds(world.servers, tmp_path, Random(seed), environment=world.environment, changes=CHANGES)
     rounds.run(KILLS)
     found = rounds.judged()
     assert rounds.kills == KILLS

@@ -106,6 +106,7 @@ def _settings(laptop: Laptop, folder: Path) -> dict[str, str]:
         "log.cleaner.dedupe.buffer.size": "4194304",
         "log.cleaner.backoff.ms": "200",
         "log.segment.delete.delay.ms": "1000",
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
         "num.network.threads": "2",
         "num.io.threads": "2",
         "background.threads": "2",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ import fastavro
 import pyarrow as pa
 import pytest
 
+from include.errors import IntegrityError
 from include.publish.events import Encoder, avro_bodies
 
 UTC = dt.UTC
@@ -107,3 +109,38 @@ def test_an_event_is_a_cloud_event_in_confluents_wire_format() -> None:
 def test_no_row_gives_no_event() -> None:
     encoder = Encoder("customer", "customer_key", _schema("string"), 1)
     assert list(encoder.encode(_log((1, "update", "ab", "x")).slice(1))) == []
+
+
+MICROS = {"type": "long", "logicalType": "timestamp-micros"}
+NUMERIC = {"type": "bytes", "logicalType": "decimal", "precision": 38, "scale": 9}
+
+
+@pytest.mark.parametrize(
+    ("avro", "values"),
+    [
+        ("string", pa.array([5, 6])),
+        ("long", pa.array(["Verysecret", "x"])),
+        ("long", pa.array([1.5, 2.0])),
+        ("boolean", pa.array(["true", "x"])),
+        (MICROS, pa.array([0, 1], pa.timestamp("s", "UTC"))),
+        (NUMERIC, pa.array([Decimal("1.50"), None], pa.decimal128(10, 2))),
+        (NUMERIC, pa.array([Decimal("1.50"), None], pa.decimal256(76, 38))),
+        (NUMERIC, pa.array([1.5, None])),
+    ],
+    ids=lambda given: str(getattr(given, "type", "")),
+)
+def test_a_column_of_another_type_is_refused_by_its_name_and_no_event_is_made(avro: Any, values: pa.Array) -> None:
+    log = _log((31, "update", "ab", None), (32, "update", "cd", None))
+    rows = log.set_column(log.schema.get_field_index("x"), "x", values)
+    said = f"customer: from change 31 on, the schema cannot hold x ({values.type})"
+    with pytest.raises(IntegrityError, match=re.escape(said)):
+        list(Encoder("customer", "customer_key", _schema(avro), 513).encode(rows))
+
+
+def test_a_change_without_a_key_is_refused_by_its_number() -> None:
+    log = _log((31, "update", "ab", "Verysecret"), (32, "update", "cd", "Verysecret"))
+    at = log.schema.get_field_index("customer_key")
+    rows = log.set_column(at, "customer_key", pa.array(["ab", None], pa.string()))
+    with pytest.raises(IntegrityError, match="customer: the change 32 has no customer_key") as refused:
+        list(Encoder("customer", "customer_key", _schema("string"), 513).encode(rows))
+    assert "Verysecret" not in str(refused.value)

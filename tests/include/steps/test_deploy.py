@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from include.catalogue import Catalogue
-from include.errors import DeclarationError, DriftError, IntegrityError, NotDeployed
+from include.cli import main
+from include.connections import EnvironmentConnections
+from include.errors import DeclarationError, DriftError, NotDeployed, RequestError
 from include.local.platform import Platform
+from include.publish.position import POSITIONS_TOPIC
 from include.publish.schema_files import write_schema
 from include.publish.schemas import event_schema, schema_text, subject
 from include.steps.deploy import apply_tables, apply_topics, register_schemas
@@ -21,6 +26,11 @@ from tests.conftest import World, bare_world
 from tests.declarations import PEOPLE, copied
 
 ENTITIES = (*PEOPLE, "supply_point", "meter")
+OTHERS = {
+    POSITIONS_TOPIC: ("delete.retention.ms", "1000", "86400000"),
+    "customer.changes.v1": ("min.insync.replicas", "2", "1"),
+}
+"""Topic to a setting, a value that somebody gives it, and the right one."""
 NEW = "  nickname:      {type: STRING, describes: null when unknown}\n"
 
 
@@ -32,6 +42,23 @@ def world(platform: Platform) -> World:
 @pytest.fixture(scope="module")
 def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
     return Catalogue(copied(Path(tmp_path_factory.mktemp("declarations")), *ENTITIES))
+
+
+@pytest.fixture
+def shell(
+    catalogue: Catalogue, world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """A command and what came of it: exit code, what it printed, what it said of errors."""
+    monkeypatch.setattr(Catalogue.__init__, "__defaults__", (catalogue.sql.parent,))
+    for name, value in world.environment.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        code = main(words)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
 
 
 def _contract(catalogue: Catalogue, edit: Callable[[str], str]) -> Catalogue:
@@ -146,9 +173,78 @@ def test_another_type_is_refused_with_both_and_what_to_do(catalogue: Catalogue, 
         world.servers.registry.register(name, schema_text(event_schema("customer", other.entity("customer"))))
 
 
-def test_a_topic_with_other_partitions_is_refused(catalogue: Catalogue, world: World) -> None:
-    topic = world.servers.kafka_settings.topic("customer.changes.v2")
-    world.servers.kafka.create(topic, 3, {})
-    other = _contract(catalogue, lambda text: text.replace("customer.changes.v1", "customer.changes.v2"))
-    with pytest.raises(IntegrityError, match="has 3 partitions, it must have 12"):
-        apply_topics(other, world.servers, lambda text: None)
+def test_a_plan_shows_each_difference_and_changes_nothing(
+    catalogue: Catalogue, world: World, shell: Callable[..., tuple[int, str, str]]
+) -> None:
+    settings, kafka = world.servers.kafka_settings, world.servers.kafka
+    topics = {settings.topic(name): value for name, value in OTHERS.items()}
+    assert shell("topics", "plan") == (0, f"no differences in {len(ENTITIES) + 1} topics; nothing was changed\n", "")
+    for topic, (setting, value, _) in topics.items():
+        kafka.alter(topic, {setting: value})
+    before = {topic: kafka.config(topic) for topic in topics}
+    code, out, _ = shell("topics", "plan")
+    assert [line.split() for line in out.splitlines()] == [
+        ["topic", "setting", "is", "must", "be"],
+        *([topic, setting, value, right] for topic, (setting, value, right) in topics.items()),
+        f"2 differences in {len(ENTITIES) + 1} topics; nothing was changed".split(),
+    ]
+    assert (code, {topic: kafka.config(topic) for topic in topics}) == (1, before)
+    code, out, _ = shell("topics", "apply")
+    assert (code, [line for line in out.splitlines() if not line.endswith("as it must be")]) == (
+        0,
+        [f"topic {topic}: set { {setting: right} }" for topic, (setting, _, right) in topics.items()],
+    )
+    assert shell("topics", "plan")[0] == 0
+
+
+def test_a_plan_shows_a_topic_that_would_be_created_and_does_not_create_it(
+    catalogue: Catalogue, world: World, shell: Callable[..., tuple[int, str, str]]
+) -> None:
+    other, contract = "customer.changes.v2", catalogue.entity_path("customer").read_text(encoding="utf-8")
+    _contract(catalogue, lambda text: text.replace("customer.changes.v1", other))
+    code, out, _ = shell("topics", "plan")
+    _contract(catalogue, lambda text: contract)
+    topic = world.servers.kafka_settings.topic(other)
+    (line,) = [line for line in out.splitlines() if topic in line]
+    assert "not there: would be created" in line
+    assert "partitions=12, replicas=1, cleanup.policy=compact" in line
+    assert (code, world.servers.kafka.partitions(topic)) == (1, None)
+
+
+def test_other_partitions_and_replicas_are_refused_for_all_topics_before_anything_is_changed(
+    catalogue: Catalogue, world: World, shell: Callable[..., tuple[int, str, str]]
+) -> None:
+    settings, kafka = world.servers.kafka_settings, world.servers.kafka
+    positions, contracts = settings.topic(POSITIONS_TOPIC), dict[Path, str]()
+    kafka.alter(positions, {"cleanup.policy": "delete"})
+    for entity, partitions in (("customer", 3), ("meter", 13)):
+        kafka.create(settings.topic(f"{entity}.changes.v3"), partitions, {})
+        path = catalogue.entity_path(entity)
+        contracts[path] = path.read_text(encoding="utf-8")
+        path.write_text(contracts[path].replace(f"{entity}.changes.v1", f"{entity}.changes.v3"), encoding="utf-8")
+    plan, applied = shell("topics", "plan"), shell("topics", "apply")
+    for path, text in contracts.items():
+        path.write_text(text, encoding="utf-8")
+    for code, _, said in (plan, applied):
+        assert code == 1
+        assert f"topic {settings.topic('customer.changes.v3')} has 3 partitions, it must have 12" in said
+        assert f"topic {settings.topic('meter.changes.v3')} has 13 partitions, it must have 12" in said
+        assert "make a new version of the topic" in said
+    assert [positions, "cleanup.policy", "delete", "compact"] in [line.split() for line in plan[1].splitlines()]
+    assert kafka.config(positions)["cleanup.policy"] == "delete"
+
+
+def test_a_connection_that_asks_for_more_brokers_than_there_are_is_refused(
+    catalogue: Catalogue, world: World, shell: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = json.loads(world.environment["AIRFLOW_CONN_KAFKA_DEFAULT"])
+    del connection["extra"]["replication_factor"]  # production's default
+    monkeypatch.setenv("AIRFLOW_CONN_KAFKA_DEFAULT", json.dumps(connection))
+    code, _, said = shell("topics", "apply")
+    topic = world.servers.kafka_settings.topic("customer.changes.v1")
+    assert (code, f"topic {topic} has 1 replicas, it must have 3" in said) == (1, True)
+    assert "replication_factor of kafka_default" in said
+    of_three = Servers(EnvironmentConnections(dict(os.environ))).kafka
+    with pytest.raises(RequestError, match="there are not 3 brokers for a topic") as refused:
+        of_three.create(f"{topic}.nobody", 12, {})
+    assert "correct the extra replication_factor of kafka_default" in refused.value.remedy

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka.admin import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
@@ -92,7 +95,8 @@ def worlds(
     def as_user(user: str) -> World:
         environment = dict(world.environment)
         connection = json.loads(environment["AIRFLOW_CONN_KAFKA_DEFAULT"])
-        connection["extra"] = _login(broker, user) | {"topic_prefix": connection["extra"]["topic_prefix"]}
+        ours = {name: connection["extra"][name] for name in ("topic_prefix", "replication_factor")}
+        connection["extra"] = _login(broker, user) | ours
         environment["AIRFLOW_CONN_KAFKA_DEFAULT"] = json.dumps(connection)
         return replace(world, environment=environment)
 
@@ -122,6 +126,10 @@ def _bindings(lines: list[str]) -> list[AclBinding]:
             who = given["--allow-principal"]
             bindings.append(AclBinding(resource, given[kind], pattern, who, "*", right, AclPermissionType.ALLOW))
     return bindings
+
+
+def _administrator(broker: Broker) -> Kafka:
+    return Kafka(KafkaSettings({"bootstrap.servers": broker[0]["admin"]}))
 
 
 def _read(broker: Broker, user: str, group: str, topic: str) -> list[bytes]:
@@ -162,7 +170,7 @@ def test_the_deployer_makes_the_topics_and_the_publisher_cannot(
         apply_topics(way.catalogue, as_user(RUNNER).servers, print)
     deployer = as_user(DEPLOYER).servers
     apply_topics(way.catalogue, deployer, print)
-    admin, said = Kafka(KafkaSettings({"bootstrap.servers": broker[0]["admin"]})), list[str]()
+    admin, said = _administrator(broker), list[str]()
     for topic in map(deployer.kafka_settings.topic, (TOPIC, POSITIONS_TOPIC)):
         wait_until(partial(admin.partitions, topic), f"{topic} is known")  # a busy broker learns late what is decided
         admin.alter(topic, {"cleanup.policy": "delete"})
@@ -182,7 +190,9 @@ def test_the_publisher_sends_and_a_stranger_does_not_even_see_the_topic(
     assert way.publish()["events"] == 3
     assert way.world.servers.kafka.has_committed(way.world.servers.kafka_settings.topic(TOPIC))
     servers = as_user(STRANGER).servers
-    assert servers.kafka.partitions(servers.kafka_settings.topic(TOPIC)) is None
+    for topic in (TOPIC, "nobody.made.it.v1"):
+        with pytest.raises(ForbiddenError, match="TOPIC_AUTHORIZATION_FAILED"):
+            servers.kafka.partitions(servers.kafka_settings.topic(topic))
     with pytest.raises(ForbiddenError), as_user(DEPLOYER).servers.kafka.transactions("acls.customer/1/0"):
         pass
 
@@ -218,3 +228,87 @@ def _serves(binding: AclBinding, who: str, operation: str, name: str) -> bool:
     is_prefix = binding.resource_pattern_type == ResourcePatternType.PREFIXED
     fits = name.startswith(binding.name) if is_prefix else name == binding.name
     return fits and binding.principal == f"User:{who}" and binding.operation.name == operation
+
+
+# -- a login or a right that is missing: told at once, without a password, and the change that waits is sent afterwards
+Refused = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def refused(broker: Broker, worlds: tuple[Way, Callable[[str], World]]) -> Refused:
+    """A change waits. Who publishes it must be refused soon, with these words, and send nothing."""
+    way = worlds[0]
+    way.sql("UPDATE dbo.Customer SET Surname = Surname + N'x' WHERE CustomerId = 1")
+    for step in (way.extract, way.load, way.merge):
+        step()
+    before = _events(broker, way)
+
+    def refused(other: Way, *words: str) -> None:
+        began = time.monotonic()
+        with pytest.raises(ForbiddenError) as found:
+            other.publish()
+        assert time.monotonic() - began < 15
+        said = f"{found.value} {found.value.__cause__!r}"
+        assert [word for word in (*words, "correct the login of kafka_default") if word not in said] == []
+        assert "hunter2" not in said
+        assert _events(broker, way) == before
+
+    return refused
+
+
+def _events(broker: Broker, way: Way) -> list[str]:
+    """The numbers of the changes on the topic, sorted."""
+    events = _administrator(broker).committed(way.world.servers.kafka_settings.topic(TOPIC))
+    return sorted(dict(event.headers())["ce_id"].decode() for event in events)
+
+
+def test_a_wrong_password_is_told_at_once(worlds: tuple[Way, Callable[[str], World]], refused: Refused) -> None:
+    other = worlds[0].with_connection("kafka_default", lambda c: c["extra"].update({"sasl.password": "hunter2"}))
+    refused(other, "Kafka does not allow it (_AUTHENTICATION)", TOPIC)
+
+
+def test_who_may_not_see_a_topic_is_not_told_to_make_it(
+    worlds: tuple[Way, Callable[[str], World]], refused: Refused
+) -> None:
+    way, as_user = worlds
+    refused(replace(way, world=as_user(STRANGER)), "TOPIC_AUTHORIZATION_FAILED", TOPIC, "include grants kafka")
+
+
+@pytest.mark.parametrize(("kind", "name"), [("TOPIC", TOPIC), ("TOPIC", POSITIONS_TOPIC), ("TRANSACTIONAL_ID", "")])
+def test_a_right_to_write_that_is_missing_is_told_at_once(
+    broker: Broker, worlds: tuple[Way, Callable[[str], World]], refused: Refused, kind: str, name: str
+) -> None:
+    way = worlds[0]
+    granted = _bindings(list(kafka.lines(way.catalogue, way.world.servers.kafka_settings, ACCOUNTS)))
+    of_runner = [b for b in granted if b.principal == f"User:{RUNNER}" and b.operation == AclOperation.WRITE]
+    bindings = [b for b in of_runner if b.restype.name == kind and b.name.endswith(name)]
+    assert bindings
+    with _without(broker, bindings):
+        refused(way, f"{kind}_AUTHORIZATION_FAILED", "include grants kafka")
+
+
+def test_and_then_the_change_is_sent_once(
+    broker: Broker, worlds: tuple[Way, Callable[[str], World]], refused: Refused
+) -> None:
+    assert worlds[0].publish()["events"] == 1
+    assert _events(broker, worlds[0]) == ["customer:1", "customer:2", "customer:3", "customer:4"]
+
+
+@contextmanager
+def _without(broker: Broker, bindings: list[AclBinding]) -> Iterator[None]:
+    admin = AdminClient({"bootstrap.servers": broker[0]["admin"]})
+    filters = [
+        AclBindingFilter(
+            b.restype, b.name, b.resource_pattern_type, b.principal, b.host, b.operation, b.permission_type
+        )
+        for b in bindings
+    ]
+    for done in admin.delete_acls(filters).values():
+        assert len(done.result(30)) == 1
+    try:
+        wait_until(lambda: not any(admin.describe_acls(one).result(30) for one in filters), "the rights are gone")
+        yield
+    finally:
+        for made in admin.create_acls(bindings).values():
+            made.result(30)
+        wait_until(lambda: all(admin.describe_acls(one).result(30) for one in filters), "the rights are back")

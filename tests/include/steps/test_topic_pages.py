@@ -52,7 +52,11 @@ def test_a_record_has_exactly_the_headers_that_the_page_names(
 
 def test_the_page_names_the_settings_that_the_topic_is_made_with(page: dict[str, Any]) -> None:
     told, topic = page["channels"]["customer"]["bindings"]["kafka"], event_topic("customer.changes.v1")
-    assert (told["topic"], told["partitions"]) == (topic.name, topic.partitions)
+    assert [told[name] for name in ("topic", "partitions", "replicas")] == [
+        topic.name,
+        topic.partitions,
+        topic.replicas,
+    ]
     assert {k: ",".join(v) if isinstance(v, list) else str(v) for k, v in told["topicConfiguration"].items()} == dict(
         topic.config
     )
