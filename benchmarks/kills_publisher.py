@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.processes import ROOT
 from benchmarks.publish_declarations import ENTITY, declare
 from include.clients import kafka
-from include.clients.kafka import TransactionalProducer
+from include.clients.kafka_producer import TransactionalProducer
 from include.connections import EnvironmentConnections
 from include.errors import Fenced, Unavailable
 from include.publish.position import Shard

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
@@ -20,11 +20,10 @@ from confluent_kafka.admin import (
 )
 
 from include.clients.kafka_errors import MISSING, Errors
+from include.clients.kafka_producer import TransactionalProducer
 from include.connections import KafkaSettings
-from include.errors import DataPlatformError, TooLarge, Unavailable
+from include.errors import DataPlatformError, NotDeployed, Unavailable
 
-Record = tuple[bytes, bytes | None, list[tuple[str, bytes]]]
-"""Key, value (None: a tombstone), headers."""
 GROUP = "publisher"
 """Required by the client; never joined, and its offsets are never committed."""
 TIMEOUT = 30.0
@@ -219,7 +218,7 @@ class Kafka:
         )
         with self._translated(transactional_id):
             producer.init_transactions(TIMEOUT)
-            yield TransactionalProducer(producer, f"{self._where}, {transactional_id}")
+            yield TransactionalProducer(producer, f"{self._where}, {transactional_id}", TIMEOUT)
 
     # -- inside
     def _admin_client(self) -> AdminClient:
@@ -255,72 +254,6 @@ class Kafka:
             raise
         except (KafkaException, SystemError) as error:
             raise self._errors.of(error, what, TIMEOUT) from error
-
-
-class TransactionalProducer:
-    """Sends records in transactions; each is visible to read_committed readers as a whole or never."""
-
-    def __init__(self, producer: Producer, where: str) -> None:
-        self._producer, self._where = producer, where
-        self._largest: tuple[int, str] = (0, "none")
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Commits when the block ends, aborts when it raises. A commit fails unless every record was delivered.
-
-        Raises TooLarge when one is larger than the brokers take.
-        """
-        self._largest = (0, "none")
-        self._producer.begin_transaction()
-        try:
-            yield
-            self._producer.commit_transaction(TIMEOUT)
-        except KafkaException as error:
-            self._abort()
-            if error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
-                raise self._too_large() from error
-            raise
-        except Exception:
-            self._abort()
-            raise
-
-    def _abort(self) -> None:
-        """What has gone wrong is told, and not that it cannot be taken back: then the broker does so, by and by."""
-        with suppress(KafkaException):
-            self._producer.abort_transaction(TIMEOUT)
-
-    def send_all(self, topic: str, records: Iterable[Record]) -> None:
-        """Hand records over, in order; waits while the client's queue is full."""
-        produce, (most, _) = self._producer.produce, self._largest
-        for key, value, headers in records:
-            if value is not None and len(value) > most:
-                most = len(value)
-                self._largest = most, _name(key, headers)
-            while True:
-                try:
-                    produce(topic, value, key, headers=headers)
-                    break
-                except BufferError:
-                    self._producer.poll(0.05)
-
-    def flush(self) -> None:
-        """Wait until the broker has what was handed over; it is not committed."""
-        self._producer.flush(TIMEOUT)
-
-    def _too_large(self) -> TooLarge:
-        size, name = self._largest
-        return TooLarge(
-            f"Kafka does not take the event {name} of {size:,} bytes: it is too large",
-            where=self._where,
-            remedy="raise the extra message.max.bytes of kafka_default, run `python -m include topics apply`, and tell "
-            "the consumers; or withhold the column that is so large (`event: {withhold: […]}` of the entity's "
-            "contract). Nothing of its transaction was sent; what was sent before it stays, and the next run goes on",
-        )
-
-
-def _name(key: bytes, headers: list[tuple[str, bytes]]) -> str:
-    """`customer:4711`: the entity, and the number of the change."""
-    return dict(headers).get("ce_id", key).decode()
 
 
 def _offset_after(message: Any) -> int:

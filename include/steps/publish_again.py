@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from include.catalogue import CUSTOMER
 from include.clients.big_query import Value
-from include.clients.kafka import TransactionalProducer
+from include.clients.kafka_producer import TransactionalProducer
 from include.errors import IntegrityError
 from include.publish import replay
 from include.publish.position import Shard

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.catalogue import Catalogue
-from include.clients.kafka import Record, TransactionalProducer
+from include.clients.kafka_producer import Record, TransactionalProducer
 from include.errors import Fenced, Unavailable
 from include.publish import position as positions
 from include.publish.position import Position, Shard

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from include.clients.kafka import Record, TransactionalProducer
+from include.clients.kafka_producer import Record, TransactionalProducer
 from include.publish.replay import Mark, mark_record
 from include.steps.publication import Publication
 

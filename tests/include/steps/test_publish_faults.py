@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.kills import Broker
 from include.clients import kafka
-from include.clients.kafka import TransactionalProducer
+from include.clients.kafka_producer import TransactionalProducer
 from include.errors import Refused, TooLarge, Unavailable
 from include.local.platform import Platform
 from include.publish.position import POSITIONS_TOPIC

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from include.catalogue import Catalogue
-from include.clients.kafka import TransactionalProducer
+from include.clients.kafka_producer import TransactionalProducer
 from include.errors import Fenced
 from include.publish.position import Shard, named
 from include.steps import publication
