@@ -78,17 +78,20 @@ class Encoder:
             "`python -m include tables apply`. Nothing of this transaction was sent",
         )
 
-    def _headers(self, rows: pa.RecordBatch, keys: list[bytes], removed: pa.Array) -> list[Headers]:
-        """CloudEvents in binary mode (Kafka protocol binding 1.0); `ce_id` is the same whenever this change is sent."""
+    def _headers(self, rows: pa.RecordBatch, keys: list[bytes], removed: pa.Array) -> Iterator[Headers]:
+        """CloudEvents in binary mode (Kafka protocol binding 1.0); `ce_id` is the same whenever this change is sent.
+
+        (Each is made when it is taken, and gone when it is sent: thousands at once keep the garbage collector busy.)
+        """
         version, kind = ("ce_specversion", b"1.0"), ("content-type", b"application/avro")
         source = ("ce_source", f"/common_model/{self.entity}".encode())
         what = [("ce_type", f"{self.entity}.{what}".encode()) for what in ("changed", "removed")]
         ids = _bytes(_joined(f"{self.entity}:".encode(), rows.column("change_number").cast(pa.string())))
         of_row = zip(ids, removed.to_pylist(), _times(rows.column("changed_at")), keys, strict=True)
-        return [
+        return (
             [version, ("ce_id", ce_id), what[gone], source, at, ("ce_subject", key), kind]
             for ce_id, gone, at, key in of_row
-        ]
+        )
 
 
 def _times(column: pa.Array) -> Iterator[tuple[str, bytes]]:
