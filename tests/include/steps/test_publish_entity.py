@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import pytest
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
+from include.clients.storage_read import StorageRead
 from include.errors import EpochBroken, IntegrityError, NotDeployed, Unavailable
 from include.publish.position import POSITIONS_TOPIC, Shard
 from include.steps import publication
@@ -127,6 +129,25 @@ def test_what_a_killed_publisher_has_left_open_is_ended_before_the_positions_are
     with _open_transaction(way, _fencing_id(way)):
         assert way.publish()["events"] == 1
     assert _sent(way) == [*range(1, 21), *range(22, 29)]
+
+
+def test_of_a_result_that_did_not_come_as_a_whole_nothing_is_sent(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    _changes(way, 2)
+    shipped, before = StorageRead._read, _sent(way)
+    monkeypatch.setattr(StorageRead, "_read", lambda self, table: (b.slice(1) for b in shipped(self, table)))
+    with pytest.raises(IntegrityError, match="of 2 rows of a result 1 have come"):
+        way.publish()
+    assert _sent(way) == before
+
+
+def test_fewer_events_than_were_counted_are_not_taken_for_all(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, shipped = _sent(way), step.look_ahead
+    monkeypatch.setattr(step, "look_ahead", lambda waiting: replace(shipped(waiting), events=3))
+    with pytest.raises(IntegrityError, match="gave 2 of 3 events"):
+        way.publish()
+    assert _sent(way) == before
+    monkeypatch.setattr(step, "look_ahead", shipped)
+    assert way.publish()["events"] == 2
 
 
 def test_another_change_log_than_the_positions_were_made_from_is_refused(way: Way) -> None:

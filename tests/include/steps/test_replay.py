@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -116,10 +117,9 @@ def test_the_same_run_once_more_sends_nothing(way: Way) -> None:
     assert len(_sent(way)) == before
 
 
-def test_who_is_killed_in_the_middle_is_followed_by_who_goes_on_there_and_sends_none_of_it_twice(
-    way: Way, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before, shipped, calls = len(_sent(way)), publish_again.send, []
+def _kill_within(monkeypatch: pytest.MonkeyPatch, module: Any, begin: Callable[[], object]) -> None:
+    """Whoever sends dies at its fourth transaction."""
+    shipped, calls = module.send, []
 
     def killed(*arguments: Any) -> None:
         calls.append(1)
@@ -127,10 +127,17 @@ def test_who_is_killed_in_the_middle_is_followed_by_who_goes_on_there_and_sends_
             raise KeyboardInterrupt
         shipped(*arguments)
 
-    monkeypatch.setattr(publish_again, "send", killed)
-    with pytest.raises(KeyboardInterrupt):
-        _replay(way, "r2")
-    monkeypatch.setattr(publish_again, "send", shipped)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "send", killed)
+        with pytest.raises(KeyboardInterrupt):
+            begin()
+
+
+def test_who_is_killed_in_the_middle_is_followed_by_who_goes_on_there_and_sends_none_of_it_twice(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(_sent(way))
+    _kill_within(monkeypatch, publish_again, lambda: _replay(way, "r2"))
     assert 0 < len(_sent(way)) - before <= 60
     assert len(_state(way)) == KEYS - GONE + 1
     servers, of_two = way.world.servers, replace(_publication(way), shards=2)
@@ -173,7 +180,9 @@ def test_the_rows_of_some_customers_are_sent_once_more_and_an_unknown_one_is_tol
     assert _sent(way).count(225) == 5
 
 
-def test_a_topic_that_was_emptied_is_recognised_and_rebuilt(way: Way) -> None:
+def test_a_topic_that_was_emptied_is_recognised_and_rebuilt_though_killed(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
     state = _state(way)
     _empty_the_topic(way)
     with pytest.raises(EpochBroken, match="events are gone") as refused:
@@ -181,9 +190,14 @@ def test_a_topic_that_was_emptied_is_recognised_and_rebuilt(way: Way) -> None:
     assert "The topic was emptied or restored" in str(refused.value)
     with pytest.raises(EpochBroken, match="events are gone"):
         _check(way, "r5")
-    told = _replay(way, "r5", topic_was_restored=True)
-    assert (told["sent_again"], told["events"]) == (KEYS, 0)
+    _kill_within(monkeypatch, publish_again, lambda: _replay(way, "r5", topic_was_restored=True))
+    assert _state(way) < state  # of a consumer that begins in the middle
+    sent = len(_sent(way))
+    _changes(way, "update", 1)
+    told = way.publish()
+    assert (told["sent_again"], told["events"]) == (KEYS - sent, 1)
     assert _state(way) == state
+    assert len(_sent(way)) == KEYS + 1
     assert way.publish()["events"] == 0
 
 
@@ -198,22 +212,11 @@ def test_another_topic_has_none_of_what_was_sent_and_is_refused(way: Way) -> Non
 def test_a_history_goes_to_a_topic_of_its_own_each_change_once_though_killed(
     way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own, shipped, calls = len(_sent(way)), replay_make.send, []
-    history = {"what": "history", "from_change": 101, "to_change": 300}
-
-    def killed(*arguments: Any) -> None:
-        calls.append(1)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        shipped(*arguments)
-
+    own, history = len(_sent(way)), {"what": "history", "from_change": 101, "to_change": 300}
     told = _check(way, "r6", **history)
     assert (told["first_change"], told["last_change"], told["events"]) == (101, 300, 200)
-    monkeypatch.setattr(replay_make, "send", killed)
-    with pytest.raises(KeyboardInterrupt):
-        _replay(way, "r6", **history)
+    _kill_within(monkeypatch, replay_make, lambda: _replay(way, "r6", **history))
     assert len(_sent(way, told["topic"])) == 60
-    monkeypatch.setattr(replay_make, "send", shipped)
     assert _replay(way, "r6", **history)["events"] == 140
     assert sorted(_sent(way, told["topic"])) == list(range(101, 301))
     assert len(_sent(way)) == own
@@ -226,8 +229,8 @@ def test_all_begins_anew_on_an_empty_topic_alone(way: Way) -> None:
     state = _state(way)
     _empty_the_topic(way)
     told = _replay(way, "r7", what="begin anew")
-    assert told["events"] == told["last_change"] == 422
-    assert sorted(_sent(way)) == list(range(1, 423))
+    assert told["events"] == told["last_change"] == 423
+    assert sorted(_sent(way)) == list(range(1, 424))
     assert _state(way) == state
     assert _replay(way, "r7", what="begin anew")["events"] == 0
 
