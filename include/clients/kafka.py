@@ -69,7 +69,7 @@ class Kafka:
         self._complaints.clear()
         while not future.done():
             self._admin_client().poll(0.005)
-            for complaint in self._complaints:
+            for complaint in list(self._complaints):
                 if complaint.code() == KafkaError._AUTHENTICATION:
                     raise KafkaException(complaint)
         return future.result()
