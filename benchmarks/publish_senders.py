@@ -24,7 +24,7 @@ from include.publish.position import Position, Shard
 from include.steps.publication import Publication, publication
 from include.steps.publish_entity import publish_entity
 from include.steps.publish_send import PER_TRANSACTION, send
-from include.steps.publish_window import Waiting, last_of, pieces, windows
+from include.steps.publish_window import Waiting, last_of, look_ahead, pieces, windows
 from include.steps.request import Request
 from include.steps.servers import Servers
 
@@ -78,7 +78,8 @@ def end_to_end(p: Publication, last: int, shard: Shard | None = None) -> Callabl
 
 
 def _all(p: Publication, last: int) -> Iterator[pa.Table]:
-    return windows(Waiting(p, [0] * positions.SLOTS, 0, last), last)
+    waiting = Waiting(p, [0] * positions.SLOTS, 0, last)
+    return windows(waiting, look_ahead(waiting))
 
 
 def operator(p: Publication, last: int) -> Callable[[], int]:

@@ -62,7 +62,8 @@ class TransactionalProducer:
 
     def flush(self) -> None:
         """Wait until the broker has what was handed over; it is not committed."""
-        self._producer.flush(self._timeout)
+        if self._producer.flush(self._timeout):
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
 
     def _too_large(self) -> TooLarge:
         size, name = self._largest

@@ -71,6 +71,21 @@ def claiming_id(entity: str) -> str:
     return f"{entity}/claim"
 
 
+def claim_record(entity: str, of: int) -> tuple[bytes, bytes, list[Any]]:
+    """That so many shards are about to publish the entity: from then on no other number begins."""
+    return _claim_key(entity), json.dumps({"shards": of}).encode(), []
+
+
+def claim_of(entity: str, records: Iterable[tuple[bytes, bytes | None]]) -> int | None:
+    """How many shards have claimed the entity last; None when nobody has."""
+    said = [value for key, value in records if key == _claim_key(entity) and value is not None]
+    return int(json.loads(said[-1])["shards"]) if said else None
+
+
+def _claim_key(entity: str) -> bytes:
+    return f"claim/{entity}".encode()
+
+
 def record_key(entity: str, slot: int) -> bytes:
     return f"{entity}/{slot}".encode()
 
@@ -110,13 +125,6 @@ def check(
     given_at: when the change log gave the numbers that the positions name. topic_problem: why the topic cannot be the
     one that was sent to.
     """
-    if topic_problem:
-        raise EpochBroken(
-            f"{entity}: {topic_problem}",
-            where=where,
-            remedy="once nobody restores anything any more, trigger replay_events: the current state, with `The topic "
-            "was emptied or restored`",
-        )
     problem = _problem(positions, state, given_at, topic_has_events)
     if problem:
         raise EpochBroken(
@@ -125,6 +133,17 @@ def check(
             remedy="find out what was restored or emptied (warehouse, topic or publisher.positions), and to when; then "
             "go on as docs/replay.md says under *Restored*",
         )
+    if topic_problem:
+        raise topic_lacks_events(entity, topic_problem, where)
+
+
+def topic_lacks_events(entity: str, problem: str, where: str) -> EpochBroken:
+    return EpochBroken(
+        f"{entity}: {problem}",
+        where=where,
+        remedy="once nobody restores anything any more, trigger replay_events: the current state, with `The topic was "
+        "emptied or restored`",
+    )
 
 
 def _problem(

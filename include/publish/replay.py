@@ -15,8 +15,10 @@ from typing import Any
 from include.publish.position import SLOTS, Position, record_key
 
 STATE, ANEW, HISTORY = "current state", "begin anew", "history"
-"""Each key's last event into the entity's own topic; every change into a topic that is empty; a part of the change log
-into a topic of its own."""
+"""Each key's last event into the entity's own topic; every event into a topic that is empty; the events of a part of
+the change log into a topic of its own."""
+GIVE_UP = "give up"
+"""What was asked for and is not done yet is no longer wanted."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class Mark:
         """Why this topic cannot be the one that was sent to."""
         if topic != self.topic:
             return f"its events went to {self.topic} so far, and {topic} has none of them"
+        if len(ends) != len(self.ends):
+            return f"{topic} had {len(self.ends)} partitions and has {len(ends)} now: keys lie elsewhere"
         behind = [n for n, (now, then) in enumerate(zip(ends, self.ends, strict=True)) if now < then]
         if behind:
             n = behind[0]

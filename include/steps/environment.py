@@ -19,8 +19,8 @@ from include.rendering import render, table
 from include.steps.servers import Servers
 
 OBJECT = "environment.json"
-_PATIENCE = 30.0
-"""Seconds to wait for a publisher's open transaction to end."""
+_PATIENCE = 120.0
+"""Seconds to wait for a publisher's open transaction to end: twice its time-out."""
 
 
 def check_environment(servers: Servers) -> None:

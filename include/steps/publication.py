@@ -13,7 +13,7 @@ from include.names import key_column
 from include.publish import hold
 from include.publish import position as positions
 from include.publish.events import Encoder
-from include.publish.position import ChangeLogState, Position
+from include.publish.position import ChangeLogState, Position, Shard
 from include.publish.replay import Mark, Replay, mark_of, replays_of
 from include.publish.schemas import event_schema, schema_text, subject
 from include.rendering import render
@@ -67,14 +67,25 @@ def publication(catalogue: Catalogue, servers: Servers, entity: str) -> Publicat
 
 @dataclass(frozen=True)
 class Found:
-    """How far each slot is published, what is asked for once more, how far the change log is, and what holds it (None
-    but for who does not heed it)."""
+    """How far each slot is published, what is asked for once more, how far the change log is, how many shards have
+    claimed it last, and what holds it (None but for who does not heed it)."""
 
     positions: Mapping[int, Position]
     replays: Mapping[int, Replay]
     progress: EntityProgress
     mark: Mark | None
+    claimed: int | None
     hold: hold.Hold | None
+
+    @property
+    def numbers(self) -> set[int]:
+        """Of shards: those that the positions name, and the one that was claimed last."""
+        return positions.named(self.positions) | ({self.claimed} if self.claimed else set())
+
+    def belong_to(self, shard: Shard) -> bool:
+        """Whether the shard's slots are its own: no other number of shards was claimed since."""
+        mine = all(slot in self.positions and self.positions[slot].shards == shard.of for slot in shard.slots)
+        return mine and self.claimed in (None, shard.of)
 
 
 def read_positions(p: Publication) -> dict[int, Position]:
@@ -116,7 +127,8 @@ def look_unchecked(p: Publication) -> Found:
     """The same, whether they belong together or not."""
     said = records(p)
     found, asked = positions.positions_of(p.entity, said), replays_of(p.entity, said)
-    return Found(found, asked, progress(p), mark_of(p.entity, said), hold.hold_on(p.name, said))
+    claimed = positions.claim_of(p.entity, said)
+    return Found(found, asked, progress(p), mark_of(p.entity, said), claimed, hold.hold_on(p.name, said))
 
 
 def given_at(catalogue: Catalogue, servers: Servers, entity: str, numbers: Sequence[int]) -> Mapping[int, datetime]:

@@ -27,17 +27,14 @@ from include.steps.publish_send import send
 from include.steps.publish_window import WINDOW, event_columns, one_ahead, pieces, read_rows, statement
 
 log = logging.getLogger(__name__)
+FARTHEST = 20
+"""Windows of the change log that one query looks through, however few changes it finds: it costs what it reads."""
 
 
 def send_again(p: Publication, producer: TransactionalProducer, shard: Shard, found: Found, size: int) -> int:
     """All that is asked for and not done yet; how many events. size: of a transaction. Raises as publishing does."""
-    asked, sent = replay.pending(found.replays, shard.slots), 0
-    while asked:  # (slots whose numbers of shards differed meanwhile may be of two requests: one after the other)
-        request = min(one.request for one in asked.values())
-        slots = {slot: one for slot, one in asked.items() if one.request == request}
-        sent += _send_state(p, producer, slots, found, size)
-        asked = {slot: one for slot, one in asked.items() if slot not in slots}
-    return sent
+    asked = replay.pending(found.replays, shard.slots)
+    return _send_state(p, producer, asked, found, size) if asked else 0
 
 
 def _send_state(
@@ -94,7 +91,8 @@ def _parts(p: Publication, chosen: str) -> Iterator[_Part]:
     waiting: _Part | None = None
     for row in p.servers.big_query.query(sql, where=chosen):
         low, high, changes = row["part"] * width - 1, (row["part"] + 1) * width - 1, row["changes"]
-        if waiting and waiting.changes + changes > WINDOW:
+        is_full = waiting and (waiting.changes + changes > WINDOW or high - waiting.low > FARTHEST * width)
+        if waiting and is_full:
             yield waiting
             waiting = None
         waiting = _Part(waiting.low, high, waiting.changes + changes) if waiting else _Part(low, high, changes)

@@ -12,7 +12,7 @@ from typing import Any
 
 from include.errors import Fenced
 from include.publish import position as positions
-from include.steps.publication import Publication, look, read_positions
+from include.steps.publication import Publication, look, look_unchecked
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +35,10 @@ def take_over(p: Publication) -> int:
     """All 64 slots become those of the publication's number of shards, as one; publishers of another number are fenced:
     how many. Raises as `claim` does."""
     with suppress(Fenced), p.servers.kafka.transactions(positions.claiming_id(p.name)) as producer:
-        found = look(p).positions
-        others = positions.shards_of(positions.named(found) - {p.shards})
+        before = look(p)
+        with producer.transaction():  # who looks after this sees that another number begins; who has looked is fenced
+            producer.send_all(p.positions_topic, [positions.claim_record(p.entity, p.shards)])
+        others = positions.shards_of(before.numbers - {p.shards})
         for other in others:
             p.servers.kafka.fence(other.transactional_id(p.name))
         now = look(p)  # what they have sent until then
@@ -49,5 +51,5 @@ def take_over(p: Publication) -> int:
 
 
 def _is_ours(p: Publication) -> bool:
-    found = read_positions(p)
-    return len(found) == positions.SLOTS and positions.named(found) == {p.shards}
+    found = look_unchecked(p)
+    return len(found.positions) == positions.SLOTS and found.numbers == {p.shards}

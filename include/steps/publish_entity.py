@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,9 +17,9 @@ from include.clients.kafka_producer import Record, TransactionalProducer
 from include.errors import Fenced, Unavailable
 from include.publish import position as positions
 from include.publish.position import Position, Shard
-from include.publish.replay import Replay, pending, replays_of
+from include.publish.replay import Replay, pending
 from include.steps import publication as publications
-from include.steps.publication import Found, Publication, look, publication, records
+from include.steps.publication import Found, Publication, look, look_unchecked, publication
 from include.steps.publish_again import send_again
 from include.steps.publish_claim import claim, take_over
 from include.steps.publish_lag import lag
@@ -30,6 +30,7 @@ from include.steps.servers import Servers
 
 log = logging.getLogger(__name__)
 _COUNTS = ("events", "tombstones", "without_event")
+_SENT_AGAIN = "sent_again"
 
 
 def publish_entity(
@@ -73,7 +74,8 @@ def _together(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What all shards say, as one."""
     if len(told) == 1:
         return dict(told[0])
-    counted = {name: sum(one.get(name, 0) for one in told) for name in _COUNTS}
+    names = [*_COUNTS, _SENT_AGAIN] if any(_SENT_AGAIN in one for one in told) else _COUNTS
+    counted = {name: sum(one.get(name, 0) for one in told) for name in names}
     return {**told[0], **counted, "last_change": min(one["last_change"] for one in told)}
 
 
@@ -88,21 +90,20 @@ def _send_all(p: Publication, shard: Shard) -> dict[str, Any]:
     counts = dict.fromkeys(_COUNTS, 0)
     with p.servers.kafka.transactions(shard.transactional_id(p.name)) as producer:  # first fence, then look
         found = look(p)
-        if not _owns(shard, found.positions) and shard.of == p.shards == 1:  # nobody has claimed for it
+        if not found.belong_to(shard) and shard.of == p.shards == 1:  # nobody has claimed for it
             take_over(p)
             found = look(p)
-        if not _owns(shard, found.positions):
+        if not found.belong_to(shard):
             raise _given_away(p, shard)
         waited = lag(p.catalogue, p.servers, p.entity, found.positions, found.progress.change_number)
         replayed = send_again(p, producer, shard, found, PER_TRANSACTION)
         _send_new(p, producer, shard, found, counts)
-        if replayed or sum(counts.values()) or found.mark is None:
-            mark(p, producer)
+        mark(p, producer, found.mark)
     progress = found.progress
     told = "{events} events, {tombstones} of them tombstones; {without_event} changes without event".format(**counts)
     of = f" ({shard})" if shard.of > 1 else ""
     log.info("%s%s: %s; the last change on %s is %d", p.entity, of, told, p.topic, progress.change_number)
-    told_too = {"sent_again": replayed, **waited.told} if replayed else waited.told
+    told_too = {_SENT_AGAIN: replayed, **waited.told} if replayed else waited.told
     return {"entity": p.entity, "topic": p.topic, **counts, **told_too, "last_change": progress.change_number}
 
 
@@ -120,7 +121,7 @@ def _send_new(
         to = Position(number, changed_at.isoformat(), found.progress.epoch, shard.of)
         return positions.as_records(p.entity, _moved(at, shard, to))
 
-    for rows in windows(waiting, facts.events):
+    for rows in windows(waiting, facts):
         for piece in pieces(rows, PER_TRANSACTION):
             reached, changed_at = last_of(piece)
             send(p, producer, piece, moved(reached, changed_at))
@@ -128,10 +129,6 @@ def _send_new(
     if reached < end:  # the last changes have no event
         send(p, producer, None, moved(end, facts.changed_at))
     counts["without_event"] += facts.without_event
-
-
-def _owns(shard: Shard, found: Mapping[int, Position]) -> bool:
-    return all(slot in found and found[slot].shards == shard.of for slot in shard.slots)
 
 
 def _given_away(p: Publication, shard: Shard) -> Fenced:
@@ -158,8 +155,8 @@ def _wait_for_the_other(p: Publication, shard: Shard) -> dict[str, Any]:
     Raises Fenced when they do not in time; Unavailable when they do not move at all: then nobody has taken over, and
     the broker has ended our transaction because it took too long.
     """
-    target = publications.progress(p).change_number
     began = now = _reached(p, shard)
+    target = began.last_change
     deadline = time.monotonic() + publications.PATIENCE
     while time.monotonic() < deadline:
         if now.change_number >= target and not now.to_send_again:
@@ -193,10 +190,10 @@ class _Reached:
     change_number: int
     to_send_again: dict[int, Replay]
     is_ours: bool
+    last_change: int = field(compare=False)
 
 
 def _reached(p: Publication, shard: Shard) -> _Reached:
-    said = records(p)
-    at = positions.positions_of(p.entity, said)
-    to_send_again = pending(replays_of(p.entity, said), shard.slots)
-    return _Reached(positions.lowest(at, shard.slots), to_send_again, _owns(shard, at))
+    found = look_unchecked(p)
+    at, again = positions.lowest(found.positions, shard.slots), pending(found.replays, shard.slots)
+    return _Reached(at, again, found.belong_to(shard), found.progress.change_number)

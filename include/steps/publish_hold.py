@@ -11,7 +11,7 @@ from typing import Any
 from include.catalogue import Catalogue
 from include.errors import DataPlatformError, HeldTooLong, OnHold, Unavailable
 from include.publish.hold import Hold, hold_key, hold_on
-from include.publish.position import POSITIONS_TOPIC, claiming_id, named, positions_of, shards_of
+from include.publish.position import POSITIONS_TOPIC, claim_of, claiming_id, named, positions_of, shards_of
 from include.steps import publication
 from include.steps.environment import check_topics
 from include.steps.servers import Servers
@@ -28,8 +28,10 @@ def hold_publishing(catalogue: Catalogue, servers: Servers, entity: str, why: st
     of another environment, Unavailable when it is not known that nobody publishes any more.
     """
     catalogue.topic(entity)
-    check_topics(servers)
     name, topic = (servers.kafka_settings.topic(text) for text in (entity, POSITIONS_TOPIC))
+    for id_ in _ids(name, {catalogue.shards(entity)}):  # what one that died has left open would hide the positions
+        servers.kafka.fence(id_)
+    check_topics(servers)
     before = hold_on(name, _records(servers, topic))
     hold = replace(before, why=why or before.why) if before else Hold(datetime.now(UTC), why)
     servers.kafka.send(topic, hold_key(name), hold.to_json())
@@ -77,9 +79,15 @@ def _fence(catalogue: Catalogue, servers: Servers, entity: str) -> None:
     contract's number, and of those that the positions name."""
     name, topic = (servers.kafka_settings.topic(text) for text in (entity, POSITIONS_TOPIC))
     servers.kafka.fence(claiming_id(name))
-    numbers = named(positions_of(entity, _records(servers, topic))) | {catalogue.shards(entity)}
-    for shard in shards_of(numbers):
-        servers.kafka.fence(shard.transactional_id(name))
+    said = _records(servers, topic)
+    numbers = named(positions_of(entity, said)) | {claim_of(entity, said) or 1, catalogue.shards(entity)}
+    for id_ in _ids(name, numbers):
+        servers.kafka.fence(id_)
+
+
+def _ids(name: str, numbers: set[int]) -> list[str]:
+    """Of who claims, and of the shards of these numbers."""
+    return [claiming_id(name), *(shard.transactional_id(name) for shard in shards_of(numbers))]
 
 
 def _records(servers: Servers, topic: str) -> list[tuple[bytes, bytes | None]]:

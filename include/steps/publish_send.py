@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from include.clients.kafka_producer import Record, TransactionalProducer
+from include.publish.position import topic_lacks_events
 from include.publish.replay import Mark, mark_record
 from include.steps.publication import Publication
 
@@ -28,8 +29,13 @@ def send(
         producer.send_all(p.positions_topic, moved)
 
 
-def mark(p: Publication, producer: TransactionalProducer) -> None:
-    """Note where the topic's partitions end, so that a topic that was emptied, made anew or restored is recognised."""
+def mark(p: Publication, producer: TransactionalProducer, before: Mark | None) -> None:
+    """Note where the topic's partitions end, so that a topic that was emptied, made anew or restored is recognised;
+    before: what was noted last. Raises EpochBroken when that has happened since."""
     ends = tuple(p.servers.kafka.end_offsets(p.topic))
+    if before is not None and (problem := before.problem(p.topic, ends)):
+        raise topic_lacks_events(p.entity, problem, f"topic {p.topic}")
+    if before is not None and before.ends == ends:
+        return
     with producer.transaction():
         producer.send_all(p.positions_topic, [mark_record(p.entity, Mark(p.topic, ends))])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,33 +41,39 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Facts:
-    """So many changes wait for an event, so many have none; and when the last of all was made."""
+    """Per window, how many of its changes wait for an event; how many in all have none; and when the last of all was
+    made."""
 
-    events: int
+    events: Sequence[int]
     without_event: int
     changed_at: datetime
 
 
 def look_ahead(waiting: Waiting) -> Facts:
-    """Of changes of which there are some. Raises IntegrityError when a number is missing, or is there twice."""
+    """Of changes of which there are some. Raises IntegrityError when a number is missing, or is there twice, or when a
+    change has no key."""
     p, start, end = waiting.p, waiting.start, waiting.end
-    sql = statement(p, "change_log_facts.sql", by_slot=waiting.by_slot)
-    (found,) = p.servers.big_query.query(sql, waiting.params(start, end), where=p.change_log)
-    if not found["changes"] == found["numbers"] == end - start:
-        raise _not_whole(p, f"does not have exactly the changes {start + 1} to {end}")
-    return Facts(found["events"], found["without_event"], found["changed_at"])
+    sql = statement(p, "change_log_facts.sql", by_slot=waiting.by_slot, width=WINDOW)
+    found = p.servers.big_query.query(sql, waiting.params(start, end), where=p.change_log)
+    for name in ("changes", "numbers"):
+        if sum(row[name] for row in found) != end - start:
+            raise _not_whole(p, f"does not have exactly the changes {start + 1} to {end}")
+    if without_key := sum(row["without_key"] for row in found):
+        raise _not_whole(p, f"has {without_key} changes without a {p.encoder.key_column} after {start}")
+    without_event = sum(row["without_event"] for row in found)
+    return Facts([row["events"] for row in found], without_event, found[-1]["changed_at"])
 
 
-def windows(waiting: Waiting, events: int) -> Iterator[pa.Table]:
-    """Those that wait for an event, by windows, in order. Raises IntegrityError, instead of giving the last window,
-    unless so many events have come."""
-    p, start, end, came = waiting.p, waiting.start, waiting.end, 0
+def windows(waiting: Waiting, facts: Facts) -> Iterator[pa.Table]:
+    """Those that wait for an event, by windows, in order. Raises IntegrityError, instead of giving a window, unless it
+    has as many events as were counted."""
+    p, start, end = waiting.p, waiting.start, waiting.end
     sql = statement(p, "change_log_window.sql", columns=event_columns(p), by_slot=waiting.by_slot)
     edges = [(low, min(low + WINDOW, end)) for low in range(start, end, WINDOW)]
-    for rows in one_ahead(lambda edge: read_rows(p, sql, waiting.params(*edge), *edge), edges):
-        came, edges = came + rows.num_rows, edges[1:]
-        if not edges and came != events:
-            raise _not_whole(p, f"gave {came} of {events} events of {start + 1} to {end}")
+    read = one_ahead(lambda edge: read_rows(p, sql, waiting.params(*edge), *edge), edges)
+    for (low, high), rows, events in zip(edges, read, facts.events, strict=True):
+        if rows.num_rows != events:
+            raise _not_whole(p, f"gave {rows.num_rows} of {events} events of {low + 1} to {high}")
         yield rows
 
 

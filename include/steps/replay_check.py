@@ -12,7 +12,7 @@ from include.errors import FormError
 from include.merge.entity_facts import entity_tables
 from include.publish import replay
 from include.publish.position import SLOTS
-from include.publish.replay import HISTORY, STATE, Replay
+from include.publish.replay import GIVE_UP, HISTORY, STATE, Replay
 from include.publish.topics import history_topic
 from include.rendering import render
 from include.run import Run
@@ -39,6 +39,8 @@ def check_replay(catalogue: Catalogue, servers: Servers, run: Run, request: Repl
     p = replace(publication(catalogue, servers, request.entity), heeds_hold=False)  # counting sends nothing
     told: dict[str, Any] = {"request": move_id_of(run), "entity": p.entity, "what": request.what, "topic": p.topic}
     told |= {"why": request.why, "dry_run": request.dry_run}
+    if request.what == GIVE_UP:
+        return told | {"given_up": _pending(look_unchecked(p))}
     if request.what == HISTORY:
         told |= {"topic": history_topic(p.topic, told["request"]).name}
         found = look_unchecked(p)
@@ -49,6 +51,13 @@ def check_replay(catalogue: Catalogue, servers: Servers, run: Run, request: Repl
         require_empty(p, found, told["request"])
     log.info("%(what)s of %(entity)s: %(events)d events, %(tombstones)d of them tombstones, to %(topic)s", told)
     return told
+
+
+def _pending(found: Found) -> list[str]:
+    requests = {one.request for one in replay.pending(found.replays, range(SLOTS)).values()}
+    if not requests:
+        raise _refused("no replay is waiting to be done", "there is nothing to give up")
+    return sorted(requests)
 
 
 def require_empty(p: Publication, found: Found, request: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from include.publish.replay import ANEW, HISTORY, STATE
+from include.publish.replay import ANEW, GIVE_UP, HISTORY, STATE
 from include.steps.job_form import OUR_KEY, JobForm, cohort_of
 from include.steps.request import COHORTS
 
@@ -57,7 +57,7 @@ def parse_replay(given: Mapping[str, Any], entities: Sequence[str], spaces: Sequ
     """entities: those that are published; spaces: the datasets whose ids a list may hold. Raises FormError for an
     unknown field, a wrong type, an entity that is not published, and what does not go together."""
     form = JobForm(REPLAY, given, _KEYS)
-    what = form.one_of("what", [STATE, HISTORY, ANEW])
+    what = form.one_of("what", [STATE, HISTORY, ANEW, GIVE_UP])
     request = ReplayRequest(
         entity=form.one_of("entity", entities),
         what=what,

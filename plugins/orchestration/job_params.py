@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from airflow.sdk import Param
 
-from include.publish.replay import ANEW, HISTORY, STATE
+from include.publish.replay import ANEW, GIVE_UP, HISTORY, STATE
 from include.steps.job_form import LONGEST_REASON, OUR_KEY, SHORTEST_REASON
 from include.steps.move_request import LEAVE, REFUSE
 from orchestration.params import customer_lists
@@ -84,12 +84,13 @@ def replay_form(entities: Sequence[str], spaces: Sequence[str], cohorts: Sequenc
         "what": Param(
             STATE,
             type="string",
-            enum=[STATE, HISTORY, ANEW],
+            enum=[STATE, HISTORY, ANEW, GIVE_UP],
             title="What is sent",
             description_md=f"**{STATE}**: the last event of each key into the entity's own topic, tombstones included; "
             f"consumers end with the right state, wherever they are. **{HISTORY}**: every change of a range into a "
             f"topic of its own, which expires after 7 days. **{ANEW}**: every change from the first one on into the "
-            "entity's own topic, which must be empty: after a restored warehouse, or for a new version of the topic.",
+            "entity's own topic, which must be empty: after a restored warehouse, or for a new version of the topic. "
+            f"**{GIVE_UP}**: what was asked for and is not done yet is not done any more.",
         ),
         **_customers(spaces, cohorts),
         "from_change": _bound("integer", "From change", "The first change number of the history."),

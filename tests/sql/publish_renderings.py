@@ -24,12 +24,13 @@ def publish_renderings(catalogue: Catalogue, cloud: GoogleCloudSettings) -> Iter
         columns += published_columns(event_schema(entity, catalogue.entity(entity)))
         table = cloud.table("change_log", entity)
         window = {"change_log": table, "key": key_column(entity), "columns": columns, "by_slot": entity != CUSTOMER}
+        window["width"] = 50
         yield f"publish/{entity}.sql", render(statements, "change_log_window.sql", **window)
         yield f"publish/{entity}.facts.sql", render(statements, "change_log_facts.sql", **window)
         sql = render(statements, "change_times.sql", change_log=table, numbers=["n0", "n1"])
         yield f"publish/{entity}.times.sql", sql
         if entity in REPLAYED:
-            chosen = {"chosen": chosen_table(cloud, entity), "customer": REPLAYED[entity], "width": 50}
+            chosen = {"chosen": chosen_table(cloud, entity), "customer": REPLAYED[entity]}
             for name in ("counts", "chosen", "parts", "window", "range"):
                 yield f"replay/{entity}.{name}.sql", render(statements, f"replay_{name}.sql", **window, **chosen)
     for ids_are_keys in (True, False):

@@ -142,7 +142,7 @@ def test_of_a_result_that_did_not_come_as_a_whole_nothing_is_sent(way: Way, monk
 
 def test_fewer_events_than_were_counted_are_not_taken_for_all(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     before, shipped = _sent(way), step.look_ahead
-    monkeypatch.setattr(step, "look_ahead", lambda waiting: replace(shipped(waiting), events=3))
+    monkeypatch.setattr(step, "look_ahead", lambda waiting: replace(shipped(waiting), events=[3]))
     with pytest.raises(IntegrityError, match="gave 2 of 3 events"):
         way.publish()
     assert _sent(way) == before

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from include.errors import EpochBroken, FormError
+from include.clients.kafka_producer import TransactionalProducer
+from include.errors import EpochBroken, FormError, OnHold
 from include.publish.position import POSITIONS_TOPIC
 from include.run import Run
 from include.steps import publication, publish_again, replay_make
 from include.steps import publish_entity as step
 from include.steps.deploy import apply_topics
 from include.steps.publish_claim import claim
+from include.steps.publish_hold import hold_publishing, let_go
 from include.steps.replay_check import check_replay
 from include.steps.replay_make import make_replay
 from include.steps.replay_request import ReplayRequest, parse_replay
@@ -63,24 +65,28 @@ def _replay(way: Way, run: str, **form: Any) -> dict[str, Any]:
     return make_replay(way.catalogue, way.world.servers, _request(way, **form), _check(way, run, **form))
 
 
+def _topic(way: Way) -> str:
+    return way.world.servers.kafka_settings.topic("customer.changes.v1")
+
+
 def _sent(way: Way, topic: str = "") -> list[int]:
     """The change numbers on a topic, partition by partition in the order of the topic."""
     servers = way.world.servers
-    events = servers.kafka.committed(topic or servers.kafka_settings.topic("customer.changes.v1"))
+    events = servers.kafka.committed(topic or _topic(way))
     return [int(dict(event.headers())["ce_id"].decode().partition(":")[2]) for event in events]
 
 
 def _state(way: Way) -> set[bytes]:
     """Whom a consumer has who begins now, and reads to the end."""
     state: set[bytes] = set()
-    for event in way.world.servers.kafka.committed(way.world.servers.kafka_settings.topic("customer.changes.v1")):
+    for event in way.world.servers.kafka.committed(_topic(way)):
         (state.discard if event.value() is None else state.add)(event.key())
     return state
 
 
 def _empty_the_topic(way: Way) -> None:
     servers = way.world.servers
-    topic = servers.kafka_settings.topic("customer.changes.v1")
+    topic = _topic(way)
     admin = AdminClient(dict(servers.kafka_settings.config))
     admin.delete_topics([topic])[topic].result(30)
     apply_topics(way.catalogue, servers, lambda text: None)
@@ -180,6 +186,71 @@ def test_the_rows_of_some_customers_are_sent_once_more_and_an_unknown_one_is_tol
     assert _sent(way).count(225) == 5
 
 
+def test_one_for_everybody_takes_the_place_of_another_and_one_for_some_waits_or_is_given_up(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(_sent(way))
+    _kill_within(monkeypatch, publish_again, lambda: _replay(way, "r41"))
+    with pytest.raises(FormError, match=r"another replay \([0-9a-f]{12}\) is not done yet"):
+        _check(way, "r42", ids_of="sse/customer", cohort=["5"])
+    sent = len(_sent(way)) - before
+    assert _replay(way, "r43")["sent_again"] == KEYS
+    assert len(_sent(way)) - before - sent == KEYS
+    _kill_within(monkeypatch, publish_again, lambda: _replay(way, "r44"))
+    assert len(_replay(way, "r45", what="give up")["given_up"]) == 1
+    before = len(_sent(way))
+    way.publish()
+    assert len(_sent(way)) == before
+    with pytest.raises(FormError, match="no replay is waiting"):
+        _check(way, "r46", what="give up")
+
+
+def test_who_still_sends_an_older_request_when_a_new_one_comes_does_not_undo_it(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """He is at work on it between the new one's look and its word."""
+    _kill_within(monkeypatch, publish_again, lambda: _replay(way, "r47"))
+    before = len(_sent(way))
+
+    def goes_on() -> None:
+        _kill_within(monkeypatch, publish_again, way.publish)
+
+    before_the_first(monkeypatch, replay_make, "_be_alone", goes_on)
+    assert _replay(way, "r48")["sent_again"] == KEYS
+    assert len(_sent(way)) - before > KEYS
+
+
+def test_a_transaction_that_was_never_committed_is_sent_by_the_next_one(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, calls, shipped = len(_sent(way)), [], TransactionalProducer.send_all
+
+    def killed(self: Any, topic: str, records: Any) -> None:
+        shipped(self, topic, records)
+        calls.append(topic)
+        if calls.count(_topic(way)) == 3:  # its events are handed over, its records are not
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TransactionalProducer, "send_all", killed)
+        with pytest.raises(KeyboardInterrupt):
+            _replay(way, "r49")
+    assert len(_sent(way)) - before <= 40
+    way.publish()
+    assert len(_sent(way)) - before == KEYS
+
+
+def test_a_held_replay_is_counted_and_waits(way: Way) -> None:
+    before = len(_sent(way))
+    hold_publishing(way.catalogue, way.world.servers, "customer", "nobody knows")
+    assert _check(way, "r50", dry_run=True)["events"] == KEYS
+    with pytest.raises(OnHold):
+        _replay(way, "r50")
+    let_go(way.catalogue, way.world.servers, "customer")
+    assert _replay(way, "r50")["sent_again"] == KEYS
+    assert len(_sent(way)) - before == KEYS
+
+
 def test_a_topic_that_was_emptied_is_recognised_and_rebuilt_though_killed(
     way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,7 +288,7 @@ def test_a_history_goes_to_a_topic_of_its_own_each_change_once_though_killed(
     assert (told["first_change"], told["last_change"], told["events"]) == (101, 300, 200)
     _kill_within(monkeypatch, replay_make, lambda: _replay(way, "r6", **history))
     assert len(_sent(way, told["topic"])) == 60
-    assert _replay(way, "r6", **history)["events"] == 140
+    assert _replay(way, "r6", **history)["events"] == 200
     assert sorted(_sent(way, told["topic"])) == list(range(101, 301))
     assert len(_sent(way)) == own
     assert way.world.servers.kafka.config(told["topic"])["retention.ms"] == str(7 * 86_400_000)

@@ -1,10 +1,13 @@
--- What waits in the change log, from one number to another: nothing may be missing, and what is read of it is counted
--- beforehand.
+-- What waits in the change log, window by window: nothing may be missing, and what is read of it is counted beforehand.
 SELECT
+  DIV((change_number - @low - 1), 50) AS part,
   COUNT(*) AS changes,
   COUNT(DISTINCT change_number) AS numbers,
+  COUNTIF(`customer_key` IS NULL) AS without_key,
   COUNTIF(is_event) AS events,
   COUNTIF(NOT is_event) AS without_event,
   MAX(IF(change_number = @high, changed_at, NULL)) AS changed_at
 FROM `project.change_log.customer`
 WHERE change_number > @low AND change_number <= @high
+GROUP BY part
+ORDER BY part
