@@ -9,8 +9,9 @@ included, before anything new; every consumer of the topic sees it, and none is 
 is as it was, with the same `ce_id`. *History*: every change of a range goes into a topic of its own, which only whoever
 asked for it reads, and which expires. *Begin anew*: every change into a topic that is empty.
 
-**What breaks when it fails.** Nothing: running it again goes on where it ended. A use case that publishes the entity
-meanwhile does the replay's work first, so that it takes longer.
+**What breaks when it fails.** New changes of this entity wait until it is done: clear the failed task, and it goes on
+where it ended; or trigger again with *give up*. A use case that publishes the entity meanwhile does the replay's work
+first, so that it takes longer.
 """
 
 from orchestration.job_dag import Job, replay_events_dag

@@ -27,8 +27,7 @@ def lines(catalogue: Catalogue, settings: KafkaSettings, accounts: Accounts) -> 
     for topic in [positions, *(topics[entity] for entity in published)]:
         yield _acl(accounts.runner, ["Read", "Write"], f"--topic {topic}")
     for entity in published:  # histories, which a job makes
-        histories = f"--topic {topics[entity]}{HISTORY_SUFFIX} --resource-pattern-type prefixed"
-        yield _acl(accounts.runner, ["Create", "Read", "Write"], histories)
+        yield _acl(accounts.runner, ["Create", "Read", "Write"], _histories(topics[entity]))
     yield _acl(accounts.deployer, ["Create", "Read", "Write", "AlterConfigs"], f"--topic {positions}")
     for topic in topics.values():
         yield _acl(accounts.deployer, ["Create", "Describe", "AlterConfigs"], f"--topic {topic}")
@@ -45,8 +44,13 @@ def _consumers(catalogue: Catalogue, topics: dict[str, str]) -> Iterator[str]:
     for consumer, entities in sorted(consumers.items()):
         for entity in entities:
             yield _acl(consumer, ["Read"], f"--topic {topics[entity]}")
+            yield _acl(consumer, ["Read"], _histories(topics[entity]))
         yield _acl(consumer, ["Read"], f"--group {consumer}")
         yield _acl(consumer, ["Read"], f"--group {consumer}. --resource-pattern-type prefixed")  # not those of crm-sync
+
+
+def _histories(topic: str) -> str:
+    return f"--topic {topic}{HISTORY_SUFFIX} --resource-pattern-type prefixed"
 
 
 def _acl(principal: str, operations: list[str], resource: str) -> str:

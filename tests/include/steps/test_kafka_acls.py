@@ -32,8 +32,12 @@ from include.errors import ForbiddenError
 from include.local.laptop import HOST, free_ports
 from include.local.servers import kafka as server
 from include.publish.position import POSITIONS_TOPIC
+from include.run import Run
 from include.steps.deploy import apply_tables, apply_topics, register_schemas
 from include.steps.grants import Accounts, kafka
+from include.steps.replay_check import check_replay
+from include.steps.replay_make import make_replay
+from include.steps.replay_request import parse_replay
 from tests.conftest import World, bare_world
 from tests.guard import guarded
 from tests.include.steps.way import Way, declare_way, make_way
@@ -209,6 +213,17 @@ def test_a_consumer_reads_its_topics_in_its_own_groups_alone(
     for group, name in (("others", TOPIC), (f"{CONSUMER}-sync", TOPIC), (f"{CONSUMER}.nightly", "account.changes.v1")):
         with pytest.raises(KafkaException, match="AUTHORIZATION_FAILED"):
             _read(broker, CONSUMER, group, topic(name))
+
+
+def test_the_publisher_makes_a_historys_topic_and_the_consumer_reads_it(
+    broker: Broker, worlds: tuple[Way, Callable[[str], World]]
+) -> None:
+    way, _ = worlds
+    form = {"entity": "customer", "what": "history", "why": "what happened?", "dry_run": False}
+    request = parse_replay(form, ["customer"], [])
+    told = check_replay(way.catalogue, way.world.servers, Run.begin("replay_events", "acls", 1), request)
+    assert make_replay(way.catalogue, way.world.servers, request, told)["events"] == 3
+    assert len(_read(broker, CONSUMER, CONSUMER, told["topic"])) == 3
 
 
 def test_every_right_that_was_granted_was_needed(broker: Broker, worlds: tuple[Way, Callable[[str], World]]) -> None:
