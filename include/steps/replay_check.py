@@ -12,7 +12,7 @@ from include.errors import FormError
 from include.merge.entity_facts import entity_tables
 from include.publish import replay
 from include.publish.position import SLOTS
-from include.publish.replay import GIVE_UP, HISTORY, STATE, Replay
+from include.publish.replay import ANEW, GIVE_UP, HISTORY, STATE, Replay
 from include.publish.topics import history_topic
 from include.rendering import render
 from include.run import Run
@@ -38,26 +38,31 @@ def check_replay(catalogue: Catalogue, servers: Servers, run: Run, request: Repl
     """
     p = replace(publication(catalogue, servers, request.entity), heeds_hold=False)  # counting sends nothing
     told: dict[str, Any] = {"request": move_id_of(run), "entity": p.entity, "what": request.what, "topic": p.topic}
-    told |= {"why": request.why, "dry_run": request.dry_run}
-    if request.what == GIVE_UP:
-        return told | {"given_up": _pending(look_unchecked(p))}
-    if request.what == HISTORY:
-        told |= {"topic": history_topic(p.topic, told["request"]).name}
-        found = look_unchecked(p)
-    else:
-        found = look(p, topic_was_restored=request.topic_was_restored) if request.what == STATE else look_unchecked(p)
-    told |= _state(p, request, found, told["request"]) if request.what == STATE else _range(p, request)
-    if request.what == replay.ANEW:
-        require_empty(p, found, told["request"])
-    log.info("%(what)s of %(entity)s: %(events)d events, %(tombstones)d of them tombstones, to %(topic)s", told)
+    told |= {"why": request.why, "dry_run": request.dry_run, **_FOUND[request.what](p, request, told["request"])}
+    log.info("%s of %s, to %s: %s", request.what, p.entity, told["topic"], _shown(told))
     return told
 
 
-def _pending(found: Found) -> list[str]:
-    requests = {one.request for one in replay.pending(found.replays, range(SLOTS)).values()}
+def _shown(told: dict[str, Any]) -> str:
+    if "given_up" in told:
+        return ", ".join(told["given_up"])
+    return f"{told['events']} events, {told['tombstones']} of them tombstones"
+
+
+def _pending(p: Publication, request: ReplayRequest, id_: str) -> dict[str, Any]:
+    requests = {one.request for one in replay.pending(look_unchecked(p).replays, range(SLOTS)).values()}
     if not requests:
         raise _refused("no replay is waiting to be done", "there is nothing to give up")
-    return sorted(requests)
+    return {"given_up": sorted(requests)}
+
+
+def _anew(p: Publication, request: ReplayRequest, id_: str) -> dict[str, Any]:
+    require_empty(p, look_unchecked(p), id_)
+    return _range(p, request)
+
+
+def _history(p: Publication, request: ReplayRequest, id_: str) -> dict[str, Any]:
+    return {"topic": history_topic(p.topic, id_).name, **_range(p, request)}
 
 
 def require_empty(p: Publication, found: Found, request: str) -> None:
@@ -80,7 +85,8 @@ def require_no_other(found: Found, request: ReplayRequest, id_: str) -> None:
         )
 
 
-def _state(p: Publication, request: ReplayRequest, found: Found, id_: str) -> dict[str, Any]:
+def _state(p: Publication, request: ReplayRequest, id_: str) -> dict[str, Any]:
+    found = look(p, topic_was_restored=request.topic_was_restored)
     if len(found.positions) < SLOTS:
         raise _refused(
             f"nothing of {p.entity} was published yet", "run a use case that publishes it: it sends everything"
@@ -128,3 +134,7 @@ def _range(p: Publication, request: ReplayRequest) -> dict[str, Any]:
 
 def _refused(problem: str, remedy: str) -> FormError:
     return FormError(problem, where=f"the form of {REPLAY}", remedy=f"nothing was sent. {remedy}")
+
+
+_FOUND = {STATE: _state, ANEW: _anew, HISTORY: _history, GIVE_UP: _pending}
+"""What is found, by what is asked for: as a part of the report."""
