@@ -69,7 +69,7 @@ def test_a_claim_of_a_column_that_is_not_there_stops_only_who_claims_it(root: Pa
     catalogue = Catalogue(root)
     assert "Surname" in catalogue.claimed(DatasetName("sse", "customer"))
     found = list(problems(catalogue))
-    assert [error.where for error in found] == ["dags/wrong.py:29", "dags/wrong.py:29"]
+    assert [error.where for error in found] == ["dags/wrong.py:30", "dags/wrong.py:30"]
     assert "claims sse/customer.Shoesize, which the contract does not have" in found[0].problem
 
 

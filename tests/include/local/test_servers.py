@@ -24,6 +24,7 @@ from google.api_core.exceptions import BadRequest, GoogleAPICallError, Precondit
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery, storage
 
+from include.connections import kafka_settings
 from include.local.laptop import BUCKET, PROJECT, ROOT
 from include.local.platform import Platform
 from include.local.processes import family
@@ -63,7 +64,8 @@ def _sql_server(platform: Platform, database: str = "master") -> Any:
 
 
 def _kafka(platform: Platform, **more: Any) -> dict[str, Any]:
-    return {**json.loads(platform.environment()["AIRFLOW_CONN_KAFKA_DEFAULT"])["extra"], **more}
+    extra = json.loads(platform.environment()["AIRFLOW_CONN_KAFKA_DEFAULT"])["extra"]
+    return {**kafka_settings(extra).config, **more}
 
 
 def _registry(platform: Platform) -> str:

@@ -222,7 +222,8 @@ def test_the_publisher_makes_a_historys_topic_and_the_consumer_reads_it(
     form = {"entity": "customer", "what": "history", "why": "what happened?", "dry_run": False}
     request = parse_replay(form, ["customer"], [])
     told = check_replay(way.catalogue, way.world.servers, Run.begin("replay_events", "acls", 1), request)
-    assert make_replay(way.catalogue, way.world.servers, request, told)["events"] == 3
+    for _ in range(2):  # the second time it finds all of it there
+        assert make_replay(way.catalogue, way.world.servers, request, told)["events"] == 3
     assert len(_read(broker, CONSUMER, CONSUMER, told["topic"])) == 3
 
 

@@ -104,10 +104,16 @@ def test_publishers_of_another_number_of_shards_than_the_contracts_are_held_too(
 def test_while_it_is_not_known_that_nobody_publishes_the_hold_is_said_to_be_half_done(
     way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shipped = Kafka.send
+
+    def then_silent(self: Kafka, *record: Any) -> None:
+        shipped(self, *record)
+        monkeypatch.setattr(Kafka, "fence", silent)
+
     def silent(self: Kafka, transactional_id: str) -> None:
         raise Unavailable("the brokers are silent", where="Kafka", remedy="ask")
 
-    monkeypatch.setattr(Kafka, "fence", silent)
+    monkeypatch.setattr(Kafka, "send", then_silent)
     with pytest.raises(Unavailable, match="is held, but who publishes it already may go on: the brokers are silent"):
         _hold(way)
     assert _let_go(way) is not None
