@@ -1,7 +1,6 @@
 """What does a job cost besides its statements? (imported by `big_query_launcher` alone, in its environment)
 
-- as shipped a job is written to disk three times, and once more for each statement of its script, each time with the
-  whole script in it: here when it is taken on and when it is done, without its statements
+- as shipped it holds the single statements of its script, each with the whole script in it
 - as shipped each CREATE TABLE is a commit of its own (with columns AS SELECT two), after which DuckLake reads the
   catalog of all tables anew: here those that follow each other in a script are one commit. (BigQuery keeps those before
   one that fails; here none.)
@@ -12,7 +11,6 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
@@ -21,10 +19,9 @@ from typing import Any
 import duckdb
 from local_bigquery.catalog import names, tables  # type: ignore[import-not-found,unused-ignore]
 from local_bigquery.engine import database  # type: ignore[import-not-found,unused-ignore]
-from local_bigquery.jobs import query, runner, store  # type: ignore[import-not-found,unused-ignore]
+from local_bigquery.jobs import query, runner  # type: ignore[import-not-found,unused-ignore]
 from local_bigquery.sql import script  # type: ignore[import-not-found,unused-ignore]
 
-_KEPT = 200
 _TRIES = 10
 _CREATES = re.compile(r"CREATE\s+TABLE\b(?!.*\b(?:FROM|LIKE|CLONE|COPY)\b)", re.IGNORECASE | re.DOTALL)
 _BORN_WITH_ROWS = re.compile(r"\)[\w\s,]*\bAS\s+SELECT\b", re.IGNORECASE)
@@ -32,40 +29,8 @@ _COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
 
 
 def mend_jobs() -> None:
-    _keep_jobs_in_memory()
     _leave_statements_out()
     _create_tables_together()
-
-
-def _keep_jobs_in_memory() -> None:
-    """What is on disk is for the next process: there a job is taken on, or done."""
-    shipped_save, shipped_load, shipped_delete = store.save, store.load, store.delete
-    kept, lock = OrderedDict[tuple[str, str], Any](), threading.Lock()
-
-    def save(job: Any) -> Any:
-        if job.status.state != "RUNNING":
-            shipped_save(job)
-        with lock:
-            kept[(job.jobReference.projectId, job.jobReference.jobId)] = job
-            if len(kept) > _KEPT:
-                _forget_oldest(kept)
-        return job
-
-    def load(project: str, job_id: str) -> Any:
-        return kept.get((project, job_id)) or shipped_load(project, job_id)
-
-    def delete(project: str, job_id: str) -> None:
-        kept.pop((project, job_id), None)
-        shipped_delete(project, job_id)
-
-    store.save, store.load, store.delete = save, load, delete
-
-
-def _forget_oldest(kept: OrderedDict[tuple[str, str], Any]) -> None:
-    """Of those that are done: disk does not know that a job is running."""
-    oldest = next((key for key, job in kept.items() if job.status.state == "DONE"), None)
-    if oldest is not None:
-        del kept[oldest]
 
 
 def _leave_statements_out() -> None:

@@ -8,7 +8,8 @@ environment. Mended here:
 - partition decorators `table$YYYYMMDD`: as shipped unknown
 - bytes processed of jobs and dry runs (always the whole table: nothing is pruned), and `maximumBytesBilled`
 - loads, look-ups and jobs that a kill cut off: `big_query_mends`, beside this file
-- what makes small scripts slow: `big_query_memory`, `big_query_translations`, `big_query_jobs`
+- what makes small scripts slow: `big_query_memory`, `big_query_translations`, `big_query_jobs`,
+  `big_query_journal`
 - what makes large results slow: `big_query_results`
 """
 
@@ -35,6 +36,7 @@ from sqlglot import exp
 
 sys.path.append(str(pathlib.Path(__file__).parent))  # last, so that our folder's names hide no package
 import big_query_jobs as jobs  # type: ignore[import-not-found,unused-ignore]
+import big_query_journal as journal  # type: ignore[import-not-found,unused-ignore]
 import big_query_memory as memory  # type: ignore[import-not-found,unused-ignore]
 import big_query_mends as mends  # type: ignore[import-not-found,unused-ignore]
 import big_query_results as results  # type: ignore[import-not-found,unused-ignore]
@@ -238,7 +240,7 @@ def serve(port: int, read_port: int, project: str, folder: pathlib.Path) -> None
     if threads := os.environ.get("BIG_QUERY_THREADS"):
         database.execute(f"SET GLOBAL threads = {int(threads)}")
     database.execute("SET GLOBAL catalog_error_max_schemas = 0")  # else what is not there is compared with all names
-    mends.end_orphaned_jobs()
+    mends.end_orphaned_jobs(journal.keep(folder))
     results.keep_in_memory()
     storage_read, _ = grpc_server.start("127.0.0.1", read_port)
     uvicorn.run("local_bigquery:app", host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=2)

@@ -18,11 +18,12 @@ from typing import Any
 
 import big_query_results as results  # type: ignore[import-not-found,unused-ignore]
 import duckdb
+from big_query_journal import Journal  # type: ignore[import-not-found,unused-ignore]
 from local_bigquery.catalog import datasets, metadata, tables  # type: ignore[import-not-found,unused-ignore]
 from local_bigquery.engine import database  # type: ignore[import-not-found,unused-ignore]
 from local_bigquery.errors import BigQueryError, already_exists  # type: ignore[import-not-found,unused-ignore]
-from local_bigquery.jobs import load, runner, store  # type: ignore[import-not-found,unused-ignore]
-from local_bigquery.models import Job, JobStatistics  # type: ignore[import-not-found,unused-ignore]
+from local_bigquery.jobs import load, runner  # type: ignore[import-not-found,unused-ignore]
+from local_bigquery.models import JobStatistics  # type: ignore[import-not-found,unused-ignore]
 from local_bigquery.sql.rules import information_schema  # type: ignore[import-not-found,unused-ignore]
 
 
@@ -170,12 +171,11 @@ def mend_datasets() -> None:
     datasets.create = create
 
 
-def end_orphaned_jobs() -> None:
+def end_orphaned_jobs(journal: Journal) -> None:
     """A job that was running at a kill has failed: its transaction is gone, and nobody will ever end it."""
-    for (resource,) in database.fetch("SELECT resource FROM emulator.jobs WHERE state <> 'DONE'"):
-        job = Job.model_validate_json(resource)
+    for job in journal.not_done():
         error = BigQueryError(
             "backendError", "The server was restarted while the job was running. Retry with a new job."
         )
         statistics = JobStatistics.model_validate({job.configuration.jobType.lower(): {}})
-        store.save(runner._done(job, statistics, error))
+        journal.save(runner._done(job, statistics, error))

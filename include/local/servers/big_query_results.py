@@ -40,8 +40,8 @@ def keep_in_memory() -> None:
     def materialise(cursor: Any, sql: str, name: str, *arguments: Any, **options: Any) -> None:
         shipped_materialise(cursor, sql, name, *arguments, **options)
         if name.startswith(f'"{PLACE}"'):
-            ((rows,),) = database.fetch(f"SELECT COUNT(*) FROM {name}")
-            for oldest in _note(name, rows * len(cursor.sql(f"SELECT * FROM {name} LIMIT 0").columns)):
+            result = cursor.sql(f"SELECT * FROM {name}")
+            for oldest in _note(name, len(result) * len(result.columns)):
                 database.execute(f"DROP TABLE IF EXISTS {oldest}")
 
     def _note(name: str, cells: int) -> list[str]:
@@ -54,7 +54,28 @@ def keep_in_memory() -> None:
             return gone
 
     tables.physical, results.materialise = physical, materialise
+    _look_once()
     _fail_without_result(kept)
+
+
+def _look_once() -> None:
+    """A SELECT is understood three times until its result is there, and each time DuckLake asks for its newest
+    snapshot: in one transaction it asks once. (The cursor of a script or a session has transactions of its own.)"""
+    shipped = tables.write
+
+    def write(cursor: Any, sql: str, bound: Any, reference: Any, *arguments: Any, **options: Any) -> Any:
+        if reference[1] != tables.RESULTS or options.get("isolated"):
+            return shipped(cursor, sql, bound, reference, *arguments, **options)
+        cursor.execute("BEGIN")
+        try:
+            done = shipped(cursor, sql, bound, reference, *arguments, **options)
+        except BaseException:
+            cursor.execute("ROLLBACK")
+            raise
+        cursor.execute("COMMIT")
+        return done
+
+    tables.write = write
 
 
 def _fail_without_result(kept: Container[str]) -> None:
