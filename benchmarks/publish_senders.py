@@ -90,10 +90,13 @@ def operator(p: Publication, last: int) -> Callable[[], int]:
     for rows in _all(p, last):
         given += [event for piece in pieces(rows, PER_TRANSACTION) for event in p.encoder.encode(piece)]
 
+    settings = {"conn_type": "kafka", "extra": dict(p.servers.kafka_settings.config)}  # without what is ours alone
+    os.environ["AIRFLOW_CONN_KAFKA_BENCHMARK"] = json.dumps(settings)
+
     def run() -> int:
         produce = ProduceToTopicOperator(
             task_id="produce",
-            kafka_config_id="kafka_default",
+            kafka_config_id="kafka_benchmark",
             topic=p.topic,
             producer_function=lambda: ((key, value) for key, value, _ in given),
         )
