@@ -16,7 +16,7 @@ from include.publish.events import published_columns
 from include.rendering import render
 from include.steps.publication import Publication
 
-WINDOW = 50_000
+WINDOW = 25_000
 """Change numbers per query of the change log."""
 
 

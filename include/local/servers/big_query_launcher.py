@@ -242,6 +242,7 @@ def serve(port: int, read_port: int, project: str, folder: pathlib.Path) -> None
     database.execute("SET GLOBAL catalog_error_max_schemas = 0")  # else what is not there is compared with all names
     mends.end_orphaned_jobs(journal.keep(folder))
     results.keep_in_memory()
+    results.send_in_pieces()
     storage_read, _ = grpc_server.start("127.0.0.1", read_port)
     uvicorn.run("local_bigquery:app", host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=2)
     storage_read.stop(None)

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from typing import Any
 
+from google.cloud.bigquery_storage_v1 import types
 from local_bigquery.catalog import tables  # type: ignore[import-not-found,unused-ignore]
 from local_bigquery.engine import database, results  # type: ignore[import-not-found,unused-ignore]
 from local_bigquery.errors import BigQueryError  # type: ignore[import-not-found,unused-ignore]
+from local_bigquery.grpc import read  # type: ignore[import-not-found,unused-ignore]
+from local_bigquery.grpc import server as grpc_server  # type: ignore[import-not-found,unused-ignore]
 from local_bigquery.jobs import runner, store  # type: ignore[import-not-found,unused-ignore]
 from local_bigquery.models import JobStatistics  # type: ignore[import-not-found,unused-ignore]
 
@@ -23,6 +26,7 @@ PLACE = "results"
 MOST_CELLS = 10_000_000
 """Of all that are kept, about 200 MB; but the newest are kept however large they are."""
 NEWEST = 20
+ROWS_OF_A_MESSAGE = 8_192
 
 
 def keep_in_memory() -> None:
@@ -76,6 +80,27 @@ def _look_once() -> None:
         return done
 
     tables.write = write
+
+
+def send_in_pieces() -> None:
+    """As shipped a stream of the Storage Read API is one message, however large; BigQuery's have some megabytes."""
+    shipped = read.read_rows
+
+    def read_rows(request: Any) -> Iterator[Any]:
+        stream = read._lookup(request.read_stream)
+        if stream.avro or request.offset:
+            yield from shipped(request)
+            return
+        limits = f"LIMIT {stream.end - stream.start} OFFSET {stream.start}"
+        with database.cursor() as cursor:
+            reader = cursor.sql(f"SELECT * FROM ({stream.query}) {limits}").to_arrow_reader(ROWS_OF_A_MESSAGE)
+            for batch in reader:
+                rows = types.ArrowRecordBatch(serialized_record_batch=batch.serialize().to_pybytes())
+                yield types.ReadRowsResponse(row_count=batch.num_rows, arrow_record_batch=rows)
+                stream.allocated += batch.num_rows
+
+    service = grpc_server.SERVICES["google.cloud.bigquery.storage.v1.BigQueryRead"]
+    service["ReadRows"] = grpc_server._streaming(read_rows, types.ReadRowsRequest, types.ReadRowsResponse)
 
 
 def _fail_without_result(kept: Container[str]) -> None:
