@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
@@ -33,7 +33,9 @@ class TransactionalProducer:
             yield
             self._producer.commit_transaction(self._timeout)
         except KafkaException as error:
-            self._abort()
+            cause = self._abort()
+            if cause is not None and error.args[0].code() == KafkaError._FATAL:  # of which the record knows no more
+                raise cause from error
             if error.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE:
                 raise self._too_large() from error
             raise
@@ -41,10 +43,14 @@ class TransactionalProducer:
             self._abort()
             raise
 
-    def _abort(self) -> None:
-        """What has gone wrong is told, and not that it cannot be taken back: then the broker does so, by and by."""
-        with suppress(KafkaException):
+    def _abort(self) -> KafkaException | None:
+        """What has gone wrong is told, and not that it cannot be taken back (why is returned): then the broker does so,
+        by and by."""
+        try:
             self._producer.abort_transaction(self._timeout)
+        except KafkaException as error:
+            return error
+        return None
 
     def send_all(self, topic: str, records: Iterable[Record]) -> None:
         """Hand records over, in order; waits while the client's queue is full."""

@@ -16,8 +16,8 @@ from typing import Any
 from local_bigquery.jobs import store  # type: ignore[import-not-found,unused-ignore]
 from local_bigquery.models import Job  # type: ignore[import-not-found,unused-ignore]
 
-MOST = 200
-"""Jobs that are kept in memory, and of earlier processes; all others of this one are in the file."""
+IN_MEMORY, OF_EARLIER = 200, 5_000
+"""Jobs that are kept: in memory (all of this process are in the file), and of earlier processes."""
 Key = tuple[str, str]
 
 
@@ -39,7 +39,7 @@ class Journal:
                 self._file.write(json.dumps(job.dump()).encode() + b"\n")
                 self._places[key] = place
             self._recent[key] = job
-            if len(self._recent) > MOST:
+            if len(self._recent) > IN_MEMORY:
                 self._forget_oldest()
         return job
 
@@ -91,7 +91,7 @@ class Journal:
             key = (job["jobReference"]["projectId"], job["jobReference"]["jobId"])
             last[key], states[key] = line, job["status"]["state"]
             last.move_to_end(key)
-        kept, places, place = list(last.items())[-MOST:], dict[Key, int](), 0
+        kept, places, place = list(last.items())[-OF_EARLIER:], dict[Key, int](), 0
         for key, line in kept:
             places[key] = place
             place += len(line) + 1
