@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from include.errors import HeldTooLong, OnHold
+from include.publish.position import last_said
 
 AT_MOST = timedelta(days=1)
 """So long a hold is nobody's alarm."""
@@ -40,11 +41,8 @@ def hold_key(entity: str) -> bytes:
 
 def hold_on(entity: str, records: Iterable[tuple[bytes, bytes | None]]) -> Hold | None:
     """What holds an entity, by the records of the positions topic in order (the last one counts); None: nothing."""
-    said = [value for key, value in records if key == hold_key(entity)]
-    if not said or said[-1] is None:
-        return None
-    told = json.loads(said[-1])
-    return Hold(datetime.fromisoformat(told["since"]), told["why"])
+    said = last_said(records, hold_key(entity))
+    return Hold(datetime.fromisoformat(said["since"]), said["why"]) if said else None
 
 
 def refuse(entity: str, hold: Hold, where: str) -> None:

@@ -18,6 +18,8 @@ POSITIONS_TOPIC = "publisher.positions"
 SLOTS = 64
 _NEVER = 2**63 - 1
 _ENVIRONMENT = b"environment"
+Record = tuple[bytes, bytes, list[Any]]
+"""Of the positions' topic: key, value (JSON), no headers."""
 
 
 @dataclass(frozen=True)
@@ -71,19 +73,25 @@ def claiming_id(entity: str) -> str:
     return f"{entity}/claim"
 
 
-def claim_record(entity: str, of: int) -> tuple[bytes, bytes, list[Any]]:
+def claim_record(entity: str, of: int) -> Record:
     """That so many shards are about to publish the entity: from then on no other number begins."""
     return _claim_key(entity), json.dumps({"shards": of}).encode(), []
 
 
 def claim_of(entity: str, records: Iterable[tuple[bytes, bytes | None]]) -> int | None:
     """How many shards have claimed the entity last; None when nobody has."""
-    said = [value for key, value in records if key == _claim_key(entity) and value is not None]
-    return int(json.loads(said[-1])["shards"]) if said else None
+    said = last_said(records, _claim_key(entity))
+    return int(said["shards"]) if said else None
 
 
 def _claim_key(entity: str) -> bytes:
     return f"claim/{entity}".encode()
+
+
+def last_said(records: Iterable[tuple[bytes, bytes | None]], key: bytes) -> dict[str, Any] | None:
+    """What the last record of a key says; None without one, or when it is a tombstone."""
+    said = [value for of, value in records if of == key]
+    return json.loads(said[-1]) if said and said[-1] is not None else None
 
 
 def record_key(entity: str, slot: int) -> bytes:
@@ -107,8 +115,8 @@ def environment_record(datasets: str) -> tuple[bytes, bytes]:
 
 def environment_of(records: Iterable[tuple[bytes, bytes | None]]) -> str | None:
     """What that record says; None without it."""
-    said = [value for key, value in records if key == _ENVIRONMENT and value is not None]
-    return str(json.loads(said[-1])["datasets"]) if said else None
+    said = last_said(records, _ENVIRONMENT)
+    return str(said["datasets"]) if said else None
 
 
 def check(
@@ -190,6 +198,6 @@ def numbers(positions: Mapping[int, Position]) -> list[int]:
     return sorted({position.change_number for position in positions.values()} - {0})
 
 
-def as_records(entity: str, positions: Iterable[tuple[int, Position]]) -> list[tuple[bytes, bytes, list[Any]]]:
+def as_records(entity: str, positions: Iterable[tuple[int, Position]]) -> list[Record]:
     """The records that move slots to their positions: key, value, no headers."""
     return [(record_key(entity, slot), position.to_json(), []) for slot, position in positions]

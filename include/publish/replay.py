@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from include.publish.position import SLOTS, Position, record_key
+from include.publish.position import SLOTS, Position, Record, last_said, record_key
 
 STATE, ANEW, HISTORY = "current state", "begin anew", "history"
 """Each key's last event into the entity's own topic; every event into a topic that is empty; the events of a part of
@@ -68,7 +67,7 @@ def done(replays: Mapping[int, Replay]) -> dict[int, Replay]:
     return {slot: replace(one, is_done=True) for slot, one in replays.items()}
 
 
-def as_records(entity: str, replays: Mapping[int, Replay]) -> Sequence[tuple[bytes, bytes, list[Any]]]:
+def as_records(entity: str, replays: Mapping[int, Replay]) -> list[Record]:
     """The records that say so: key, value, no headers."""
     owner = _owner(entity)
     return [(record_key(owner, slot), json.dumps(one.__dict__).encode(), []) for slot, one in replays.items()]
@@ -96,14 +95,11 @@ class Mark:
 
 def mark_of(entity: str, records: Iterable[tuple[bytes, bytes | None]]) -> Mark | None:
     """What was said last; None before anything was sent."""
-    said = [value for key, value in records if key == _mark_key(entity) and value is not None]
-    if not said:
-        return None
-    told = json.loads(said[-1])
-    return Mark(told["topic"], tuple(told["ends"]))
+    said = last_said(records, _mark_key(entity))
+    return Mark(said["topic"], tuple(said["ends"])) if said else None
 
 
-def mark_record(entity: str, mark: Mark) -> tuple[bytes, bytes, list[Any]]:
+def mark_record(entity: str, mark: Mark) -> Record:
     return _mark_key(entity), json.dumps({"topic": mark.topic, "ends": list(mark.ends)}).encode(), []
 
 

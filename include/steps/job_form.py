@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from include.errors import FormError
@@ -13,6 +14,21 @@ from include.steps.request import COHORT_FILE, COHORTS, MOST_IN_FORM
 OUR_KEY = "customer_key"
 """The ids of a list are keys of ours; otherwise `ids_of` names the dataset whose ids they are."""
 SHORTEST_REASON, LONGEST_REASON = 10, 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Customers:
+    """Those whom a form means: of cohort (ids), cohort_file (its path in the bucket) and cohort_query (its name in
+    sql/cohorts) at most one is given. ids_of: whose ids a list holds."""
+
+    ids_of: str = OUR_KEY
+    cohort: tuple[str, ...] = field(default=(), repr=False)
+    cohort_file: str = ""
+    cohort_query: str = ""
+
+    @property
+    def is_for_some(self) -> bool:
+        return bool(self.cohort or self.cohort_file or self.cohort_query)
 
 
 class JobForm:

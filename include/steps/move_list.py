@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from include.catalogue import CUSTOMER, Catalogue
 from include.errors import FormError
@@ -14,26 +13,13 @@ from include.steps.cohort_file import ids_of_file
 from include.steps.cohort_list import MOST, canonical, list_file, right_id
 from include.steps.cohort_query import CohortQuery, read_cohort_query
 from include.steps.cohort_space import IdSpace
-from include.steps.job_form import OUR_KEY
+from include.steps.job_form import OUR_KEY, Customers
 from include.steps.move_request import MOVE
 from include.steps.servers import Servers
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 _MOST_TEXT = 5_000_000
 """Characters of all ids: they go to BigQuery as one parameter, and a request may have 10 MB."""
-
-
-class Listing(Protocol):
-    """What a form says of customers: exactly one of ids (and whose), a file in the bucket and a query is given."""
-
-    @property
-    def ids_of(self) -> str: ...
-    @property
-    def cohort(self) -> tuple[str, ...]: ...
-    @property
-    def cohort_file(self) -> str: ...
-    @property
-    def cohort_query(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -63,7 +49,7 @@ def spaces(catalogue: Catalogue) -> dict[str, IdSpace]:
     return found
 
 
-def read_asked(catalogue: Catalogue, servers: Servers, request: Listing, form: str = MOVE) -> Asked:
+def read_asked(catalogue: Catalogue, servers: Servers, request: Customers, form: str = MOVE) -> Asked:
     """form: the job whose form it is. Raises FormError for a list that is empty, too long or wrong, and for a query
     that is not there or chooses what is no customer."""
     if request.cohort_query:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from include.steps.job_form import OUR_KEY, JobForm, cohort_of
+from include.steps.job_form import OUR_KEY, Customers, JobForm, cohort_of
 from include.steps.request import COHORTS
 
 MOVE, ROLL_BACK = "move_cohort", "roll_back_move"
@@ -25,20 +25,16 @@ _ROLL_BACK_KEYS = ("move_id", "why", "accounts_opened_since", "allow_vanishing",
 
 
 @dataclass(frozen=True)
-class MoveRequest:
+class MoveRequest(Customers):
     """Whom to move, to which system, and why.
 
-    Of cohort (ids), cohort_file (its path in the bucket) and cohort_query (its name in sql/cohorts) exactly one is
-    given; ids_of: whose ids a list holds. leave_out_not_ready: move the others. ignore_balances: whose open balances
-    differ between the two systems is ready too. allow_vanishing: as many keys may vanish. dry_run: the report alone.
+    Exactly one of the three ways to name customers is given. leave_out_not_ready: move the others. ignore_balances:
+    whose open balances differ between the two systems is ready too. allow_vanishing: as many keys may vanish. dry_run:
+    the report alone.
     """
 
     to_system: str
     why: str
-    ids_of: str = OUR_KEY
-    cohort: tuple[str, ...] = field(default=(), repr=False)
-    cohort_file: str = ""
-    cohort_query: str = ""
     leave_out_not_ready: bool = False
     ignore_balances: bool = False
     allow_vanishing: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -102,6 +102,15 @@ def records(p: Publication) -> list[tuple[bytes, bytes | None]]:
     if held is not None and p.heeds_hold:
         hold.refuse(p.entity, held, f"topic {p.positions_topic}")
     return found
+
+
+def fence(servers: Servers, name: str, numbers: Iterable[int]) -> int:
+    """Whoever publishes in one of these numbers of shards cannot commit any more, and what he has open ends: how many
+    ids that are. name: of the entity, as transactions name it."""
+    shards = positions.shards_of(numbers)
+    for shard in shards:
+        servers.kafka.fence(shard.transactional_id(name))
+    return len(shards)
 
 
 def progress(p: Publication) -> EntityProgress:

@@ -87,11 +87,11 @@ class _Part:
 
 def _parts(p: Publication, chosen: str) -> Iterator[_Part]:
     """Windows of at most `WINDOW` chosen changes each, however far apart they are."""
-    sql, width = statement(p, "replay_parts.sql", chosen=chosen, width=WINDOW), WINDOW
+    sql = statement(p, "replay_parts.sql", chosen=chosen, width=WINDOW)
     waiting: _Part | None = None
     for row in p.servers.big_query.query(sql, where=chosen):
-        low, high, changes = row["part"] * width - 1, (row["part"] + 1) * width - 1, row["changes"]
-        is_full = waiting and (waiting.changes + changes > WINDOW or high - waiting.low > FARTHEST * width)
+        low, high, changes = row["part"] * WINDOW - 1, (row["part"] + 1) * WINDOW - 1, row["changes"]
+        is_full = waiting and (waiting.changes + changes > WINDOW or high - waiting.low > FARTHEST * WINDOW)
         if waiting and is_full:
             yield waiting
             waiting = None

@@ -12,7 +12,7 @@ from typing import Any
 
 from include.errors import Fenced
 from include.publish import position as positions
-from include.steps.publication import Publication, look, look_unchecked
+from include.steps.publication import Publication, fence, look, look_unchecked
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +25,7 @@ def claim(p: Publication) -> dict[str, Any]:
     time and comes later is the one who publishes: the shards see whether it is they.) Raises EpochBroken when change
     log, topic and positions do not belong together, Unavailable while a transaction stays open.
     """
-    for shard in positions.shards_of([p.shards]):
-        p.servers.kafka.fence(shard.transactional_id(p.name))
+    fence(p.servers, p.name, [p.shards])
     fenced = 0 if _is_ours(p) else take_over(p)
     return {"entity": p.entity, "shards": p.shards, "fenced": fenced}
 
@@ -38,15 +37,13 @@ def take_over(p: Publication) -> int:
         before = look(p)
         with producer.transaction():  # who looks after this sees that another number begins; who has looked is fenced
             producer.send_all(p.positions_topic, [positions.claim_record(p.entity, p.shards)])
-        others = positions.shards_of(before.numbers - {p.shards})
-        for other in others:
-            p.servers.kafka.fence(other.transactional_id(p.name))
+        others = fence(p.servers, p.name, before.numbers - {p.shards})
         now = look(p)  # what they have sent until then
         with producer.transaction():
             claimed = positions.claimed(now.positions, now.progress.epoch, p.shards)
             producer.send_all(p.positions_topic, positions.as_records(p.entity, claimed))
-        log.info("%s: its 64 slots belong to %d shards now; %d others are fenced", p.entity, p.shards, len(others))
-        return len(others)
+        log.info("%s: its 64 slots belong to %d shards now; %d others are fenced", p.entity, p.shards, others)
+        return others
     return 0
 
 

@@ -49,8 +49,11 @@ def publish_entity(
     p = publication(catalogue, servers, entity)
     if request.dry_run:
         return _dry_run(p)
-    if shard is not None:
-        return _publish(p, shard)
+    return publish_shards(p) if shard is None else _publish(p, shard)
+
+
+def publish_shards(p: Publication) -> dict[str, Any]:
+    """All of an entity's shards, one after the other; what they say, as one. Raises as `publish_entity` does."""
     if p.shards > 1:
         claim(p)
     return _together([_publish(p, Shard(number, p.shards)) for number in range(p.shards)])

@@ -11,7 +11,7 @@ from typing import Any
 from include.catalogue import Catalogue
 from include.errors import DataPlatformError, HeldTooLong, OnHold, Unavailable
 from include.publish.hold import Hold, hold_key, hold_on
-from include.publish.position import POSITIONS_TOPIC, claim_of, claiming_id, named, positions_of, shards_of
+from include.publish.position import POSITIONS_TOPIC, claim_of, claiming_id, named, positions_of
 from include.steps import publication
 from include.steps.environment import check_topics
 from include.steps.servers import Servers
@@ -29,8 +29,7 @@ def hold_publishing(catalogue: Catalogue, servers: Servers, entity: str, why: st
     """
     catalogue.topic(entity)
     name, topic = (servers.kafka_settings.topic(text) for text in (entity, POSITIONS_TOPIC))
-    for id_ in _ids(name, {catalogue.shards(entity)}):  # what one that died has left open would hide the positions
-        servers.kafka.fence(id_)
+    _fence_all(servers, name, {catalogue.shards(entity)})  # what one that died has left open would hide the positions
     check_topics(servers)
     before = hold_on(name, _records(servers, topic))
     hold = replace(before, why=why or before.why) if before else Hold(datetime.now(UTC), why)
@@ -81,13 +80,13 @@ def _fence(catalogue: Catalogue, servers: Servers, entity: str) -> None:
     servers.kafka.fence(claiming_id(name))
     said = _records(servers, topic)
     numbers = named(positions_of(entity, said)) | {claim_of(entity, said) or 1, catalogue.shards(entity)}
-    for id_ in _ids(name, numbers):
-        servers.kafka.fence(id_)
+    _fence_all(servers, name, numbers)
 
 
-def _ids(name: str, numbers: set[int]) -> list[str]:
-    """Of who claims, and of the shards of these numbers."""
-    return [claiming_id(name), *(shard.transactional_id(name) for shard in shards_of(numbers))]
+def _fence_all(servers: Servers, name: str, numbers: set[int]) -> None:
+    """Who claims, and the shards of these numbers."""
+    servers.kafka.fence(claiming_id(name))
+    publication.fence(servers, name, numbers)
 
 
 def _records(servers: Servers, topic: str) -> list[tuple[bytes, bytes | None]]:

@@ -20,13 +20,12 @@ from include.publish import replay
 from include.publish.position import SLOTS, Position
 from include.publish.replay import ANEW, GIVE_UP, HISTORY, Mark, Replay
 from include.publish.topics import history_topic
-from include.steps.publication import Found, Publication, look, look_unchecked, publication
-from include.steps.publish_entity import publish_entity
+from include.steps.publication import Found, Publication, fence, look, look_unchecked, publication
+from include.steps.publish_entity import publish_shards
 from include.steps.publish_send import PER_TRANSACTION, send
 from include.steps.publish_window import Waiting, look_ahead, pieces, windows
 from include.steps.replay_check import require_empty, require_no_other
 from include.steps.replay_request import ReplayRequest
-from include.steps.request import Request
 from include.steps.servers import Servers
 
 log = logging.getLogger(__name__)
@@ -37,7 +36,7 @@ def make_replay(
 ) -> dict[str, Any]:
     """Do what `check_replay` has reported; what publishing says of it. Raises FormError when it cannot be done any
     more, or another request has taken its place; Unavailable when somebody claims or holds the entity at this moment;
-    else as `publish_entity` does."""
+    else as publishing does."""
     if request.dry_run:
         log.info("a dry run sends nothing")
         return {"entity": request.entity, "dry_run": True}
@@ -51,7 +50,7 @@ def make_replay(
     else:
         keys = (report["list"], report["digest"]) if request.is_for_some else ("", "")
         _ask(p, request, Replay(id_, 0, False, *keys))
-    told = publish_entity(catalogue, servers, request.entity, Request())
+    told = publish_shards(p)
     _require_done(p, id_)
     return {"request": id_, **told}
 
@@ -121,8 +120,7 @@ def _be_alone(p: Publication, producer: TransactionalProducer, found: Found, fir
     begun is fenced. So what is sent after this is the last word."""
     producer.send_all(p.positions_topic, [first])
     producer.flush()
-    for shard in positions.shards_of(found.numbers | {p.shards}):
-        p.servers.kafka.fence(shard.transactional_id(p.name))
+    fence(p.servers, p.name, found.numbers | {p.shards})
 
 
 def _require_done(p: Publication, request: str) -> None:

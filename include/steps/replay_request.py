@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from include.publish.replay import ANEW, GIVE_UP, HISTORY, STATE
-from include.steps.job_form import OUR_KEY, JobForm, cohort_of
+from include.steps.job_form import OUR_KEY, Customers, JobForm, cohort_of
 from include.steps.request import COHORTS
 
 REPLAY = "replay_events"
@@ -29,28 +29,20 @@ class Range:
 
 
 @dataclass(frozen=True)
-class ReplayRequest:
+class ReplayRequest(Customers):
     """Which entity's events, and why.
 
-    what: the current state into the entity's own topic (of everybody, or of some customers: at most one of cohort,
-    cohort_file and cohort_query, with ids_of, is given), every change anew into a topic that is empty, or a part of the
-    history into a topic of its own. topic_was_restored: the topic lacks what was sent to it, and we know why.
+    what: the current state into the entity's own topic (of everybody, or of some customers), every event anew into a
+    topic that is empty, a part of the history into a topic of its own, or what is not done yet given up.
+    topic_was_restored: the topic lacks what was sent to it, and we know why.
     """
 
     entity: str
     what: str
     why: str
     range: Range = Range()
-    ids_of: str = OUR_KEY
-    cohort: tuple[str, ...] = field(default=(), repr=False)
-    cohort_file: str = ""
-    cohort_query: str = ""
     topic_was_restored: bool = False
     dry_run: bool = True
-
-    @property
-    def is_for_some(self) -> bool:
-        return bool(self.cohort or self.cohort_file or self.cohort_query)
 
 
 def parse_replay(given: Mapping[str, Any], entities: Sequence[str], spaces: Sequence[str]) -> ReplayRequest:

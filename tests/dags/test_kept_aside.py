@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,14 +17,6 @@ from tests.include.steps.way import PLATFORM, USE_CASE, Way, new_way
 from tests.whole_runs.receiver import Receiver
 
 MAPPING = "customer/from_platform_customer"
-
-
-@pytest.fixture
-def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
-    running = Receiver().start()
-    monkeypatch.setenv("AIRFLOW_CONN_ALERTS_TIER_1", running.connection)
-    yield running
-    running.stop()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,14 +15,6 @@ CASE = replace(Catalogue().use_case("customer_base"), freshness="6h")
 SUMMARY = {"entity": "customer", "events": 3, "changes_waiting": 3}
 CONTEXT: Any = {"run_id": "nightly"}
 HOUR = 3600
-
-
-@pytest.fixture
-def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
-    running = Receiver().start()
-    monkeypatch.setenv("AIRFLOW_CONN_ALERTS_TIER_1", running.connection)
-    yield running
-    running.stop()
 
 
 def test_changes_that_waited_for_too_long_are_told_once_and_stop_nothing(

@@ -27,7 +27,7 @@ class Journal:
     def __init__(self, path: pathlib.Path) -> None:
         self._path, self._lock = path, threading.Lock()
         self._recent = OrderedDict[Key, Any]()
-        self._places = self._shortened()
+        self._places, self._left = self._shortened()
         self._file = path.open("ab", buffering=0)
 
     def save(self, job: Any) -> Any:
@@ -56,9 +56,8 @@ class Journal:
         found = [self.load(*key) for key in list(self._places) if key[0] == project]
         found = [job for job in found if job.statistics.parentJobId == parent]
         found = [job for job in found if not states or job.status.state in states]
-        made = {id(job): int(job.statistics.creationTime) for job in found}
-        found = [job for job in found if (least or 0) <= made[id(job)] <= (most or made[id(job)])]
-        return sorted(found, key=lambda job: -made[id(job)])
+        found = [job for job in found if (least or 0) <= _made_at(job) <= (most or _made_at(job))]
+        return sorted(found, key=_made_at, reverse=True)
 
     def delete(self, project: str, job_id: str) -> None:
         with self._lock:
@@ -80,8 +79,8 @@ class Journal:
             file.seek(place)
             return Job.model_validate_json(file.readline())
 
-    def _shortened(self) -> dict[Key, int]:
-        """The file with the last lines of the last jobs alone; where each is."""
+    def _shortened(self) -> tuple[dict[Key, int], list[Key]]:
+        """The file has the last lines of the last jobs alone now: where each is, and those that are not done."""
         last, states = OrderedDict[Key, bytes](), dict[Key, str]()
         for line in self._path.read_bytes().splitlines() if self._path.exists() else ():
             try:
@@ -95,11 +94,14 @@ class Journal:
         for key, line in kept:
             places[key] = place
             place += len(line) + 1
-        self._left = [key for key in places if states[key] != "DONE"]
         other = self._path.with_suffix(".new")
         other.write_bytes(b"".join(line + b"\n" for _, line in kept))
         other.replace(self._path)
-        return places
+        return places, [key for key in places if states[key] != "DONE"]
+
+
+def _made_at(job: Any) -> int:
+    return int(job.statistics.creationTime)
 
 
 def _key(job: Any) -> Key:
