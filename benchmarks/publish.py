@@ -7,6 +7,7 @@ Each sender is a process of its own; the topics are made anew before each, and w
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,6 +18,7 @@ from confluent_kafka.admin import AdminClient
 from benchmarks.processes import ROOT, Cost, started, told
 from benchmarks.publish_declarations import ENTITY, changes, declare
 from benchmarks.world import deploy, silent, world
+from include.local.servers.big_query import THREADS
 from include.publish.position import POSITIONS_TOPIC
 from include.steps.deploy import apply_topics
 from include.steps.publication import publication
@@ -74,6 +76,7 @@ class Bench:
 
 def main() -> None:
     found: dict[str, list[Cost]] = {}
+    os.environ[THREADS] = "1"  # the server shares two cores with the publisher and the broker
     with world(["cloud_storage", "big_query", "kafka", "schema_registry"]) as (_, servers, folder):
         bench = Bench(servers, folder / "declarations")
         for _ in range(ROUNDS):

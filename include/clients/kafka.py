@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
@@ -29,6 +29,12 @@ GROUP = "publisher"
 TIMEOUT = 30.0
 """Seconds until a cluster that does not answer is said to be down."""
 TRANSACTION_TIMEOUT_MS = 60_000
+_A_MOMENT = 0.02
+"""Seconds for which records are gathered."""
+_TO_THE_END = {"fetch.wait.max.ms": 20}
+"""For who reads up to an end: that it is reached is told after the broker has waited for more (as shipped 500 ms)."""
+_COORDINATORS = "__transaction_state"
+"""The brokers' own topic."""
 
 
 class Kafka:
@@ -129,7 +135,7 @@ class Kafka:
         (end,) = self.end_offsets(topic)
         records: list[tuple[bytes, bytes | None]] = []
         deadline = time.monotonic() + timeout
-        with self._consumer("read_committed") as consumer, self._translated(topic):
+        with self._consumer("read_committed", **_TO_THE_END) as consumer, self._translated(topic):
             consumer.assign([TopicPartition(topic, 0, 0)])
             seen = 0
             while seen < end:
@@ -139,7 +145,7 @@ class Kafka:
                         where=self._where,
                         remedy="tried again by itself: the broker ends it after its time-out",
                     )
-                for message in consumer.consume(1000, timeout=0.2):
+                for message in consumer.consume(1000, timeout=_A_MOMENT):
                     seen = max(seen, _offset_after(message))
                     if message.error() is None:
                         records.append((message.key(), message.value()))
@@ -151,12 +157,12 @@ class Kafka:
         Raises Unavailable when nothing comes for `TIMEOUT` seconds: a client that lost its brokers stays silent.
         """
         ends = self.end_offsets(topic)
-        with self._consumer("read_committed") as consumer, self._translated(topic):
+        with self._consumer("read_committed", **_TO_THE_END) as consumer, self._translated(topic):
             consumer.assign([TopicPartition(topic, p, 0) for p in range(len(ends))])
             open_partitions = {p for p, end in enumerate(ends) if end}
             deadline = time.monotonic() + TIMEOUT
             while open_partitions:
-                messages = consumer.consume(1000, timeout=0.2)
+                messages = consumer.consume(1000, timeout=_A_MOMENT)
                 if messages:
                     deadline = time.monotonic() + TIMEOUT
                 elif time.monotonic() > deadline:
@@ -217,6 +223,8 @@ class Kafka:
             }
         )
         with self._translated(transactional_id):
+            with suppress(KafkaException):  # no broker, no right: the next call tells it
+                producer.list_topics(_COORDINATORS, timeout=1)  # who asks before he is connected is let wait 0.5 s
             producer.init_transactions(TIMEOUT)
             yield TransactionalProducer(producer, f"{self._where}, {transactional_id}", TIMEOUT)
 
@@ -230,7 +238,7 @@ class Kafka:
         return self._admin
 
     @contextmanager
-    def _consumer(self, isolation: str) -> Iterator[Consumer]:
+    def _consumer(self, isolation: str, **more: int) -> Iterator[Consumer]:
         consumer = Consumer(
             {
                 **self._config,
@@ -239,6 +247,7 @@ class Kafka:
                 "enable.partition.eof": True,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
+                **more,
             }
         )
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -18,6 +19,14 @@ from include.errors import IntegrityError
 _NO_LIMIT = [("grpc.max_receive_message_length", -1)]
 
 
+@dataclass(frozen=True)
+class Result:
+    """Of a query that is done: so many rows, in a table of its own."""
+
+    table: Any
+    count: int
+
+
 class StorageRead:
     """Reads the result of an ordered query, in order: one stream over the query's own result table."""
 
@@ -26,19 +35,27 @@ class StorageRead:
         self._client = _client(settings)
 
     def ordered(self, sql: str, params: Mapping[str, Value], *, where: str) -> Iterator[pa.RecordBatch]:
-        """The rows of `sql`, which ends in an ORDER BY. Raises as BigQuery.query does; IntegrityError, at the end,
-        unless they are as many as the result has."""
+        """The rows of `sql`, which ends in an ORDER BY. Raises as `query` and `rows` do."""
+        return self.rows(self.query(sql, params, where=where), where=where)
+
+    def query(self, sql: str, params: Mapping[str, Value], *, where: str) -> Result:
+        """Run `sql`, which ends in an ORDER BY. Raises as BigQuery.query does."""
         job = self._big_query.start(sql, params, where=where)
-        count, read = self._big_query.finish_without_rows(job, where=where), 0
+        return Result(job.destination, self._big_query.finish_without_rows(job, where=where))
+
+    def rows(self, result: Result, *, where: str) -> Iterator[pa.RecordBatch]:
+        """A result's rows, in order, as they come. Raises as BigQuery.query does; IntegrityError, at the end, unless
+        they are as many as the result has."""
+        read = 0
         with translated(where):
-            for batch in self._read(job.destination) if count else ():
+            for batch in self._read(result.table) if result.count else ():
                 read += batch.num_rows
                 yield batch
-        if read != count:
+        if read != result.count:
             raise IntegrityError(
-                f"of {count} rows of a result {read} have come",
+                f"of {result.count} rows of a result {read} have come",
                 where=where,
-                remedy="nothing of them was used; tell Google, with the job's id from BigQuery's job history",
+                remedy="the last of them were not used; tell Google, with the job's id from BigQuery's job history",
             )
 
     def _read(self, table: Any) -> Iterator[pa.RecordBatch]:

@@ -9,22 +9,18 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
-
-import pyarrow as pa
 
 from include.catalogue import CUSTOMER
 from include.clients.big_query import Value
 from include.clients.kafka_producer import TransactionalProducer
-from include.errors import IntegrityError
 from include.publish import replay
 from include.publish.position import Shard
 from include.publish.replay import Replay
 from include.steps.move_frozen import frozen
 from include.steps.publication import Found, Publication
 from include.steps.publish_send import send
-from include.steps.publish_window import WINDOW, event_columns, one_ahead, pieces, read_rows, statement
+from include.steps.publish_window import WINDOW, Window, event_columns, pieces, read_windows, statement
 
 log = logging.getLogger(__name__)
 FARTHEST = 20
@@ -45,7 +41,8 @@ def _send_state(
     params = state_params(replay.bounds(slots, found.positions), customers)
     chosen = p.servers.cloud.table("staging", f"replay_{p.entity}__{uuid.uuid4().hex[:12]}")
     p.servers.big_query.query(state_statement(p, "replay_chosen.sql", customers, chosen=chosen), params, where=chosen)
-    for rows in one_ahead(lambda part: _read(p, chosen, part), _parts(p, chosen)):
+    sql = statement(p, "replay_window.sql", chosen=chosen, columns=event_columns(p))
+    for rows in read_windows(p, sql, _edges, ([window] for window in _windows(p, chosen))):
         for piece in pieces(rows, size):
             slots = replay.moved(slots, piece.column("change_number")[-1].as_py())
             send(p, producer, piece, replay.as_records(p.entity, slots))
@@ -76,37 +73,20 @@ def customer_column(p: Publication) -> str | None:
     return next((name for name, column in columns if column.references == CUSTOMER), None)
 
 
-@dataclass(frozen=True)
-class _Part:
-    """The chosen changes (low, high]: so many."""
-
-    low: int
-    high: int
-    changes: int
-
-
-def _parts(p: Publication, chosen: str) -> Iterator[_Part]:
-    """Windows of at most `WINDOW` chosen changes each, however far apart they are."""
+def _windows(p: Publication, chosen: str) -> Iterator[Window]:
+    """Of at most `WINDOW` chosen changes each, however far apart they are."""
     sql = statement(p, "replay_parts.sql", chosen=chosen, width=WINDOW)
-    waiting: _Part | None = None
+    waiting: Window | None = None
     for row in p.servers.big_query.query(sql, where=chosen):
         low, high, changes = row["part"] * WINDOW - 1, (row["part"] + 1) * WINDOW - 1, row["changes"]
-        is_full = waiting and (waiting.changes + changes > WINDOW or high - waiting.low > FARTHEST * WINDOW)
+        is_full = waiting and (waiting.events + changes > WINDOW or high - waiting.low > FARTHEST * WINDOW)
         if waiting and is_full:
             yield waiting
             waiting = None
-        waiting = _Part(waiting.low, high, waiting.changes + changes) if waiting else _Part(low, high, changes)
+        waiting = Window(waiting.low, high, waiting.events + changes) if waiting else Window(low, high, changes)
     if waiting:
         yield waiting
 
 
-def _read(p: Publication, chosen: str, part: _Part) -> pa.Table:
-    sql = statement(p, "replay_window.sql", chosen=chosen, columns=event_columns(p))
-    rows = read_rows(p, sql, {"low": part.low, "high": part.high}, part.low, part.high)
-    if rows.num_rows != part.changes:
-        raise IntegrityError(
-            f"of {part.changes} changes that were chosen {rows.num_rows} have come",
-            where=chosen,
-            remedy="nothing of them was sent; it goes on there when it is tried again",
-        )
-    return rows
+def _edges(low: int, high: int) -> dict[str, Value]:
+    return {"low": low, "high": high}

@@ -1,4 +1,5 @@
-"""Which changes are sent next? (windows of the change log by number, each read while the one before it is sent)"""
+"""Which changes are sent next? (windows of the change log by number, each read while the one before it is sent, some by
+one query, which is run while the windows of the one before it are read)"""
 
 from __future__ import annotations
 
@@ -11,13 +12,16 @@ from typing import Any
 import pyarrow as pa
 
 from include.clients.big_query import Value
+from include.clients.storage_read import Result
 from include.errors import IntegrityError
 from include.publish.events import published_columns
 from include.rendering import render
 from include.steps.publication import Publication
 
 WINDOW = 25_000
-"""Change numbers per query of the change log."""
+"""Change numbers that are counted, and read and checked before the first of them is sent."""
+PER_QUERY = 4
+"""Windows."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,15 @@ class Waiting:
 
     def params(self, low: int, high: int) -> dict[str, Value]:
         return {"low": low, "high": high, **({"published": self.published} if self.by_slot else {})}
+
+
+@dataclass(frozen=True)
+class Window:
+    """The changes (low, high], of which so many are to be read."""
+
+    low: int
+    high: int
+    events: int
 
 
 @dataclass(frozen=True)
@@ -65,16 +78,71 @@ def look_ahead(waiting: Waiting) -> Facts:
 
 
 def windows(waiting: Waiting, facts: Facts) -> Iterator[pa.Table]:
-    """Those that wait for an event, by windows, in order. Raises IntegrityError, instead of giving a window, unless it
-    has as many events as were counted."""
+    """Those that wait for an event, by windows, in order. Raises as `read_windows` does."""
     p, start, end = waiting.p, waiting.start, waiting.end
-    sql = statement(p, "change_log_window.sql", columns=event_columns(p), by_slot=waiting.by_slot)
     edges = [(low, min(low + WINDOW, end)) for low in range(start, end, WINDOW)]
-    read = one_ahead(lambda edge: read_rows(p, sql, waiting.params(*edge), *edge), edges)
-    for (low, high), rows, events in zip(edges, read, facts.events, strict=True):
-        if rows.num_rows != events:
-            raise _not_whole(p, f"gave {rows.num_rows} of {events} events of {low + 1} to {high}")
-        yield rows
+    counted = [Window(*edge, events) for edge, events in zip(edges, facts.events, strict=True)]
+    sql = statement(p, "change_log_window.sql", columns=event_columns(p), by_slot=waiting.by_slot)
+    return read_windows(
+        p, sql, waiting.params, (counted[at : at + PER_QUERY] for at in range(0, len(counted), PER_QUERY))
+    )
+
+
+def read_windows(
+    p: Publication, sql: str, params: Callable[[int, int], Mapping[str, Value]], queries: Iterable[Sequence[Window]]
+) -> Iterator[pa.Table]:
+    """The changes of windows, in the order of their numbers; empty ones are left out.
+
+    sql, params: what gives the changes (low, high]. queries: the windows that one query gives, in order.
+    Raises IntegrityError, instead of giving a window, unless it has as many changes as were counted, in order.
+    """
+    return ahead(_read(p, ahead(_asked(p, sql, params, queries))))
+
+
+def _asked(
+    p: Publication, sql: str, params: Callable[[int, int], Mapping[str, Value]], queries: Iterable[Sequence[Window]]
+) -> Iterator[tuple[Sequence[Window], Result]]:
+    for asked in queries:
+        low, high, events = asked[0].low, asked[-1].high, sum(window.events for window in asked)
+        result = p.servers.storage_read.query(sql, params(low, high), where=p.change_log)
+        if result.count != events:
+            raise _not_whole(p, f"gave {result.count} of {events} events of {low + 1} to {high}")
+        yield [window for window in asked if window.events], result
+
+
+def _read(p: Publication, results: Iterable[tuple[Sequence[Window], Result]]) -> Iterator[pa.Table]:
+    for asked, result in results:
+        rows = _Rows(p.servers.storage_read.rows(result, where=p.change_log))
+        for window in asked:
+            yield _checked(p, window, rows.take(window.events, to_the_end=window is asked[-1]))
+
+
+def _checked(p: Publication, window: Window, rows: pa.Table) -> pa.Table:
+    numbers = rows.column("change_number").to_numpy()
+    is_rising = window.low < numbers[0] and numbers[-1] <= window.high and (numbers[1:] > numbers[:-1]).all()
+    if not is_rising or len(numbers) != window.events:
+        raise _not_whole(p, f"gave the changes {window.low + 1} to {window.high} not in order, or others")
+    return rows
+
+
+class _Rows:
+    """Batches, from which rows are taken in order. (They are let go as they are taken.)"""
+
+    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
+        self._batches, self._kept = batches, list[pa.RecordBatch]()
+
+    def take(self, count: int, *, to_the_end: bool) -> pa.Table:
+        """So many; or, at the end, all that are left: whoever gives them raises then unless they are all."""
+        while to_the_end or sum(batch.num_rows for batch in self._kept) < count:
+            batch = next(self._batches, None)
+            if batch is None:
+                break
+            self._kept.append(batch)
+        table, self._kept = pa.Table.from_batches(self._kept), []
+        if to_the_end:
+            return table
+        self._kept = table.slice(count).to_batches()
+        return table.slice(0, count)
 
 
 def pieces(rows: pa.Table, size: int) -> Iterator[pa.RecordBatch]:
@@ -92,35 +160,18 @@ def last_of(rows: pa.RecordBatch) -> tuple[int, datetime]:
     return last["change_number"], last["changed_at"]
 
 
-def one_ahead[Item, Result](work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Results in order, the next one in the making while one is used."""
+def ahead[Item](items: Iterator[Item]) -> Iterator[Item]:
+    """The same, in order, the next one in the making while one is used. None of them may be None."""
     with ThreadPoolExecutor(1) as pool:
-        coming = None
-        for item in items:
-            done, coming = coming, pool.submit(work, item)
-            if done is not None:
-                yield done.result()
-        if coming is not None:
-            yield coming.result()
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
 
 
 def event_columns(p: Publication) -> list[str]:
     """The columns of the change log that the encoder takes."""
     return ["change_number", "changed_at", "operation", *published_columns(p.encoder.schema)]
-
-
-def read_rows(p: Publication, sql: str, params: Mapping[str, Value], low: int, high: int) -> pa.Table:
-    """The changes of a window (low, high], in the order of their numbers. Raises IntegrityError when they are not."""
-    batches = list(p.servers.storage_read.ordered(sql, params, where=p.change_log))
-    rows = pa.Table.from_batches(batches) if batches else pa.table({})
-    if batches and not _is_rising(rows.column("change_number").combine_chunks(), low, high):
-        raise _not_whole(p, f"gave the changes {low + 1} to {high} not in order")
-    return rows
-
-
-def _is_rising(numbers: pa.Array, low: int, high: int) -> bool:
-    values = numbers.to_numpy()
-    return bool(low < values[0] and values[-1] <= high and (values[1:] > values[:-1]).all())
 
 
 def statement(p: Publication, file: str, **more: Any) -> str:

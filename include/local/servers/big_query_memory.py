@@ -15,6 +15,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from local_bigquery.catalog import metadata, row_access, tables  # type: ignore[import-not-found,unused-ignore]
@@ -119,6 +120,8 @@ class Cursor:
         find that out."""
         if sql == LISTS_TEMPORARY and not self._has_temporary:
             sql = "SELECT '' AS table_name WHERE FALSE"
+        if more.get("params") and not arguments:
+            return _Rows(self._cursor, sql, more["params"])
         return self._cursor.sql(sql, *arguments, **more)
 
     def _tell(self, sql: str, datasets: set[Dataset]) -> None:
@@ -131,6 +134,29 @@ class Cursor:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cursor, name)
+
+
+class _Rows:
+    """What a SELECT with parameters gives. DuckDB runs it at once, to the end; whoever asks for its columns (twice,
+    before its result is written) shall not wait for its rows."""
+
+    def __init__(self, cursor: Any, sql: str, parameters: Any) -> None:
+        self._cursor, self._sql, self._parameters = cursor, sql, parameters
+
+    @cached_property
+    def _no_rows(self) -> Any:
+        return self._cursor.sql(f"SELECT * FROM ({self._sql}) LIMIT 0", params=self._parameters)
+
+    @property
+    def columns(self) -> Any:
+        return self._no_rows.columns
+
+    @property
+    def types(self) -> Any:
+        return self._no_rows.types
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor.sql(self._sql, params=self._parameters), name)
 
 
 def remember_catalog() -> None:
