@@ -9,14 +9,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from include.local.servers.airflow import ALLOCATORS
+
 ROOT = Path(__file__).resolve().parent.parent
 Cost = dict[str, float]
-_ALLOCATOR = "ARROW_DEFAULT_MEMORY_POOL"
 
 
 def environ_of_others() -> dict[str, str]:
-    """Ours without the allocator: the image sets it for us; nobody else would."""
-    return {name: value for name, value in os.environ.items() if name != _ALLOCATOR}
+    """Ours without the allocators: the image sets them for us; nobody else would."""
+    return {name: value for name, value in os.environ.items() if name not in ALLOCATORS}
 
 
 def started(command: Sequence[str], environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:

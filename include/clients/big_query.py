@@ -165,7 +165,7 @@ def translated(where: str) -> Iterator[None]:
     except DataPlatformError:
         raise
     except Exception as error:
-        raise _translate(error, where) from None
+        raise _translate(error, where) from error
 
 
 _IN_SQL = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "RECORD": "STRUCT"}

@@ -18,9 +18,9 @@ from include.publish.events import published_columns
 from include.rendering import render
 from include.steps.publication import Publication
 
-WINDOW = 25_000
+WINDOW = 10_000
 """Change numbers that are counted, and read and checked before the first of them is sent."""
-PER_QUERY = 4
+PER_QUERY = 10
 """Windows."""
 
 

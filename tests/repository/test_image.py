@@ -10,7 +10,7 @@ from pathlib import Path
 
 from include.catalogue import ROOT
 from include.local.laptop import Laptop
-from include.local.servers.airflow import settings
+from include.local.servers.airflow import ALLOCATORS, settings
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 LOCK = (ROOT / "requirements.txt").read_text(encoding="utf-8")
@@ -63,9 +63,10 @@ def test_the_four_folders_are_copied_and_the_laptops_platform_is_not() -> None:
     assert "PYTHONPATH=/opt/airflow:/opt/airflow/plugins" in DOCKERFILE
 
 
-def test_image_and_laptop_have_the_same_allocator_of_arrow(tmp_path: Path) -> None:
-    on_the_laptop = settings(Laptop.open(tmp_path, tmp_path, {}))["ARROW_DEFAULT_MEMORY_POOL"]
-    assert re.findall(r"ARROW_DEFAULT_MEMORY_POOL=(\S+)", DOCKERFILE) == [on_the_laptop]
+def test_image_and_laptop_have_the_same_allocators(tmp_path: Path) -> None:
+    on_the_laptop = settings(Laptop.open(tmp_path, tmp_path, {}))
+    for name, value in ALLOCATORS.items():
+        assert re.findall(rf"{name}=(\S+)", DOCKERFILE) == [on_the_laptop[name]] == [value]
 
 
 def test_every_pin_has_a_hash_and_no_test_tool_is_in_the_images_lock() -> None:

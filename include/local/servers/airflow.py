@@ -53,6 +53,10 @@ def _component(laptop: Laptop, name: str) -> Server:
     )
 
 
+ALLOCATORS = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"}
+"""As in the image: what is freed is given back, or used by other threads."""
+
+
 def settings(laptop: Laptop) -> dict[str, str]:
     """The environment of all components and of their tasks; the platform's extra environment comes last and wins."""
     home = laptop.state / "airflow"
@@ -60,7 +64,7 @@ def settings(laptop: Laptop) -> dict[str, str]:
         "AIRFLOW_HOME": str(home),
         "PYTHONPATH": str(ROOT),
         "PYTHONWARNINGS": "ignore:This process:DeprecationWarning",  # Python 3.13 warns at every fork of a task
-        "ARROW_DEFAULT_MEMORY_POOL": "system",  # as in the image
+        **ALLOCATORS,
         "SPT_NOENV": "1",  # else the process titles overwrite the environment by which we know our processes
         **{f"AIRFLOW__{key}": value for key, value in {**_CORE, **_of_this(laptop, home)}.items()},
     }
