@@ -159,13 +159,13 @@ class BigQuery:
 
 @contextmanager
 def translated(where: str) -> Iterator[None]:
-    """What Google's clients raise in the block leaves it as an error of ours."""
+    """What Google's clients raise in the block leaves it as an error of ours; a defect of the code as what it is."""
     try:
         yield
-    except DataPlatformError:
+    except (DataPlatformError, AttributeError, NameError):
         raise
     except Exception as error:
-        raise _translate(error, where) from error
+        raise _translate(error, where) from None
 
 
 _IN_SQL = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "RECORD": "STRUCT"}

@@ -41,7 +41,8 @@ class StorageRead:
     def query(self, sql: str, params: Mapping[str, Value], *, where: str) -> Result:
         """Run `sql`, which ends in an ORDER BY. Raises as BigQuery.query does."""
         job = self._big_query.start(sql, params, where=where)
-        return Result(job.destination, self._big_query.finish_without_rows(job, where=where))
+        count = self._big_query.finish_without_rows(job, where=where)
+        return Result(job.destination, count)  # which it may have at its end only
 
     def rows(self, result: Result, *, where: str) -> Iterator[pa.RecordBatch]:
         """A result's rows, in order, as they come. Raises as BigQuery.query does; IntegrityError, at the end, unless
