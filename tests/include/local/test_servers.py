@@ -264,6 +264,14 @@ def test_a_dry_run_of_a_merge_changes_nothing_and_sees_a_missing_table(target: b
         _query(target, MERGE.replace("s.t AS t", "s.nowhere AS t"), dry_run=True)
 
 
+def test_a_dry_run_with_parameters_runs_nothing(target: bigquery.Client) -> None:
+    config = bigquery.QueryJobConfig(
+        dry_run=True, query_parameters=[bigquery.ScalarQueryParameter("least", "INT64", 1)]
+    )
+    job = target.query("SELECT id, ERROR('it was run') AS n FROM s.t WHERE id >= @least", job_config=config)
+    assert [field.name for field in job.schema] == ["id", "n"]
+
+
 def test_a_partition_is_replaced_alone(warehouse: bigquery.Client) -> None:
     _query(warehouse, "CREATE SCHEMA IF NOT EXISTS s")
     _query(warehouse, "CREATE OR REPLACE TABLE s.days (on_day DATE, n INT64) PARTITION BY on_day")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
+import pyarrow.compute as pc
 import pytest
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
@@ -13,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from include.clients.storage_read import StorageRead
 from include.errors import EpochBroken, IntegrityError, NotDeployed, Unavailable
 from include.publish.position import POSITIONS_TOPIC, Shard
-from include.steps import publication
+from include.steps import publication, publish_window
 from include.steps import publish_entity as step
 from include.steps.deploy import apply_topics
 from tests.include.steps.way import Way, before_the_first
@@ -148,6 +149,25 @@ def test_fewer_events_than_were_counted_are_not_taken_for_all(way: Way, monkeypa
     assert _sent(way) == before
     monkeypatch.setattr(step, "look_ahead", shipped)
     assert way.publish()["events"] == 2
+
+
+def test_a_window_that_lost_a_change_on_its_way_is_not_sent_and_those_before_it_are(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three numbers are a window, two windows a query."""
+    before, shipped = _sent(way), StorageRead._read
+    _changes(way, 14)
+    new = [*range(before[-1] + 1, before[-1] + 15)]
+    monkeypatch.setattr(publish_window, "WINDOW", 3)
+    monkeypatch.setattr(publish_window, "PER_QUERY", 2)
+    with monkeypatch.context() as patch:
+        lost = pc.field("change_number") == new[7]
+        patch.setattr(StorageRead, "_read", lambda self, table: (b.filter(~lost) for b in shipped(self, table)))
+        with pytest.raises(IntegrityError, match=f"gave the changes {new[6]} to {new[8]} not in order, or others"):
+            way.publish()
+        assert _sent(way) == [*before, *new[:6]]
+    assert way.publish()["events"] == 8
+    assert _sent(way) == [*before, *new]
 
 
 def test_another_change_log_than_the_positions_were_made_from_is_refused(way: Way) -> None:
