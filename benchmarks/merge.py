@@ -1,7 +1,8 @@
 """What does a merge cost? (`make bench-merge`; see README.md beside this file)
 
 The whole step by the real statements, with 100,000 and with 1,000 changed rows, and one plain MERGE of the same rows
-into a table of the same shape: all on the local BigQuery server, in turn. Everything is counted and compared after.
+into a table of the same shape, and the least that a step can cost (merge_least.py): all on the local BigQuery server,
+in turn. Everything is counted and compared after.
 Then, in rounds of their own, what dbt and dlt take (merge_peers.py).
 """
 
@@ -10,11 +11,12 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.merge_declarations import COLUMNS, MAPPING, SOURCE, declare, staged_columns
+from benchmarks.merge_least import Least
 from benchmarks.merge_peers import PLAIN, PeerMerges, make_environments
 from benchmarks.processes import ROOT
 from benchmarks.world import silent, world
@@ -86,14 +88,16 @@ class Bench:
             f"WHEN NOT MATCHED THEN INSERT ({', '.join(names)}) VALUES ({', '.join(f's.{name}' for name in names)})"
         )
 
-    def differences(self) -> int:
-        """Rows of the common model that are not, value by value, those of the plain table; and the other way round."""
+    def differences(self, model: str = "") -> int:
+        """Rows of the common model (or another table) that are not, value by value, those of the plain table; and the
+        other way round."""
+        model = model or self.model
         columns, log = ", ".join(COLUMNS), self.servers.cloud.table("change_log", self.name.entity)
-        model, plain = (f"SELECT {columns} FROM `{table}`" for table in (self.model, self.plain))
+        ours, plain = (f"SELECT {columns} FROM `{table}`" for table in (model, self.plain))
         (found,) = self.query(
-            f"SELECT (SELECT COUNT(*) FROM ({model} EXCEPT DISTINCT {plain})) "
-            f"+ (SELECT COUNT(*) FROM ({plain} EXCEPT DISTINCT {model})) AS rows_differ, "
-            f"(SELECT COUNT(*) FROM `{self.model}`) AS model, (SELECT COUNT(*) FROM `{self.plain}`) AS plain, "
+            f"SELECT (SELECT COUNT(*) FROM ({ours} EXCEPT DISTINCT {plain})) "
+            f"+ (SELECT COUNT(*) FROM ({plain} EXCEPT DISTINCT {ours})) AS rows_differ, "
+            f"(SELECT COUNT(*) FROM `{model}`) AS model, (SELECT COUNT(*) FROM `{self.plain}`) AS plain, "
             f"(SELECT MAX(change_number) - COUNT(*) FROM `{log}`) AS gaps"
         )
         assert found["model"] == found["plain"] == self.rows, found
@@ -111,22 +115,24 @@ def main() -> None:
             f"CREATE TABLE `{bench.plain}` ({', '.join(f'{n} {t}' for n, t in {'id': 'INT64', **COLUMNS}.items())})"
         )
         bench.merge_plainly(first)
+        least = Least(bench.servers, bench.plain, bench.mapped)
         for _ in range(ROUNDS):
             for name, size in (("large", LARGE), ("small", SMALL)):
-                _round(bench, seconds, name, size)
+                _round(bench, least, seconds, name, size)
         peers = PeerMerges(bench.servers, bench.plain, Path(folder))
         for _ in range(ROUNDS):
             _round_of_peers(bench, peers, seconds)
     _report(seconds)
 
 
-def _round(bench: Bench, seconds: Seconds, name: str, size: int) -> None:
-    """Ours and the plain one with the same rows, of which nine of ten change a row and one is new."""
+def _round(bench: Bench, least: Least, seconds: Seconds, name: str, size: int) -> None:
+    """Ours, the plain one and the least with the same rows, of which nine of ten change a row and one is new."""
     staged = bench.stage(size - size // 10, size // 10)
     _timed(seconds, f"plain, {name}", lambda: bench.merge_plainly(staged))
     done = _timed(seconds, f"step, {name}", lambda: bench.step(staged))
     assert (done.inserted, done.updated, done.removed) == (size // 10, size - size // 10, 0), done
-    assert bench.differences() == 0
+    _timed(seconds, f"least, {name}", lambda: least.merge(staged))
+    assert bench.differences() == bench.differences(least.model) == 0
 
 
 def _round_of_peers(bench: Bench, peers: PeerMerges, seconds: Seconds) -> None:
@@ -137,11 +143,11 @@ def _round_of_peers(bench: Bench, peers: PeerMerges, seconds: Seconds) -> None:
         seconds.setdefault(peer, []).append(one)
 
 
-def _timed[T](seconds: Seconds, name: str, work: object) -> MappingProgress:
+def _timed[T](seconds: Seconds, name: str, work: Callable[[], T]) -> T:
     began = time.monotonic()
-    done = work()  # type: ignore[operator]
+    done = work()
     seconds.setdefault(name, []).append(time.monotonic() - began)
-    return done  # type: ignore[no-any-return]
+    return done
 
 
 @contextmanager
@@ -160,6 +166,8 @@ def _report(seconds: Seconds) -> None:
     ratios = {
         "step_to_plain_merge": round(least["step, large"] / least["plain, large"], 2),
         "small_to_large_step": round(least["step, small"] / least["step, large"], 2),
+        "least_to_plain_merge": round(least["least, large"] / least["plain, large"], 2),
+        "small_to_large_least": round(least["least, small"] / least["least, large"], 2),
         "small_step_to_plain_merge": round(least["step, small"] / least["plain, small"], 2),
         **{f"{peer}_to_plain_merge": round(least[peer] / least["plain, with peers"], 2) for peer in ("dbt", "dlt")},
         **{
