@@ -13,8 +13,8 @@ from include.names import key_column
 from include.publish import position as positions
 from include.rendering import render
 from include.rendering import table as quoted
+from include.steps.cohort_asked import spaces
 from include.steps.cohort_list import canonical, right_id
-from include.steps.move_list import spaces
 from include.steps.move_made import read_moves
 from include.steps.servers import Servers
 

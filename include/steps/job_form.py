@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any
 
 from include.errors import FormError
 from include.names import did_you_mean
+from include.run import Run
 from include.steps.request import COHORT_FILE, COHORTS, MOST_IN_FORM
 
 OUR_KEY = "customer_key"
@@ -29,6 +31,11 @@ class Customers:
     @property
     def is_for_some(self) -> bool:
         return bool(self.cohort or self.cohort_file or self.cohort_query)
+
+
+def id_of(run: Run) -> str:
+    """What is asked for by a job's run: the same for every try of it, and for no other run."""
+    return hashlib.sha256(f"{run.use_case}/{run.run_id}".encode()).hexdigest()[:12]
 
 
 class JobForm:

@@ -12,9 +12,10 @@ from include.catalogue import Catalogue
 from include.errors import FormError
 from include.merge.move import back_standing_statement
 from include.run import Run
+from include.steps.cohort_frozen import digest_of, freeze
+from include.steps.job_form import id_of
 from include.steps.move_effects import effects_of_roll_back
-from include.steps.move_frozen import digest_of, freeze
-from include.steps.move_made import Made, move_id_of, read_move, to_be_rolled_back
+from include.steps.move_made import Made, read_move, to_be_rolled_back
 from include.steps.move_report import Effect, Keep, Report, raise_refused, shown
 from include.steps.move_request import REFUSE, ROLL_BACK, RollBackRequest
 from include.steps.servers import Servers
@@ -37,7 +38,7 @@ def check_roll_back(
 ) -> dict[str, Any]:
     """The report, and unless it is a dry run where the frozen list lies. Raises FormError, with the report kept, when
     the move cannot be taken back as the form asks for it: what a dry run is asked."""
-    move_id = move_id_of(run)
+    move_id = id_of(run)
     if made := read_move(servers, move_id):
         return _made_already(made, request)
     moved = to_be_rolled_back(servers, request.move_id)

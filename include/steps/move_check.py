@@ -12,10 +12,11 @@ from include.catalogue import Catalogue
 from include.errors import FormError
 from include.merge.move import standing_statement
 from include.run import Run
+from include.steps.cohort_asked import Asked, read_asked
+from include.steps.cohort_frozen import digest_of, freeze
+from include.steps.job_form import id_of
 from include.steps.move_effects import effects_of_move
-from include.steps.move_frozen import digest_of, freeze
-from include.steps.move_list import Asked, read_asked
-from include.steps.move_made import Made, move_id_of, moved_customers, read_move
+from include.steps.move_made import Made, moved_customers, read_move
 from include.steps.move_report import Keep, Report, raise_refused, shown
 from include.steps.move_request import MOVE, MoveRequest
 from include.steps.servers import Servers
@@ -47,7 +48,7 @@ class _Found:
 def check_move(catalogue: Catalogue, servers: Servers, run: Run, request: MoveRequest, keep: Keep) -> dict[str, Any]:
     """The report, and unless it is a dry run where the frozen list lies. Raises FormError, with the report kept, when
     the move cannot be made as the form asks for it: what a dry run is asked."""
-    move_id, asked = move_id_of(run), read_asked(catalogue, servers, request)
+    move_id, asked = id_of(run), read_asked(catalogue, servers, request)
     found = _standing(catalogue, servers, asked, request)
     if made := read_move(servers, move_id):
         return _made_already(servers, made, found, request)

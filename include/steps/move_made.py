@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -11,7 +10,6 @@ from typing import Any
 from include.errors import FormError
 from include.names import did_you_mean
 from include.rendering import table
-from include.run import Run
 from include.steps.move_request import ROLL_BACK
 from include.steps.servers import Servers
 
@@ -38,11 +36,6 @@ class Made:
     def summary(self) -> dict[str, Any]:
         names = ("move_id", "kind", "rolls_back", "to_system", "customers", "changes", "events", "vanished")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-
-
-def move_id_of(run: Run) -> str:
-    """The same for every try of a run, and for no other run."""
-    return hashlib.sha256(f"{run.use_case}/{run.run_id}".encode()).hexdigest()[:12]
 
 
 def read_moves(servers: Servers, *move_ids: str) -> list[Made]:

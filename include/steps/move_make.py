@@ -10,8 +10,9 @@ from include.catalogue import Catalogue
 from include.errors import IntegrityError, Refused, TransactionConflict
 from include.merge.move import move_statement, roll_back_statement
 from include.run import Run
-from include.steps.move_frozen import frozen
-from include.steps.move_made import Made, move_id_of, read_move
+from include.steps.cohort_frozen import frozen
+from include.steps.job_form import id_of
+from include.steps.move_made import Made, read_move
 from include.steps.move_request import MoveRequest, RollBackRequest
 from include.steps.servers import Servers
 
@@ -36,7 +37,7 @@ def move_customers(
     Raises Refused without an approval that is needed; IntegrityError when what it would change is no longer what the
     report says (nothing was changed); TransactionConflict, which is tried again.
     """
-    move_id = move_id_of(run)
+    move_id = id_of(run)
     publishes = _publishes(catalogue, report)
     if made := read_move(servers, move_id):  # an earlier try, whose answer was lost
         return _told(made, publishes)

@@ -17,7 +17,7 @@ from include.clients.kafka_producer import TransactionalProducer
 from include.publish import replay
 from include.publish.position import Shard
 from include.publish.replay import Replay
-from include.steps.move_frozen import frozen
+from include.steps.cohort_frozen import frozen
 from include.steps.publication import Found, Publication
 from include.steps.publish_send import send
 from include.steps.publish_window import WINDOW, Window, event_columns, pieces, read_windows, statement

@@ -16,9 +16,9 @@ from include.publish.replay import ANEW, GIVE_UP, HISTORY, STATE, Replay
 from include.publish.topics import history_topic
 from include.rendering import render
 from include.run import Run
-from include.steps.move_frozen import digest_of, freeze
-from include.steps.move_list import read_asked
-from include.steps.move_made import move_id_of
+from include.steps.cohort_asked import read_asked
+from include.steps.cohort_frozen import digest_of, freeze
+from include.steps.job_form import id_of
 from include.steps.publication import Found, Publication, look, look_unchecked, publication
 from include.steps.publish_again import customer_column, state_params, state_statement
 from include.steps.publish_window import statement
@@ -37,7 +37,7 @@ def check_replay(catalogue: Catalogue, servers: Servers, run: Run, request: Repl
     topic and positions do not belong together; else as publishing does.
     """
     p = replace(publication(catalogue, servers, request.entity), heeds_hold=False)  # counting sends nothing
-    told: dict[str, Any] = {"request": move_id_of(run), "entity": p.entity, "what": request.what, "topic": p.topic}
+    told: dict[str, Any] = {"request": id_of(run), "entity": p.entity, "what": request.what, "topic": p.topic}
     told |= {"why": request.why, "dry_run": request.dry_run, **_FOUND[request.what](p, request, told["request"])}
     log.info("%s of %s, to %s: %s", request.what, p.entity, told["topic"], _shown(told))
     return told

@@ -134,7 +134,7 @@ def _keep(report: Summary) -> None:
 
 def _move(work: _Work) -> MoveRequest:
     from include.catalogue import CUSTOMER
-    from include.steps.move_list import spaces
+    from include.steps.cohort_asked import spaces
     from include.steps.move_request import parse_move
 
     return parse_move(work.form, work.catalogue.systems_of(CUSTOMER), list(spaces(work.catalogue)))
@@ -147,7 +147,7 @@ def _roll_back(work: _Work) -> RollBackRequest:
 
 
 def _replay(work: _Work) -> ReplayRequest:
-    from include.steps.move_list import spaces
+    from include.steps.cohort_asked import spaces
     from include.steps.replay_request import parse_replay
 
     return parse_replay(work.form, work.catalogue.published_entities(), list(spaces(work.catalogue)))

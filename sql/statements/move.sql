@@ -34,7 +34,7 @@ ASSERT v_changed_at IS NOT NULL AND v_salt IS NOT NULL AS 'Rule: a ledger or the
 {% include 'move_back_standing.sql' %}
 
 {% else %}
-{% include 'move_asked.sql' %}
+{% include 'cohort_asked.sql' %}
 
 {% if balance %}
 {% include 'move_balance.sql' %}

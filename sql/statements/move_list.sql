@@ -1,5 +1,5 @@
 -- Who is asked for, and how each stands towards the move: nothing is written.
-{% include 'move_asked.sql' %}
+{% include 'cohort_asked.sql' %}
 
 {% if balance %}
 {% include 'move_balance.sql' %}

@@ -1,4 +1,4 @@
 -- Whose keys the ids of the form are.
-{% include 'move_asked.sql' %}
+{% include 'cohort_asked.sql' %}
 
 SELECT id, customer_key FROM asked

@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowSkipException, ParamValidationError
 from include.catalogue import CUSTOMER, ROOT, Catalogue
 from include.errors import FormError, Refused
 from include.publish.replay import STATE
-from include.steps.move_list import spaces
+from include.steps.cohort_asked import spaces
 from include.steps.move_request import MoveRequest, RollBackRequest, parse_move, parse_roll_back
 from include.steps.replay_request import Range, ReplayRequest, parse_replay
 from orchestration.approval import ApproveMoves

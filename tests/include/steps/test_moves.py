@@ -19,9 +19,10 @@ from include.local.platform import Platform
 from include.local.processes import family
 from include.run import Run
 from include.steps import move_make
+from include.steps.cohort_asked import read_asked
+from include.steps.job_form import id_of
 from include.steps.move_check import check_move
-from include.steps.move_list import read_asked
-from include.steps.move_made import move_id_of, read_move
+from include.steps.move_made import read_move
 from include.steps.move_request import MoveRequest
 from tests.conftest import World
 from tests.declarations import PEOPLE, copied
@@ -316,7 +317,7 @@ def test_without_an_approval_of_this_report_a_large_move_is_not_made(moving: Mov
             moving.make(run, REQUEST, said, given)
     assert _everything(moving) == before
     moving.make(run, REQUEST, said, {**answer, "report_hash": said["report_hash"]})
-    made = read_move(moving.servers, move_id_of(run))
+    made = read_move(moving.servers(run))
     assert made is not None
     assert (made.approved_by, made.requested_by, made.reason) == ("ada", "somebody", WHY)
 
@@ -325,7 +326,7 @@ def test_without_an_approval_of_this_report_a_large_move_is_not_made(moving: Mov
 def test_accounts_that_were_opened_since_stop_a_roll_back_unless_the_form_leaves_them(
     moving: Moving, second: Any
 ) -> None:
-    move_id = move_id_of(second[0])
+    move_id = id_of(second[0])
     moving.platform(accounts=[platform_account("new8", "p8", balance="1.0000")])
     key = moving.key("new8", "account", "platform")
     with pytest.raises(FormError, match=f"1 keys of account were opened since the move.*{key}"):
@@ -353,7 +354,7 @@ def test_a_roll_back_restores_who_spoke_and_what_was_said(moving: Moving, second
 
 
 def test_a_move_is_rolled_back_once_and_a_roll_back_never(moving: Moving, second: Any) -> None:
-    made = read_move(moving.servers, move_id_of(second[0]))
+    made = read_move(moving.servers(second[0]))
     assert made is not None
     assert made.rolled_back_by
     with pytest.raises(FormError, match=f"was rolled back already, by {made.rolled_back_by}"):
