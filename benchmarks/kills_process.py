@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -53,6 +54,15 @@ class Publisher:
         """Whether it was alive."""
         self._process.kill()
         return self._process.wait() == -signal.SIGKILL
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """It does nothing meanwhile, if it is alive."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def is_within_a_transaction(self) -> bool:
         """Whether it is, or was when it died."""

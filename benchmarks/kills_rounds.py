@@ -33,6 +33,9 @@ KINDS = {"alone": 40, "one of its shards": 20, "one of two": 20, "broker": 10, "
 """Of a hundred rounds."""
 WHILE_IT_SENDS = 0.7
 """Of the deaths come when one of the transactions has begun; the others at any moment of a publisher's life."""
+MARKERS = 0.3
+"""Seconds until a broker has ended what it was asked to commit. One that is killed between (and is the only one) may
+forget to: its transaction then stays open for good, which is Kafka's affair and would end the benchmark."""
 A_TRANSACTION = 0.02
 """Seconds: one and what is between it and the next."""
 
@@ -173,9 +176,10 @@ class Rounds:
         self._wait(publisher)
         is_at_work = self._kill(publisher) if and_publisher else publisher.is_alive()
         if is_at_work:
-            is_open = publisher.is_within_a_transaction()
-            self._broker.kill()
-            self.open += is_open and not and_publisher
+            with publisher.paused():
+                time.sleep(MARKERS)
+                self.open += publisher.is_within_a_transaction() and not and_publisher
+                self._broker.kill()
             self._broker.start()
         self._end_of(publisher)
         return is_at_work
