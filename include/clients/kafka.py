@@ -143,8 +143,8 @@ class Kafka:
                     raise Unavailable(
                         f"{topic} is readable to offset {seen} of {end} only: a transaction is open",
                         where=self._where,
-                        remedy="tried again by itself: the broker ends it after its time-out; if it lasts for more than "
-                        "some minutes, the broker has lost its end: see docs/replay.md, Restored",
+                        remedy="tried again by itself: the broker ends it after its time-out; if it lasts for some "
+                        "minutes, the broker has lost its end: see docs/replay.md, Restored",
                     )
                 for message in consumer.consume(1000, timeout=_A_MOMENT):
                     seen = max(seen, _offset_after(message))
