@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from include.catalogue import CUSTOMER
@@ -20,10 +20,10 @@ from include.publish.replay import Replay
 from include.steps.cohort_frozen import frozen
 from include.steps.publication import Found, Publication
 from include.steps.publish_send import send
-from include.steps.publish_window import WINDOW, Window, event_columns, pieces, read_windows, statement
+from include.steps.publish_window import PER_QUERY, WINDOW, Window, event_columns, pieces, read_windows, statement
 
 log = logging.getLogger(__name__)
-FARTHEST = 20
+FARTHEST = 50
 """Windows of the change log that one query looks through, however few changes it finds: it costs what it reads."""
 
 
@@ -42,7 +42,7 @@ def _send_state(
     chosen = p.servers.cloud.table("staging", f"replay_{p.entity}__{uuid.uuid4().hex[:12]}")
     p.servers.big_query.query(state_statement(p, "replay_chosen.sql", customers, chosen=chosen), params, where=chosen)
     sql = statement(p, "replay_window.sql", chosen=chosen, columns=event_columns(p))
-    for rows in read_windows(p, sql, _edges, ([window] for window in _windows(p, chosen))):
+    for rows in read_windows(p, sql, _edges, _queries(_windows(p, chosen))):
         for piece in pieces(rows, size):
             slots = replay.moved(slots, piece.column("change_number")[-1].as_py())
             send(p, producer, piece, replay.as_records(p.entity, slots))
@@ -86,6 +86,18 @@ def _windows(p: Publication, chosen: str) -> Iterator[Window]:
         waiting = Window(waiting.low, high, waiting.events + changes) if waiting else Window(low, high, changes)
     if waiting:
         yield waiting
+
+
+def _queries(windows: Iterable[Window]) -> Iterator[list[Window]]:
+    """Those that one query gives."""
+    asked: list[Window] = []
+    for window in windows:
+        if asked and (len(asked) == PER_QUERY or window.high - asked[0].low > FARTHEST * WINDOW):
+            yield asked
+            asked = []
+        asked.append(window)
+    if asked:
+        yield asked
 
 
 def _edges(low: int, high: int) -> dict[str, Value]:
