@@ -28,14 +28,16 @@ from include.steps.servers import Servers
 
 READY = "ready"
 OPEN, CLOSED = b"(", b")"
-PER_TRANSACTION, TRANSACTION_TIMEOUT_MS, PATIENCE = 8, 5_000, 40.0
+PER_TRANSACTION, PATIENCE = 8, 40.0
+TIMEOUT = "KILLS_TRANSACTION_TIMEOUT_MS"
+"""In the environment."""
 
 
 def main(declarations: str, notes: str, shards: str, *number: str) -> None:
     """Prints `ready` once all is imported, begins when it is given a line, and prints a line of JSON at its end: what
     the task says, or what it was refused with when another one was in its way or the broker was away."""
     publish_entity.PER_TRANSACTION, publication.PATIENCE = PER_TRANSACTION, PATIENCE
-    kafka.TRANSACTION_TIMEOUT_MS = TRANSACTION_TIMEOUT_MS
+    kafka.TRANSACTION_TIMEOUT_MS = int(os.environ[TIMEOUT])
     _note_transactions(os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
     catalogue = declare(Path(declarations) / shards, ROOT / "sql", int(shards))
     servers = Servers(EnvironmentConnections(os.environ))

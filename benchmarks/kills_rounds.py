@@ -16,6 +16,7 @@ from confluent_kafka import IsolationLevel
 from benchmarks.kills_changes import Changes
 from benchmarks.kills_consumer import consumed, end_offsets, judged
 from benchmarks.kills_process import LONGEST, Publisher
+from benchmarks.kills_publisher import TIMEOUT
 from benchmarks.processes import ROOT
 from benchmarks.publish_declarations import ENTITY, declare
 from benchmarks.world import deploy, silent
@@ -34,8 +35,11 @@ KINDS = {"alone": 40, "one of its shards": 20, "one of two": 20, "broker": 10, "
 WHILE_IT_SENDS = 0.7
 """Of the deaths come when one of the transactions has begun; the others at any moment of a publisher's life."""
 MARKERS = 0.3
-"""Seconds until a broker has ended what it was asked to commit. One that is killed between (and is the only one) may
-forget to: its transaction then stays open for good, which is Kafka's affair and would end the benchmark."""
+"""Seconds until a broker has ended what it was asked to commit or abort. The only one of a cluster may forget to when it
+is killed meanwhile, or begins with that: the transaction stays open for good. That is Kafka's affair, and would end the
+benchmark."""
+ABANDONED, BESIDE_A_RESTART = 5_000, 20_000
+"""Milliseconds after which the broker ends a transaction: none shall be over while it restarts."""
 A_TRANSACTION = 0.02
 """Seconds: one and what is between it and the next."""
 
@@ -172,7 +176,8 @@ class Rounds:
 
     def _with_broker(self, and_publisher: bool) -> bool:
         assert self._broker
-        publisher = self._start(self._shards)
+        self._until_closed()
+        publisher = self._start(self._shards, timeout=BESIDE_A_RESTART)
         self._wait(publisher)
         is_at_work = self._kill(publisher) if and_publisher else publisher.is_alive()
         if is_at_work:
@@ -185,15 +190,16 @@ class Rounds:
         return is_at_work
 
     # -- publishers
-    def _start(self, shards: int, *shard: int) -> Publisher:
-        publisher = self._ready(shards, *shard)
+    def _start(self, shards: int, *shard: int, timeout: int = ABANDONED) -> Publisher:
+        publisher = self._ready(shards, *shard, timeout=timeout)
         publisher.go()
         return publisher
 
-    def _ready(self, shards: int, *shard: int) -> Publisher:
-        """A publisher, which does not begin yet."""
+    def _ready(self, shards: int, *shard: int, timeout: int = ABANDONED) -> Publisher:
+        """A publisher, which does not begin yet. timeout: of its transactions, in ms."""
         notes = self._root / f"notes-{len(self._started)}"
-        self._started.append(Publisher(self._root, notes, {**os.environ, **self._environment}, shards, *shard))
+        environment = {**os.environ, **self._environment, TIMEOUT: str(timeout)}
+        self._started.append(Publisher(self._root, notes, environment, shards, *shard))
         return self._started[-1]
 
     def _wait(self, publisher: Publisher, of: int = 1) -> None:
