@@ -35,9 +35,9 @@ KINDS = {"alone": 40, "one of its shards": 20, "one of two": 20, "broker": 10, "
 WHILE_IT_SENDS = 0.7
 """Of the deaths come when one of the transactions has begun; the others at any moment of a publisher's life."""
 MARKERS = 0.3
-"""Seconds until a broker has ended what it was asked to commit or abort. The only one of a cluster may forget to when it
-is killed meanwhile, or begins with that: the transaction stays open for good. That is Kafka's affair, and would end the
-benchmark."""
+"""Seconds until a broker has ended what it was asked to commit or abort. The only one of a cluster may forget to when
+it is killed meanwhile, or begins with that: the transaction stays open for good. That is Kafka's affair, and would end
+the benchmark."""
 ABANDONED, BESIDE_A_RESTART = 5_000, 20_000
 """Milliseconds after which the broker ends a transaction: none shall be over while it restarts."""
 A_TRANSACTION = 0.02
