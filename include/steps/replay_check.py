@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from include.catalogue import Catalogue
-from include.errors import FormError
+from include.errors import FormError, HeldTooLong, OnHold
 from include.merge.entity_facts import entity_tables
 from include.publish import replay
 from include.publish.position import SLOTS
@@ -33,14 +33,31 @@ def check_replay(catalogue: Catalogue, servers: Servers, run: Run, request: Repl
     """How many events would be sent, how many of them tombstones, and to which topic.
 
     Raises FormError for what cannot be sent so: a history without changes, an empty topic that is not empty, an entity
-    of which nothing was published yet, customers of an entity that is not of customers; EpochBroken when change log,
-    topic and positions do not belong together; else as publishing does.
+    of which nothing was published yet, customers of an entity that is not of customers, an entity that a person holds
+    (but for a history); EpochBroken when change log, topic and positions do not belong together; else as publishing
+    does.
     """
-    p = replace(publication(catalogue, servers, request.entity), heeds_hold=False)  # counting sends nothing
+    p = publication(catalogue, servers, request.entity)
     told: dict[str, Any] = {"request": id_of(run), "entity": p.entity, "what": request.what, "topic": p.topic}
-    told |= {"why": request.why, "dry_run": request.dry_run, **_FOUND[request.what](p, request, told["request"])}
+    with not_while_held(p.entity):
+        told |= {"why": request.why, "dry_run": request.dry_run, **_FOUND[request.what](p, request, told["request"])}
     log.info("%s of %s, to %s: %s", request.what, p.entity, told["topic"], _shown(told))
     return told
+
+
+@contextmanager
+def not_while_held(entity: str) -> Iterator[None]:
+    """Raises FormError for whoever asks while a person holds the entity: his task would be left out, and nobody would
+    do later what he has asked for. (What was asked for before the hold waits.)"""
+    try:
+        yield
+    except (OnHold, HeldTooLong) as held:
+        raise FormError(
+            held.problem,
+            where=held.where,
+            remedy=f"no replay was asked for: let it go (`python -m include hold publish {entity} --let-go`), then "
+            "trigger this job again",
+        ) from None
 
 
 def _shown(told: dict[str, Any]) -> str:
@@ -133,7 +150,7 @@ def _range(p: Publication, request: ReplayRequest) -> dict[str, Any]:
 
 
 def _refused(problem: str, remedy: str) -> FormError:
-    return FormError(problem, where=f"the form of {REPLAY}", remedy=f"nothing was sent. {remedy}")
+    return FormError(problem, where=f"the form of {REPLAY}", remedy=f"nothing was sent; {remedy}")
 
 
 _FOUND = {STATE: _state, ANEW: _anew, HISTORY: _history, GIVE_UP: _pending}

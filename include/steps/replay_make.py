@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from include.catalogue import Catalogue
@@ -24,7 +25,7 @@ from include.steps.publication import Found, Publication, fence, look, look_unch
 from include.steps.publish_entity import publish_shards
 from include.steps.publish_send import PER_TRANSACTION, send
 from include.steps.publish_window import Waiting, look_ahead, pieces, windows
-from include.steps.replay_check import require_empty, require_no_other
+from include.steps.replay_check import not_while_held, require_empty, require_no_other
 from include.steps.replay_request import ReplayRequest
 from include.steps.servers import Servers
 
@@ -102,10 +103,10 @@ def _give_up(p: Publication, request: str) -> dict[str, Any]:
 
 @contextmanager
 def _claiming(p: Publication) -> Iterator[TransactionalProducer]:
-    """The transactions in which all slots change hands: one comes after the other. Raises Unavailable for who is
-    fenced: another one claims, holds or asks at this moment."""
+    """The transactions in which all slots change hands: one comes after the other. Raises FormError while a person
+    holds the entity, Unavailable for who is fenced: another one claims, holds or asks at this moment."""
     try:
-        with p.servers.kafka.transactions(positions.claiming_id(p.name)) as producer:
+        with not_while_held(p.entity), p.servers.kafka.transactions(positions.claiming_id(p.name)) as producer:
             yield producer
     except Fenced:
         raise Unavailable(
@@ -125,7 +126,7 @@ def _be_alone(p: Publication, producer: TransactionalProducer, found: Found, fir
 
 def _require_done(p: Publication, request: str) -> None:
     """Publishing has ended well: what was asked for is sent, or was replaced."""
-    said = look_unchecked(p).replays.values()
+    said = look_unchecked(replace(p, heeds_hold=False)).replays.values()
     if {one.request for one in said} != {request}:
         raise FormError(
             "another replay of everybody has taken its place",

@@ -12,7 +12,7 @@ from include.steps.job_form import OUR_KEY, Customers, JobForm, cohort_of
 from include.steps.request import COHORTS
 
 REPLAY = "replay_events"
-_NUMBERS, _TIMES = ("from_change", "to_change"), ("from_time", "to_time")
+_NUMBERS, _TIMES = ("from_change", "to_change"), ("from_time", "to_time")  # beginning and end
 _KEYS = ("entity", "what", *COHORTS, "ids_of", *_NUMBERS, *_TIMES, "topic_was_restored", "why", "dry_run")
 _EARLIEST, _LATEST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 _LAST = 2**63 - 1
@@ -75,8 +75,9 @@ def _range(form: JobForm) -> Range:
     times = {name: _time(form, name) for name in _TIMES if form.value(name) is not None}
     given: dict[str, Any] = {**numbers, **times}
     found = Range(**given)
-    if found.from_change > found.to_change or found.from_time > found.to_time:
-        raise form.refused("the beginning comes after the end", "exchange them")
+    for beginning, end in (_NUMBERS, _TIMES):
+        if getattr(found, beginning) > getattr(found, end):
+            raise form.refused(f"{beginning} comes after {end}", "exchange them, or leave one empty")
     return found
 
 

@@ -79,7 +79,7 @@ def replay_form(entities: Sequence[str], spaces: Sequence[str], cohorts: Sequenc
             type=["null", "string"],
             title="Whose events",
             enum=[None, *entities],
-            description_md="One entity: its topic is named in its contract.",
+            description_md="Choose one: its topic is named in its contract.",
         ),
         "what": Param(
             STATE,
@@ -93,10 +93,14 @@ def replay_form(entities: Sequence[str], spaces: Sequence[str], cohorts: Sequenc
             f"**{GIVE_UP}**: what was asked for and is not done yet is not done any more.",
         ),
         **_customers(spaces, cohorts),
-        "from_change": _bound("integer", "From change", "The first change number of the history."),
+        "from_change": _bound(
+            "integer", "From change", "The first change number of the history; empty: from the beginning."
+        ),
         "to_change": _bound("integer", "To change", "The last one; empty: to the end."),
-        "from_time": _bound("string", "From time", "With its zone: **2026-11-27T08:00:00Z**."),
-        "to_time": _bound("string", "To time", "The last moment that belongs to it."),
+        "from_time": _bound(
+            "string", "From time", "With its zone: **2026-11-27T08:00:00Z**. With numbers, too, both hold."
+        ),
+        "to_time": _bound("string", "To time", "The last moment that belongs to it; empty: to the end."),
         "topic_was_restored": Param(
             False,
             type="boolean",
@@ -143,7 +147,8 @@ def _why(kept: str = "for good in **migration.move**") -> Param:
         title="Why",
         minLength=SHORTEST_REASON,
         maxLength=LONGEST_REASON,
-        description_md=f"Kept {kept}: write nobody's data into it.",
+        description_md=f"Must be said, in {SHORTEST_REASON} characters or more. Kept {kept}: write "
+        "nobody's data into it.",
     )
 
 

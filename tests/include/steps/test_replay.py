@@ -240,14 +240,30 @@ def test_a_transaction_that_was_never_committed_is_sent_by_the_next_one(
     assert len(_sent(way)) - before == KEYS
 
 
-def test_a_held_replay_is_counted_and_waits(way: Way) -> None:
-    before = len(_sent(way))
+def test_while_the_topic_is_held_no_replay_is_asked_for_and_whoever_asks_is_told(way: Way) -> None:
+    asked = _check(way, "r50", dry_run=True)
     hold_publishing(way.catalogue, way.world.servers, "customer", "nobody knows")
-    assert _check(way, "r50", dry_run=True)["events"] == KEYS
-    with pytest.raises(OnHold):
-        _replay(way, "r50")
+    for what in ("current state", "begin anew", "give up"):
+        with pytest.raises(FormError, match="customer is held since"):
+            _check(way, "r50", dry_run=True, what=what)
+    with pytest.raises(FormError, match=r"no replay was asked for: let it go .*, then trigger this job again"):
+        make_replay(way.catalogue, way.world.servers, _request(way), asked)
     let_go(way.catalogue, way.world.servers, "customer")
-    assert _replay(way, "r50")["sent_again"] == KEYS
+    assert "sent_again" not in way.publish()
+
+
+def test_a_replay_that_was_asked_for_before_a_hold_waits_and_the_next_run_does_it(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hold() -> None:
+        hold_publishing(way.catalogue, way.world.servers, "customer", "nobody knows")
+
+    before = len(_sent(way))
+    before_the_first(monkeypatch, replay_make, "publish_shards", hold)
+    with pytest.raises(OnHold):
+        _replay(way, "r51")
+    let_go(way.catalogue, way.world.servers, "customer")
+    assert way.publish()["sent_again"] == KEYS
     assert len(_sent(way)) - before == KEYS
 
 
@@ -312,7 +328,7 @@ def test_all_begins_anew_on_an_empty_topic_alone(way: Way) -> None:
         ({"entity": "interaktion"}, "entity is 'interaktion'"),
         ({"what": "all"}, "what is 'all'"),
         ({"from_change": 5}, "current state has no beginning and no end"),
-        ({"what": "history", "from_change": 5, "to_change": 4}, "the beginning comes after the end"),
+        ({"what": "history", "from_change": 5, "to_change": 4}, "from_change comes after to_change"),
         ({"what": "history", "from_time": "yesterday"}, "from_time is no time"),
         ({"what": "history", "from_time": "2026-11-27T08:00:00"}, "from_time has no zone"),
         ({"what": "history", "cohort": ["a"]}, "history does not go with customers"),
