@@ -109,8 +109,15 @@ class DagRun:
         ended = [task for task in self.tasks() if task["state"] in _ENDED and _name(task) not in told]
         for task in ended:
             told.add(_name(task))
-            report(f"{_name(task):45} {task['state']:10} {task['duration'] or 0:6.1f} s")
+            report(f"{_name(task):45} {task['state']:10} {task['duration'] or 0:6.1f} s{self._why_left_out(task)}")
         return bool(ended)
+
+    def _why_left_out(self, task: Mapping[str, Any]) -> str:
+        """In the words of a task that began, and has left itself out."""
+        if task["state"] != "skipped" or not task["try_number"]:
+            return ""
+        said = (str(line.get("event", "")) for line in self._log_lines(task))
+        return next((f"\n{text}" for text in said if text.startswith("skipped: ")), "")
 
     def _waits_for(self, state: str) -> str:
         """Why nothing ends: the DAG is paused, another run goes first, or some tasks take their time."""

@@ -52,6 +52,18 @@ def fails():
 fails()
 
 @dag(schedule=None)
+def leaves_out():
+    @task
+    def look():
+        import logging
+        from airflow.sdk.exceptions import AirflowSkipException
+        logging.getLogger(__name__).info("skipped: a person holds it")
+        raise AirflowSkipException("held")
+    look()
+
+leaves_out()
+
+@dag(schedule=None)
 def sleeps():
     @task
     def wait_a_while():
@@ -130,6 +142,13 @@ def test_a_run_that_failed_names_each_error_its_log_and_how_many_did_not_run(pla
     assert "1 tasks behind it did not run\nlook: ValueError: what went wrong" in failed.value.problem
     assert Path(failed.value.where).is_file()
     assert [line.split()[:2] for line in told] == [["look", "failed"]]
+
+
+def test_of_a_task_that_left_itself_out_it_is_said_why(platform: Platform) -> None:
+    told: list[str] = []
+    DagRun(platform, "leaves_out", "it-is-left-out").run(told.append)
+    assert [line.split()[:2] for line in told] == [["look", "skipped"]]
+    assert told[0].endswith("\nskipped: a person holds it")
 
 
 def test_a_dag_whose_file_is_broken_is_named_with_airflows_own_words(
