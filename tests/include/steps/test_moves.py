@@ -317,7 +317,7 @@ def test_without_an_approval_of_this_report_a_large_move_is_not_made(moving: Mov
             moving.make(run, REQUEST, said, given)
     assert _everything(moving) == before
     moving.make(run, REQUEST, said, {**answer, "report_hash": said["report_hash"]})
-    made = read_move(moving.servers(run))
+    made = read_move(moving.servers, id_of(run))
     assert made is not None
     assert (made.approved_by, made.requested_by, made.reason) == ("ada", "somebody", WHY)
 
@@ -354,7 +354,7 @@ def test_a_roll_back_restores_who_spoke_and_what_was_said(moving: Moving, second
 
 
 def test_a_move_is_rolled_back_once_and_a_roll_back_never(moving: Moving, second: Any) -> None:
-    made = read_move(moving.servers(second[0]))
+    made = read_move(moving.servers, id_of(second[0]))
     assert made is not None
     assert made.rolled_back_by
     with pytest.raises(FormError, match=f"was rolled back already, by {made.rolled_back_by}"):
