@@ -81,7 +81,8 @@ class PeerMerges:
     def _rows(self, sql: str) -> Rows:
         self.batches += 1
         rows = Rows(sql, self.folder / f"rows_{self.batches}.parquet")
-        batches = self.servers.storage_read.ordered(f"{sql} ORDER BY id", {}, where="the peers' rows")
+        read, where = self.servers.storage_read, "the peers' rows"
+        batches = read.rows(read.query(f"{sql} ORDER BY id", {}, where=where), where=where)
         first = next(batches)
         with pq.ParquetWriter(rows.parquet, first.schema, compression="zstd") as writer:
             writer.write_batch(first)

@@ -34,10 +34,6 @@ class StorageRead:
         self._settings, self._big_query = settings, big_query
         self._client = _client(settings)
 
-    def ordered(self, sql: str, params: Mapping[str, Value], *, where: str) -> Iterator[pa.RecordBatch]:
-        """The rows of `sql`, which ends in an ORDER BY. Raises as `query` and `rows` do."""
-        return self.rows(self.query(sql, params, where=where), where=where)
-
     def query(self, sql: str, params: Mapping[str, Value], *, where: str) -> Result:
         """Run `sql`, which ends in an ORDER BY. Raises as BigQuery.query does."""
         job = self._big_query.start(sql, params, where=where)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from include.errors import FormError
 from include.names import did_you_mean
 from include.run import Run
-from include.steps.request import COHORT_FILE, COHORTS, MOST_IN_FORM
+from include.steps.request import COHORT_FILE, COHORTS, MOST_IN_FORM, Cohort
 
 OUR_KEY = "customer_key"
 """The ids of a list are keys of ours; otherwise `ids_of` names the dataset whose ids they are."""
@@ -19,18 +19,10 @@ SHORTEST_REASON, LONGEST_REASON = 10, 500
 
 
 @dataclass(frozen=True, kw_only=True)
-class Customers:
-    """Those whom a form means: of cohort (ids), cohort_file (its path in the bucket) and cohort_query (its name in
-    sql/cohorts) at most one is given. ids_of: whose ids a list holds."""
+class Customers(Cohort):
+    """Those whom a form means. ids_of: whose ids a list holds."""
 
     ids_of: str = OUR_KEY
-    cohort: tuple[str, ...] = field(default=(), repr=False)
-    cohort_file: str = ""
-    cohort_query: str = ""
-
-    @property
-    def is_for_some(self) -> bool:
-        return bool(self.cohort or self.cohort_file or self.cohort_query)
 
 
 def id_of(run: Run) -> str:

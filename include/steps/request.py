@@ -17,21 +17,11 @@ MOST_IN_FORM = 1_000
 COHORT_FILE = r"cohorts/[^/].*\.(csv|xlsx)"
 
 
-@dataclass(frozen=True)
-class Request:
-    """The form's values, checked.
+@dataclass(frozen=True, kw_only=True)
+class Cohort:
+    """Of cohort (ids), cohort_file (its path in the bucket) and cohort_query (its name in sql/cohorts) one at most is
+    given: only these customers."""
 
-    dry_run: nothing is written. full_refresh: read everything. only: these datasets (empty: all).
-    allow_deletions: dataset to the exact number of vanished keys that a person has allowed. ignore_quiet_hours: read
-    also outside the hours that contracts name. Of cohort (ids), cohort_file (its path in the bucket) and cohort_query
-    (its name in sql/cohorts) one at most is given: only these customers.
-    """
-
-    dry_run: bool = False
-    full_refresh: bool = False
-    only: tuple[str, ...] = ()
-    allow_deletions: Mapping[str, int] = field(default_factory=dict)
-    ignore_quiet_hours: bool = False
     cohort: tuple[str, ...] = field(default=(), repr=False)
     cohort_file: str = ""
     cohort_query: str = ""
@@ -40,6 +30,22 @@ class Request:
     def is_for_some(self) -> bool:
         """Whether it asks for some customers only."""
         return bool(self.cohort or self.cohort_file or self.cohort_query)
+
+
+@dataclass(frozen=True)
+class Request(Cohort):
+    """The form's values, checked.
+
+    dry_run: nothing is written. full_refresh: read everything. only: these datasets (empty: all).
+    allow_deletions: dataset to the exact number of vanished keys that a person has allowed. ignore_quiet_hours: read
+    also outside the hours that contracts name.
+    """
+
+    dry_run: bool = False
+    full_refresh: bool = False
+    only: tuple[str, ...] = ()
+    allow_deletions: Mapping[str, int] = field(default_factory=dict)
+    ignore_quiet_hours: bool = False
 
     @property
     def told(self) -> dict[str, Any]:

@@ -55,20 +55,6 @@ class _Reader(threading.Thread):
         self.count += 1
 
 
-def _changes(way: Way, operation: str, first: int, last: int) -> None:
-    """A change more of each of these keys."""
-    cloud, big_query = way.world.servers.cloud, way.world.servers.big_query
-    ledger, log = cloud.table("ledger", "customer"), cloud.table("change_log", "customer")
-    big_query.query(
-        f"INSERT INTO `{log}` (change_number, changed_at, operation, is_event, customer_key, source_system) "
-        f"SELECT change_number + 1 + n - {first}, TIMESTAMP '2026-01-01 00:00:00+00', '{operation}', TRUE, "
-        f"TO_HEX(MD5(CAST(n AS STRING))), 'sse' FROM `{ledger}` "
-        f"CROSS JOIN UNNEST(GENERATE_ARRAY({first}, {last})) AS n WHERE name = 'entity'"
-    )
-    count = last - first + 1
-    big_query.query(f"UPDATE `{ledger}` SET change_number = change_number + {count} WHERE name = 'entity'")
-
-
 def _wanted(way: Way) -> dict[str, int]:
     """Each key's last change, unless it is its removal."""
     log = way.world.servers.cloud.table("change_log", "customer")
@@ -115,8 +101,8 @@ def test_who_begins_to_read_in_the_middle_ends_with_the_right_state_and_was_neve
     way: Way, monkeypatch: pytest.MonkeyPatch, begin: Callable[[Way], None], module: Any
 ) -> None:
     reader = _Reader(way)
-    _changes(way, "update", 1, KEYS)
-    _changes(way, "delete", 1, GONE)
+    way.changes_of_keys("update", KEYS)
+    way.changes_of_keys("delete", GONE)
     _begins_in_the_middle(monkeypatch, module, reader)
     begin(way)
     sent = len(way.sent())

@@ -36,19 +36,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publish_again, "WINDOW", 64)
 
 
-def _changes(way: Way, operation: str, keys: int) -> None:
-    """A change more of each of the first so many keys."""
-    cloud, big_query = way.world.servers.cloud, way.world.servers.big_query
-    ledger, log = cloud.table("ledger", "customer"), cloud.table("change_log", "customer")
-    big_query.query(
-        f"INSERT INTO `{log}` (change_number, changed_at, operation, is_event, customer_key, source_system) "
-        f"SELECT change_number + n, TIMESTAMP '2026-01-01 00:00:00+00', '{operation}', TRUE, "
-        "TO_HEX(MD5(CAST(n AS STRING))), 'sse' "
-        f"FROM `{ledger}` CROSS JOIN UNNEST(GENERATE_ARRAY(1, {keys})) AS n WHERE name = 'entity'"
-    )
-    big_query.query(f"UPDATE `{ledger}` SET change_number = change_number + {keys} WHERE name = 'entity'")
-
-
 def _request(way: Way, **form: Any) -> ReplayRequest:
     return parse_replay(STATE | form, way.catalogue.published_entities(), ["sse/customer"])
 
@@ -99,7 +86,7 @@ def test_of_what_was_never_published_nothing_is_sent_once_more(way: Way) -> None
 
 def test_a_dry_run_counts_each_key_once_and_sends_nothing(way: Way) -> None:
     for operation, keys in (("insert", KEYS), ("update", KEYS), ("delete", GONE)):
-        _changes(way, operation, keys)
+        way.changes_of_keys(operation, keys)
     assert way.publish()["events"] == 2 * KEYS + GONE
     told = _check(way, "r1", dry_run=True)
     assert (told["events"], told["tombstones"]) == (KEYS, GONE)
@@ -109,7 +96,7 @@ def test_a_dry_run_counts_each_key_once_and_sends_nothing(way: Way) -> None:
 
 def test_each_keys_last_event_is_sent_once_more_and_then_what_is_new(way: Way) -> None:
     before = _sent(way)
-    _changes(way, "update", 1)  # 421: of a key that is gone
+    way.changes_of_keys("update", 1)  # 421: of a key that is gone
     told = _replay(way, "r1")
     assert (told["sent_again"], told["events"]) == (KEYS, 1)
     last = [*range(KEYS + GONE + 1, 2 * KEYS + 1), *range(2 * KEYS + 1, 2 * KEYS + GONE + 1)]
@@ -280,7 +267,7 @@ def test_a_topic_that_was_emptied_is_recognised_and_rebuilt_though_killed(
     _kill_within(monkeypatch, publish_again, lambda: _replay(way, "r5", topic_was_restored=True))
     assert _state(way) < state  # of a consumer that begins in the middle
     sent = len(_sent(way))
-    _changes(way, "update", 1)
+    way.changes_of_keys("update", 1)
     told = way.publish()
     assert (told["sent_again"], told["events"]) == (KEYS - sent, 1)
     assert _state(way) == state
@@ -289,7 +276,7 @@ def test_a_topic_that_was_emptied_is_recognised_and_rebuilt_though_killed(
 
 
 def test_another_topic_has_none_of_what_was_sent_and_is_refused(way: Way) -> None:
-    _changes(way, "update", 1)
+    way.changes_of_keys("update", 1)
     p = replace(_publication(way), topic=way.world.servers.kafka_settings.topic(POSITIONS_TOPIC))
     with pytest.raises(EpochBroken, match="has none of them"):
         publication.look(p)

@@ -110,12 +110,21 @@ class Way:
 
     def changes(self, count: int = 1, *, is_event: bool = True) -> None:
         """The next changes, as a merge leaves them; all of one key."""
+        self._change(count, "update", is_event, "'x'")
+
+    def changes_of_keys(self, operation: str, keys: int) -> None:
+        """A change more of each of the first so many keys."""
+        self._change(keys, operation, True, "CAST(n AS STRING)")
+
+    def _change(self, count: int, operation: str, is_event: bool, key: str) -> None:
+        """key: SQL of the n-th one's source key."""
         cloud, big_query = self.world.servers.cloud, self.world.servers.big_query
         ledger, log = cloud.table("ledger", "customer"), cloud.table("change_log", "customer")
         big_query.query(
             f"INSERT INTO `{log}` (change_number, changed_at, operation, is_event, customer_key, source_system) "
-            f"SELECT change_number + n, TIMESTAMP '2026-01-01 00:00:00+00', 'update', {is_event}, TO_HEX(MD5('x')), "
-            f"'sse' FROM `{ledger}` CROSS JOIN UNNEST(GENERATE_ARRAY(1, {count})) AS n WHERE name = 'entity'"
+            f"SELECT change_number + n, TIMESTAMP '2026-01-01 00:00:00+00', '{operation}', {is_event}, "
+            f"TO_HEX(MD5({key})), 'sse' FROM `{ledger}` "
+            f"CROSS JOIN UNNEST(GENERATE_ARRAY(1, {count})) AS n WHERE name = 'entity'"
         )
         big_query.query(f"UPDATE `{ledger}` SET change_number = change_number + {count} WHERE name = 'entity'")
 
